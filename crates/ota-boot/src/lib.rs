@@ -1,0 +1,6 @@
+#![no_std]
+#![doc = include_str!("../README.md")]
+
+pub mod control;
+
+pub use control::{BootControl, BootState, RollbackReason};
