@@ -29,9 +29,17 @@ pub trait Flash: NorFlash {
 
     /// Start and length of the sector that holds `offset`.
     fn sector_at(&self, offset: u32) -> (u32, u32) {
-        let size = Self::ERASE_SIZE as u32;
-        (offset - offset % size, size)
+        even_sector::<Self>(offset)
     }
+}
+
+/// The sector that holds `offset` in a part whose sectors all have the size `ERASE_SIZE`.
+fn even_sector<F: NorFlash + ?Sized>(offset: u32) -> (u32, u32) {
+    let size = const {
+        assert!(F::ERASE_SIZE > 0, "the erase size must not be zero");
+        F::ERASE_SIZE as u32
+    };
+    (offset - offset % size, size)
 }
 
 impl<F: Flash> Flash for &mut F {
@@ -117,7 +125,6 @@ impl<F: Flash> Flash for Shared<'_, F> {
         matches!(error, SharedError::Flash(e) if F::is_corrupt(e))
     }
     fn sector_at(&self, offset: u32) -> (u32, u32) {
-        let size = F::ERASE_SIZE as u32;
-        self.0.try_borrow().map_or((offset - offset % size, size), |flash| flash.sector_at(offset))
+        self.0.try_borrow().map_or_else(|_| even_sector::<F>(offset), |flash| flash.sector_at(offset))
     }
 }

@@ -1,8 +1,29 @@
-//! The append-only journal (interface; the engine follows).
+//! The append-only journal: the latest record of each [`Kind`], kept through any power cut.
+//!
+//! The region is two equal banks. Records are appended to the current bank; when it is full, or its tail is torn,
+//! the live records move to the other bank, whose header is written last. The crate documentation draws the bytes
+//! and states the power-cut contract.
+
+mod bank;
+mod crc;
+mod error;
+mod mount;
+mod record;
+mod rotate;
+mod shared;
+mod store;
+
+pub use error::JournalError;
+pub use shared::SharedJournal;
 
 use crate::{Flash, Region, RegionError};
+use bank::Bank;
+use record::{Head, KINDS, Mark};
 
 /// What a record is about. The journal keeps the latest record of each kind; it does not look inside.
+///
+/// The number is stored. Numbers 5 to 7 are reserved: records of such a kind, written by a newer program, survive
+/// rotations made by this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -21,107 +42,121 @@ pub enum Kind {
 impl Kind {
     /// How many kinds there are.
     pub const COUNT: usize = 5;
-}
-
-/// Why the journal refused or failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum JournalError<E> {
-    /// The record, or the live records together, do not fit one bank. Nothing changed.
-    TooLarge,
-    /// The caller's buffer is smaller than the record.
-    BufferTooSmall {
-        /// How many bytes the record has.
-        needed: usize,
-    },
-    /// The region is not at least two banks of whole sectors.
-    Layout,
-    /// What was written did not read back, in any bank. The flash is worn out or stuck; the old records still stand.
-    Unreliable,
-    /// The journal was entered while it was already working. A defect of the program; nothing changed.
-    Busy,
-    /// The flash driver failed; records appended before still stand.
-    Flash(RegionError<E>),
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; Self::COUNT] = [Self::Boot, Self::Job, Self::Progress, Self::Outbox, Self::App];
 }
 
 /// The journal. See the crate documentation for its power-cut contract.
+///
+/// `UNIT` is the size of the one buffer on the stack: at least 16 and at least the write size of the part, checked
+/// while compiling. The default serves every part that programs 64 bytes at a time or fewer; the others use
+/// [`Journal::mount_sized`].
+///
+/// A record of zero bytes is a record. Appending costs one pass of writing and one of reading it back.
 #[derive(Debug)]
-pub struct Journal<F> {
+pub struct Journal<F, const UNIT: usize = 64> {
     region: Region<F>,
+    /// The bank that records are read from and appended to.
+    bank: Bank,
+    /// Where the latest record of each kind begins in the region; 0, a place no record can have, for none.
+    at: [u32; KINDS],
+    /// Where the next record goes; the end of the bank when it takes no more.
+    cursor: u32,
 }
 
 impl<F: Flash> Journal<F> {
-    /// Finds the newest complete bank. Never writes.
+    /// Finds the newest complete bank. Never writes. A region without one is an empty journal, not an error.
     ///
     /// # Errors
     /// [`JournalError::Layout`] or [`JournalError::Flash`].
     pub fn mount(region: Region<F>) -> Result<Self, JournalError<F::Error>> {
-        Ok(Self { region })
+        Self::mount_sized(region)
     }
+}
+
+impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
+    /// As [`Journal::mount`], for parts that need a larger buffer: `Journal::<_, 512>::mount_sized(region)`.
+    ///
+    /// # Errors
+    /// As [`Journal::mount`].
+    pub fn mount_sized(region: Region<F>) -> Result<Self, JournalError<F::Error>> {
+        let half = region.len() / 2;
+        let mut journal = Self { region, bank: Bank::none(half), at: [0; KINDS], cursor: half.saturating_mul(2) };
+        journal.check_layout()?;
+        journal.find_bank()?;
+        Ok(journal)
+    }
+
     /// Reads the latest record of `kind` into `buf` and returns its bytes; `None` when there is none.
+    ///
+    /// The record's CRC is checked again. One that decayed since the mount is
+    /// [`RegionError::Corrupt`]; mounting again makes the journal usable, without that record.
     ///
     /// # Errors
     /// [`JournalError::BufferTooSmall`] or [`JournalError::Flash`].
     pub fn read<'b>(&mut self, kind: Kind, buf: &'b mut [u8]) -> Result<Option<&'b [u8]>, JournalError<F::Error>> {
-        let _ = (&self.region, kind, buf);
-        todo!()
+        let at = self.at(kind as usize);
+        if at == 0 {
+            return Ok(None);
+        }
+        let head = self.check(self.bank, at, buf)?.ok_or(RegionError::Corrupt)?;
+        let needed = usize::from(head.len);
+        buf.get(..needed).map(Some).ok_or(JournalError::BufferTooSmall { needed })
     }
+
     /// Makes `payload` the latest record of `kind`.
     ///
     /// # Power loss
     /// A cut leaves the old record or the new one, never a mix and never none; records of other kinds stay.
     ///
     /// # Errors
-    /// On every error the previous record of `kind` still stands.
+    /// On every error [`Journal::read`] still returns the previous record of `kind`. After
+    /// [`JournalError::Flash`] and [`JournalError::Unreliable`] the next mount may find the new one instead, as
+    /// after a cut.
     pub fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
-        let _ = (kind, payload);
-        todo!()
+        let len = u16::try_from(payload.len()).map_err(|_| JournalError::TooLarge)?;
+        self.put(Head::new(kind as u8, Mark::Live, len, payload), payload)
     }
-    /// Forgets `kind`. Same power-cut promise as [`Journal::append`].
+
+    /// Forgets `kind`. Same power-cut promise as [`Journal::append`]. Writes nothing when there is no such record.
     ///
     /// # Errors
     /// As [`Journal::append`].
     pub fn remove(&mut self, kind: Kind) -> Result<(), JournalError<F::Error>> {
-        let _ = kind;
-        todo!()
+        if self.at(kind as usize) == 0 {
+            return Ok(());
+        }
+        self.put(Head::new(kind as u8, Mark::Removed, 0, &[]), &[])
     }
-}
 
-/// One journal lent to several users (boot control, agent, application) of a single-threaded program.
-#[derive(Debug)]
-pub struct SharedJournal<'a, F>(&'a core::cell::RefCell<Journal<F>>);
+    /// Gives the region back, for example to mount it again.
+    pub fn into_region(self) -> Region<F> {
+        self.region
+    }
 
-impl<F> Clone for SharedJournal<'_, F> {
-    fn clone(&self) -> Self {
-        *self
+    /// Appends to the current bank; to the other one when there is no room or what was written does not read back.
+    fn put(&mut self, head: Head, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
+        let at = self.cursor;
+        let size = Self::padded(head.total());
+        if size <= self.end(self.bank) - at {
+            let written = self.write_record(self.bank, at, head, 0, payload);
+            if matches!(written, Ok(true)) {
+                self.cursor = at + size;
+                self.set_at(head, at);
+                return Ok(());
+            }
+            // Whatever the driver said, these cells are not to be programmed twice.
+            self.cursor = self.end(self.bank);
+        }
+        self.rotate(head, payload)
     }
-}
-impl<F> Copy for SharedJournal<'_, F> {}
 
-impl<'a, F: Flash> SharedJournal<'a, F> {
-    /// Lends `journal`.
-    pub const fn new(journal: &'a core::cell::RefCell<Journal<F>>) -> Self {
-        Self(journal)
+    fn at(&self, kind: usize) -> u32 {
+        self.at.get(kind).copied().unwrap_or(0)
     }
-    /// As [`Journal::read`].
-    ///
-    /// # Errors
-    /// As [`Journal::read`], and [`JournalError::Busy`].
-    pub fn read<'b>(&self, kind: Kind, buf: &'b mut [u8]) -> Result<Option<&'b [u8]>, JournalError<F::Error>> {
-        self.0.try_borrow_mut().map_err(|_| JournalError::Busy)?.read(kind, buf)
-    }
-    /// As [`Journal::append`].
-    ///
-    /// # Errors
-    /// As [`Journal::append`], and [`JournalError::Busy`].
-    pub fn append(&self, kind: Kind, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
-        self.0.try_borrow_mut().map_err(|_| JournalError::Busy)?.append(kind, payload)
-    }
-    /// As [`Journal::remove`].
-    ///
-    /// # Errors
-    /// As [`Journal::remove`], and [`JournalError::Busy`].
-    pub fn remove(&self, kind: Kind) -> Result<(), JournalError<F::Error>> {
-        self.0.try_borrow_mut().map_err(|_| JournalError::Busy)?.remove(kind)
+    fn set_at(&mut self, head: Head, at: u32) {
+        if let Some(slot) = self.at.get_mut(usize::from(head.kind)) {
+            *slot = head.live_at(at);
+        }
     }
 }

@@ -78,13 +78,16 @@ impl<F: Flash> Region<F> {
     pub const fn is_empty(&self) -> bool {
         self.partition.len == 0
     }
-    /// Start and length of the sector that holds `offset`, both within the region.
+    /// Start, counted from the start of the region, and length of the sector that holds `offset`.
     ///
     /// # Errors
-    /// [`RegionError::OutOfBounds`].
+    /// [`RegionError::OutOfBounds`] when the sector is not wholly within the region: erasing it would take a
+    /// neighbour's bytes along.
     pub fn sector_at(&self, offset: u32) -> Result<(u32, u32), RegionError<F::Error>> {
         let (start, len) = self.flash.sector_at(self.absolute(offset, 1)?);
-        Ok((start.saturating_sub(self.partition.start), len))
+        let start = start.checked_sub(self.partition.start).ok_or(RegionError::OutOfBounds)?;
+        self.absolute(start, len as usize)?;
+        Ok((start, len))
     }
     /// Programs `bytes` at `offset`; both aligned to the write size.
     ///
@@ -117,7 +120,9 @@ impl<F: Flash> Region<F> {
         if end > self.partition.len {
             return Err(RegionError::OutOfBounds);
         }
-        self.partition.start.checked_add(offset).ok_or(RegionError::OutOfBounds)
+        // The end too must be an address: `erase` hands it to the driver.
+        self.partition.start.checked_add(end).ok_or(RegionError::OutOfBounds)?;
+        Ok(self.partition.start + offset)
     }
     fn fault(e: F::Error) -> RegionError<F::Error> {
         if F::is_corrupt(&e) { RegionError::Corrupt } else { RegionError::Flash(e) }
