@@ -1,5 +1,7 @@
 //! Keys: how a signature is tied to the key that is asked to judge it.
 
+use crate::image::tlv;
+
 /// Names a public key: SHA-256 of its standard DER encoding, as in MCUboot's KEYHASH TLV
 /// (RSA: PKCS#1 `RSAPublicKey`; EC and Ed25519: `SubjectPublicKeyInfo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +29,67 @@ pub enum Algorithm {
     Ed25519 = 8,
 }
 
+impl Algorithm {
+    /// The algorithm of a stored number.
+    pub const fn from_u8(n: u8) -> Option<Self> {
+        Some(match n {
+            1 => Self::Rsa2048Pss,
+            2 => Self::Rsa3072Pss,
+            3 => Self::Rsa4096Pss,
+            4 => Self::Rsa2048Pkcs1,
+            5 => Self::Rsa3072Pkcs1,
+            6 => Self::Rsa4096Pkcs1,
+            7 => Self::EcdsaP256,
+            8 => Self::Ed25519,
+            _ => return None,
+        })
+    }
+    /// The algorithm of a signature TLV's type.
+    pub const fn from_tlv(kind: u16) -> Option<Self> {
+        Some(match kind {
+            tlv::RSA2048_PSS => Self::Rsa2048Pss,
+            tlv::RSA3072_PSS => Self::Rsa3072Pss,
+            tlv::RSA4096_PSS => Self::Rsa4096Pss,
+            tlv::RSA2048_PKCS1 => Self::Rsa2048Pkcs1,
+            tlv::RSA3072_PKCS1 => Self::Rsa3072Pkcs1,
+            tlv::RSA4096_PKCS1 => Self::Rsa4096Pkcs1,
+            tlv::ECDSA => Self::EcdsaP256,
+            tlv::ED25519 => Self::Ed25519,
+            _ => return None,
+        })
+    }
+    /// The type of the TLV that holds a signature of this algorithm.
+    pub const fn tlv(self) -> u16 {
+        match self {
+            Self::Rsa2048Pss => tlv::RSA2048_PSS,
+            Self::Rsa3072Pss => tlv::RSA3072_PSS,
+            Self::Rsa4096Pss => tlv::RSA4096_PSS,
+            Self::Rsa2048Pkcs1 => tlv::RSA2048_PKCS1,
+            Self::Rsa3072Pkcs1 => tlv::RSA3072_PKCS1,
+            Self::Rsa4096Pkcs1 => tlv::RSA4096_PKCS1,
+            Self::EcdsaP256 => tlv::ECDSA,
+            Self::Ed25519 => tlv::ED25519,
+        }
+    }
+    /// Whether a signature can have this many bytes.
+    pub const fn accepts_len(self, len: usize) -> bool {
+        match self {
+            Self::Rsa2048Pss | Self::Rsa2048Pkcs1 => len == 256,
+            Self::Rsa3072Pss | Self::Rsa3072Pkcs1 => len == 384,
+            Self::Rsa4096Pss | Self::Rsa4096Pkcs1 => len == 512,
+            // DER: SEQUENCE of two INTEGERs of 1 to 33 bytes.
+            Self::EcdsaP256 => len >= 8 && len <= 72,
+            Self::Ed25519 => len == 64,
+        }
+    }
+}
+
+/// The longest signature of any algorithm.
+pub const SIGNATURE_MAX: usize = 512;
+
 /// Why a signature was not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 #[non_exhaustive]
 pub enum SignatureError {
     /// No key of the set has this id and algorithm. Sign with a key the device holds.
@@ -39,6 +100,25 @@ pub enum SignatureError {
     Mismatch,
 }
 
+impl SignatureError {
+    /// A short reason for a report.
+    pub const fn text(&self) -> &'static str {
+        match self {
+            Self::UnknownKey => "signed by an unknown key",
+            Self::Malformed => "malformed signature",
+            Self::Mismatch => "signature mismatch",
+        }
+    }
+    /// A stable number, 32 to 39.
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::UnknownKey => 32,
+            Self::Malformed => 33,
+            Self::Mismatch => 34,
+        }
+    }
+}
+
 /// One key or a set of keys; the algorithms are part of the type, so that the linker drops the rest.
 ///
 /// Implemented by every verifier of this crate, by arrays of one algorithm, and by pairs `(A, B)` of key sets.
@@ -47,11 +127,70 @@ pub trait Keys {
     ///
     /// # Errors
     /// [`SignatureError`]; absence of a key is an error, never a pass.
-    fn verify(&self, id: &KeyId, algorithm: Algorithm, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError>;
+    fn verify(
+        &self,
+        id: &KeyId,
+        algorithm: Algorithm,
+        digest: &[u8; 32],
+        signature: &[u8],
+    ) -> Result<(), SignatureError>;
 }
 
 impl<K: Keys + ?Sized> Keys for &K {
-    fn verify(&self, id: &KeyId, algorithm: Algorithm, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
+    fn verify(
+        &self,
+        id: &KeyId,
+        algorithm: Algorithm,
+        digest: &[u8; 32],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
         (**self).verify(id, algorithm, digest, signature)
+    }
+}
+
+/// A set of keys: the first that knows the id and algorithm decides.
+impl<K: Keys> Keys for [K] {
+    fn verify(
+        &self,
+        id: &KeyId,
+        algorithm: Algorithm,
+        digest: &[u8; 32],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        for key in self {
+            match key.verify(id, algorithm, digest, signature) {
+                Err(SignatureError::UnknownKey) => {}
+                decided => return decided,
+            }
+        }
+        Err(SignatureError::UnknownKey)
+    }
+}
+
+impl<K: Keys, const N: usize> Keys for [K; N] {
+    fn verify(
+        &self,
+        id: &KeyId,
+        algorithm: Algorithm,
+        digest: &[u8; 32],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        self.as_slice().verify(id, algorithm, digest, signature)
+    }
+}
+
+/// Two sets, of different algorithms perhaps: asked in order.
+impl<A: Keys, B: Keys> Keys for (A, B) {
+    fn verify(
+        &self,
+        id: &KeyId,
+        algorithm: Algorithm,
+        digest: &[u8; 32],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        match self.0.verify(id, algorithm, digest, signature) {
+            Err(SignatureError::UnknownKey) => self.1.verify(id, algorithm, digest, signature),
+            decided => decided,
+        }
     }
 }

@@ -1,10 +1,65 @@
 //! What a successful verification yields, and the rules it was judged by.
 
+use crate::image::ImageInfo;
+use core::fmt;
 use ota_hal::SlotId;
+use serde::{Deserialize, Serialize};
 
 /// A UUID of RFC 9562, as MCUboot's UUID_VID and UUID_CID TLVs hold it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uuid(pub [u8; 16]);
+
+impl Uuid {
+    /// Reads the usual text form, with or without hyphens; usable in a `const`.
+    ///
+    /// ```
+    /// # use ota_verify::Uuid;
+    /// const VENDOR: Uuid = Uuid::parse("3e8a1f52-5f0c-4a3e-9d57-0c9f6a7b1c2d").unwrap();
+    /// assert_eq!(VENDOR.0[0], 0x3e);
+    /// assert_eq!(Uuid::parse("3e8a1f52"), None);
+    /// ```
+    pub const fn parse(text: &str) -> Option<Self> {
+        let text = text.as_bytes();
+        let mut bytes = [0; 16];
+        let (mut digits, mut i) = (0, 0);
+        while i < text.len() {
+            let value = match text[i] {
+                c @ b'0'..=b'9' => c - b'0',
+                c @ b'a'..=b'f' => c - b'a' + 10,
+                c @ b'A'..=b'F' => c - b'A' + 10,
+                // Where the groups end: 8-4-4-4-12 digits.
+                b'-' if matches!((digits, i), (8, 8) | (12, 13) | (16, 18) | (20, 23)) => {
+                    i += 1;
+                    continue;
+                }
+                _ => return None,
+            };
+            if digits == 32 {
+                return None;
+            }
+            bytes[digits / 2] = bytes[digits / 2] << 4 | value;
+            digits += 1;
+            i += 1;
+        }
+        if digits == 32 && (i == 32 || i == 36) {
+            Some(Self(bytes))
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, byte) in self.0.iter().enumerate() {
+            if matches!(i, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
 
 /// Who this device is: images and manifests for others are refused (RFC 9124, vendor and class identifier).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +82,7 @@ pub struct Rules<'k, K> {
 }
 
 /// An image version, as in the MCUboot header. Ordered field by field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Version {
     /// Major.
     pub major: u8,
@@ -44,15 +99,24 @@ pub struct Version {
 pub struct Verified {
     slot: SlotId,
     digest: [u8; 32],
-    version: Version,
+    info: ImageInfo,
     security_counter: u32,
 }
 
 impl Verified {
     // `verify_image` is the only caller.
-    #[expect(dead_code)]
-    pub(crate) const fn new(slot: SlotId, digest: [u8; 32], version: Version, security_counter: u32) -> Self {
-        Self { slot, digest, version, security_counter }
+    pub(crate) fn new(
+        slot: SlotId,
+        digest: [u8; 32],
+        info: &ImageInfo,
+        security_counter: u32,
+    ) -> Self {
+        Self {
+            slot,
+            digest,
+            info: info.clone(),
+            security_counter,
+        }
     }
     /// The slot the image is in.
     pub const fn slot(&self) -> SlotId {
@@ -64,10 +128,27 @@ impl Verified {
     }
     /// The image's version.
     pub const fn version(&self) -> Version {
-        self.version
+        self.info.header().version
     }
     /// The image's security counter.
     pub const fn security_counter(&self) -> u32 {
         self.security_counter
+    }
+    /// Where the payload starts in the slot.
+    pub const fn payload_offset(&self) -> u32 {
+        self.info.payload_offset()
+    }
+    /// How many bytes the payload has.
+    pub const fn payload_len(&self) -> u32 {
+        self.info.payload_len()
+    }
+    /// The length of the whole image file, from the header to the last TLV.
+    pub const fn file_len(&self) -> u32 {
+        self.info.file_len()
+    }
+    /// The flash address the image is linked for, if it says so (ROM_FIXED). A loader that executes in place must
+    /// compare it with the slot's address; this crate does not know addresses.
+    pub const fn rom_address(&self) -> Option<u32> {
+        self.info.header().rom_address()
     }
 }

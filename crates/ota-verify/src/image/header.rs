@@ -1,0 +1,151 @@
+//! The 32-byte image header.
+
+use crate::{FormatError, VerifyError, Version};
+use ota_hal::ReadAt;
+
+/// First four bytes of an image, as a little-endian number.
+pub const MAGIC: u32 = 0x96F3_B83D;
+/// Length of the header's fields; the header itself may be padded.
+pub const HEADER_LEN: u32 = 32;
+
+const ENCRYPTED: u32 = 0x4 | 0x8;
+const NON_BOOTABLE: u32 = 0x10;
+const RAM_LOAD: u32 = 0x20;
+const ROM_FIXED: u32 = 0x100;
+const COMPRESSED: u32 = 0x200 | 0x400 | 0x800;
+
+/// The fields of an image header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Header {
+    /// Flash address the image is linked for when it is ROM_FIXED; see [`Header::rom_address`].
+    pub load_addr: u32,
+    /// Where the payload starts.
+    pub hdr_size: u16,
+    /// Length of the protected TLV area with its own header, or 0.
+    pub protect_tlv_size: u16,
+    /// Length of the payload.
+    pub img_size: u32,
+    /// Flags as stored.
+    pub flags: u32,
+    /// Version.
+    pub version: Version,
+}
+
+impl Header {
+    /// Reads the header and checks magic, header size, payload size, and that all but the last TLV area fits.
+    pub(super) fn read<R: ReadAt>(image: &mut R) -> Result<Self, VerifyError<R::Error>> {
+        if image.len() < HEADER_LEN {
+            return Err(FormatError::Truncated.into());
+        }
+        let mut raw = [0; HEADER_LEN as usize];
+        image.read_at(0, &mut raw).map_err(VerifyError::Read)?;
+        let header = Self::decode(&raw)?;
+        match header.signed_len() {
+            Some(end) if end <= image.len() => Ok(header),
+            _ => Err(FormatError::PastEnd.into()),
+        }
+    }
+
+    /// Decodes the fields; checks magic, header size and payload size.
+    ///
+    /// # Errors
+    /// [`FormatError`].
+    pub fn decode(raw: &[u8; HEADER_LEN as usize]) -> Result<Self, FormatError> {
+        let [
+            m0,
+            m1,
+            m2,
+            m3,
+            l0,
+            l1,
+            l2,
+            l3,
+            h0,
+            h1,
+            p0,
+            p1,
+            s0,
+            s1,
+            s2,
+            s3,
+            f0,
+            f1,
+            f2,
+            f3,
+            major,
+            minor,
+            r0,
+            r1,
+            b0,
+            b1,
+            b2,
+            b3,
+            _,
+            _,
+            _,
+            _,
+        ] = *raw;
+        if u32::from_le_bytes([m0, m1, m2, m3]) != MAGIC {
+            return Err(FormatError::Magic);
+        }
+        let header = Self {
+            load_addr: u32::from_le_bytes([l0, l1, l2, l3]),
+            hdr_size: u16::from_le_bytes([h0, h1]),
+            protect_tlv_size: u16::from_le_bytes([p0, p1]),
+            img_size: u32::from_le_bytes([s0, s1, s2, s3]),
+            flags: u32::from_le_bytes([f0, f1, f2, f3]),
+            version: Version {
+                major,
+                minor,
+                revision: u16::from_le_bytes([r0, r1]),
+                build: u32::from_le_bytes([b0, b1, b2, b3]),
+            },
+        };
+        if u32::from(header.hdr_size) < HEADER_LEN {
+            return Err(FormatError::HeaderSize);
+        }
+        if header.img_size == 0 {
+            return Err(FormatError::Empty);
+        }
+        Ok(header)
+    }
+
+    /// The flash address the image is linked for, if it says so. A loader that executes in place compares it with
+    /// the slot's address.
+    pub const fn rom_address(&self) -> Option<u32> {
+        if self.flags & ROM_FIXED != 0 {
+            Some(self.load_addr)
+        } else {
+            None
+        }
+    }
+
+    /// Refuses every flag but ROM_FIXED: each of the others changes what the payload means.
+    ///
+    /// # Errors
+    /// The [`FormatError`] named like the flag.
+    pub const fn check_flags(&self) -> Result<(), FormatError> {
+        let flags = self.flags;
+        if flags & ENCRYPTED != 0 {
+            Err(FormatError::Encrypted)
+        } else if flags & COMPRESSED != 0 {
+            Err(FormatError::Compressed)
+        } else if flags & NON_BOOTABLE != 0 {
+            Err(FormatError::NonBootable)
+        } else if flags & RAM_LOAD != 0 {
+            Err(FormatError::RamLoad)
+        } else if flags & !ROM_FIXED != 0 {
+            Err(FormatError::UnknownFlags(flags & !ROM_FIXED))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Length of header, payload and protected TLVs; `None` beyond 4 GiB.
+    pub(super) fn signed_len(&self) -> Option<u32> {
+        u32::from(self.hdr_size)
+            .checked_add(self.img_size)?
+            .checked_add(self.protect_tlv_size.into())
+    }
+}

@@ -1,0 +1,104 @@
+//! The MCUboot image format, read strictly.
+//!
+//! ```text
+//! 0              header (32 bytes, padded to hdr_size)
+//! hdr_size       payload (img_size bytes)
+//!                protected TLV area: u16 0x6908, u16 total, entries      <- hashed up to here
+//!                unprotected TLV area: u16 0x6907, u16 total, entries
+//! entry          u16 type, u16 length, value
+//! ```
+//! All numbers are little-endian; `total` counts the area's own four bytes.
+//!
+//! [`ImageInfo::read`] checks the geometry, [`ImageInfo::facts`] the TLVs (which type in which area, lengths,
+//! duplicates), [`verify_image`] everything, and only it makes a proof.
+//!
+//! # Source
+//! MCUboot `docs/design.md`, "Image format", and `bootutil/image.h`; type numbers follow the header file.
+
+mod header;
+pub mod tlv;
+mod verify;
+
+pub use header::{HEADER_LEN, Header, MAGIC};
+pub use tlv::{Area, Facts, SignatureTlv, Tlv, Tlvs};
+pub use verify::{verify_image, verify_image_with};
+
+use crate::{FormatError, VerifyError};
+use ota_hal::ReadAt;
+
+/// Where the parts of one image lie. The header was checked against the length of the medium; nothing is believed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageInfo {
+    header: Header,
+    unprotected_len: u32,
+}
+
+impl ImageInfo {
+    /// Reads and checks the header and the two TLV area headers.
+    ///
+    /// # Errors
+    /// [`VerifyError::Format`] or [`VerifyError::Read`].
+    pub fn read<R: ReadAt>(image: &mut R) -> Result<Self, VerifyError<R::Error>> {
+        let header = Header::read(image)?;
+        let end = header.signed_len().ok_or(FormatError::PastEnd)?;
+        let protected = u32::from(header.protect_tlv_size);
+        if protected != 0 {
+            let total = tlv::area_len(image, end - protected, tlv::PROTECTED_MAGIC)?;
+            if total != protected {
+                return Err(FormatError::ProtectedSize.into());
+            }
+        }
+        let unprotected_len = tlv::area_len(image, end, tlv::UNPROTECTED_MAGIC)?;
+        match end.checked_add(unprotected_len) {
+            Some(total) if total <= image.len() => Ok(Self {
+                header,
+                unprotected_len,
+            }),
+            _ => Err(FormatError::PastEnd.into()),
+        }
+    }
+
+    /// The header's fields.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+    /// Where the payload starts.
+    pub const fn payload_offset(&self) -> u32 {
+        self.header.hdr_size as u32
+    }
+    /// How many bytes the payload has.
+    pub const fn payload_len(&self) -> u32 {
+        self.header.img_size
+    }
+    /// How many bytes, from the start, the digest and the signature cover: header, payload, protected TLVs.
+    pub const fn signed_len(&self) -> u32 {
+        // `read` checked that this sum and the next do not overflow.
+        self.header.hdr_size as u32 + self.header.img_size + self.header.protect_tlv_size as u32
+    }
+    /// The length of the whole image file, from the header to the last TLV.
+    pub const fn file_len(&self) -> u32 {
+        self.signed_len() + self.unprotected_len
+    }
+    /// Walks the TLVs of both areas, protected ones first.
+    pub const fn tlvs(&self) -> Tlvs {
+        let split = self.signed_len();
+        Tlvs::new(
+            split - self.header.protect_tlv_size as u32,
+            split,
+            self.file_len(),
+        )
+    }
+    /// Collects what the TLVs say, and checks them: type against area, lengths, duplicates.
+    /// What must be present is decided by the caller: [`verify_image`] wants all.
+    ///
+    /// # Errors
+    /// [`VerifyError::Format`] or [`VerifyError::Read`].
+    pub fn facts<R: ReadAt>(&self, image: &mut R) -> Result<Facts, VerifyError<R::Error>> {
+        let mut facts = Facts::default();
+        let mut tlvs = self.tlvs();
+        while let Some(tlv) = tlvs.next(image)? {
+            facts.take(image, &tlv)?;
+        }
+        Ok(facts)
+    }
+}
