@@ -202,7 +202,7 @@ pub enum PackageError {
     Magic,
     /// Reserved bytes of the head are not zero: a package of a later format.
     Reserved,
-    /// Head and envelope together are larger than 2048 bytes.
+    /// Head and envelope together are larger than [`ENVELOPE_MAX`](crate::package::ENVELOPE_MAX).
     TooLarge,
     /// Fewer bytes than the head says.
     Truncated,
@@ -222,7 +222,7 @@ pub enum PackageError {
     NoComponents,
     /// A component has no payload.
     NoPayloads,
-    /// A component name is longer than 32 bytes.
+    /// A component name is longer than [`NAME_MAX`](crate::manifest::NAME_MAX) bytes.
     NameTooLong,
     /// Two components have the same name.
     DuplicateComponent,

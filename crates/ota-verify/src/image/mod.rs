@@ -21,6 +21,7 @@ mod verify;
 
 pub use header::{HEADER_LEN, Header, MAGIC};
 pub use tlv::{Area, Facts, SignatureTlv, Tlv, Tlvs};
+pub(crate) use verify::{check_counter, check_identity};
 pub use verify::{verify_image, verify_image_with};
 
 use crate::{FormatError, VerifyError};

@@ -1,0 +1,342 @@
+//! The manifest: which components a package updates, and which payload suits which device.
+//!
+//! A postcard stream: one [`Head`], then for each component one [`ComponentHead`] followed by its [`Payload`]s.
+//! The structs are `Serialize` for the writer and `Deserialize` for this reader, which goes through the stream item
+//! by item and holds no list. The first byte is the schema number.
+//!
+//! # Source
+//! RFC 9124 for the terms; the postcard wire format specification, version 1, for the encoding.
+
+use crate::image::check_counter;
+use crate::{PackageError, Refusal, Uuid, Version};
+use ota_hal::SlotId;
+use serde::{Deserialize, Serialize};
+
+/// The only schema so far.
+pub const SCHEMA: u8 = 1;
+/// Most bytes a component name may have.
+pub const NAME_MAX: usize = 32;
+/// The name of the firmware component.
+pub const FIRMWARE: &str = "";
+
+/// The first item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// [`SCHEMA`].
+    pub schema: u8,
+    /// Grows with every manifest of one product.
+    pub sequence: u32,
+    /// For devices of this vendor.
+    pub vendor: Uuid,
+    /// For devices of this class.
+    pub class: Uuid,
+    /// How many components follow.
+    pub components: u8,
+}
+
+/// The start of one component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentHead<'a> {
+    /// Name; [`FIRMWARE`] for the firmware.
+    #[serde(borrow)]
+    pub name: &'a str,
+    /// Version of the new image.
+    pub version: Version,
+    /// Security counter of the new image.
+    pub security_counter: u32,
+    /// How many payloads follow.
+    pub payloads: u8,
+}
+
+/// Which slot an image is linked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForSlot {
+    /// Runs from either.
+    Any,
+    /// Slot A only.
+    A,
+    /// Slot B only.
+    B,
+}
+
+impl ForSlot {
+    /// Whether the image runs from `slot`.
+    pub const fn suits(self, slot: SlotId) -> bool {
+        matches!(
+            (self, slot),
+            (Self::Any, _) | (Self::A, SlotId::A) | (Self::B, SlotId::B)
+        )
+    }
+}
+
+/// How the payload becomes the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Encoding {
+    /// It is the image.
+    Raw,
+    /// Compressed.
+    Compressed,
+    /// A delta.
+    Delta {
+        /// SHA-256 of the complete image file the delta starts from, header to last TLV.
+        base: [u8; 32],
+    },
+}
+
+impl Encoding {
+    /// Order of preference, 0 best; `None` when the device cannot use it.
+    fn rank(&self, base: Option<&[u8; 32]>, accepts: Accepts) -> Option<u8> {
+        match self {
+            Self::Delta { base: wanted } => (accepts.delta && base == Some(wanted)).then_some(0),
+            Self::Compressed => accepts.compressed.then_some(1),
+            Self::Raw => Some(2),
+        }
+    }
+}
+
+/// One payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    /// Which slot the image is for.
+    pub slot: ForSlot,
+    /// How it is encoded.
+    pub encoding: Encoding,
+    /// Length of the complete image file.
+    pub image_size: u32,
+    /// SHA-256 of the complete image file, header to last TLV.
+    pub image_digest: [u8; 32],
+    /// Where the payload starts in the package.
+    pub offset: u32,
+    /// How many bytes it has there.
+    pub length: u32,
+    /// SHA-256 of those bytes.
+    pub digest: [u8; 32],
+}
+
+impl Payload {
+    /// One past the payload's last byte; [`Manifest`] has checked that it exists.
+    pub const fn end(&self) -> u32 {
+        self.offset.saturating_add(self.length)
+    }
+}
+
+/// What a device can decode besides raw images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Accepts {
+    /// Deltas.
+    pub delta: bool,
+    /// Compressed images.
+    pub compressed: bool,
+}
+
+/// The payload chosen for a device, with what is known of its image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Selected {
+    /// Version of the new image.
+    pub version: Version,
+    /// Security counter of the new image.
+    pub security_counter: u32,
+    /// The payload.
+    pub payload: Payload,
+}
+
+/// One component of a validated manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Component<'a> {
+    /// Its own fields.
+    pub head: ComponentHead<'a>,
+    bytes: &'a [u8],
+}
+
+impl<'a> Component<'a> {
+    /// Its payloads, in stored order.
+    pub fn payloads(&self) -> impl Iterator<Item = Payload> + use<'a> {
+        let mut rest = self.bytes;
+        (0..self.head.payloads).map_while(move |_| item(&mut rest).ok())
+    }
+}
+
+/// A manifest that was authentic, for this device, and valid as a whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Manifest<'a> {
+    head: Head,
+    body: &'a [u8],
+}
+
+impl<'a> Manifest<'a> {
+    /// Parses and validates. The caller has verified a signature over `bytes`.
+    pub(crate) fn parse(
+        bytes: &'a [u8],
+        envelope_end: u32,
+        floor: u32,
+        judge: impl FnOnce(&Head) -> Result<(), Refusal>,
+    ) -> Result<Self, PackageError> {
+        // The schema decides how the rest is read, so it is looked at alone.
+        match bytes.first() {
+            Some(&SCHEMA) => {}
+            Some(&other) => return Err(PackageError::Schema(other)),
+            None => return Err(PackageError::Manifest),
+        }
+        let mut body = bytes;
+        let head = item(&mut body)?;
+        judge(&head)?;
+        let manifest = Self { head, body };
+        manifest.check_structure(envelope_end)?;
+        manifest.check_names()?;
+        manifest.check_overlaps()?;
+        // The floor is the firmware's; counters of other components are judged by their targets.
+        if let Some(firmware) = manifest.component(FIRMWARE) {
+            check_counter(firmware.head.security_counter, floor)?;
+        }
+        Ok(manifest)
+    }
+
+    /// Parses and validates a manifest whose signature nobody checked. For tools that show files; what comes out
+    /// proves nothing.
+    ///
+    /// # Errors
+    /// [`PackageError`].
+    pub fn inspect(bytes: &'a [u8], envelope_end: u32) -> Result<Self, PackageError> {
+        Self::parse(bytes, envelope_end, 0, |_| Ok(()))
+    }
+
+    /// The first item.
+    pub const fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The components, in stored order.
+    pub fn components(&self) -> impl Iterator<Item = Component<'a>> + use<'a> {
+        let mut rest = self.body;
+        (0..self.head.components).map_while(move |_| component(&mut rest).ok())
+    }
+
+    /// The component of that name.
+    pub fn component(&self, name: &str) -> Option<Component<'a>> {
+        self.components().find(|c| c.head.name == name)
+    }
+
+    /// The length the whole package must have at least: the end of its last payload.
+    pub fn package_len(&self) -> u32 {
+        self.payloads().map(|p| p.end()).max().unwrap_or(0)
+    }
+
+    /// Picks the payload for this device: a delta whose base is `base`, else compressed, else raw; of equals the
+    /// first. `base` is the SHA-256 of the complete image file in the running slot, `None` when unknown.
+    ///
+    /// # Errors
+    /// [`PackageError::NoSuchComponent`], [`PackageError::NoUsablePayload`].
+    pub fn select(
+        &self,
+        name: &str,
+        slot: SlotId,
+        base: Option<&[u8; 32]>,
+        accepts: Accepts,
+    ) -> Result<Selected, PackageError> {
+        let component = self.component(name).ok_or(PackageError::NoSuchComponent)?;
+        let payload = component
+            .payloads()
+            .filter(|p| p.slot.suits(slot))
+            .filter_map(|p| Some((p.encoding.rank(base, accepts)?, p)))
+            .min_by_key(|(rank, _)| *rank)
+            .ok_or(PackageError::NoUsablePayload)?
+            .1;
+        let ComponentHead {
+            version,
+            security_counter,
+            ..
+        } = component.head;
+        Ok(Selected {
+            version,
+            security_counter,
+            payload,
+        })
+    }
+
+    fn payloads(&self) -> impl Iterator<Item = Payload> + use<'a> {
+        self.components().flat_map(|c| c.payloads())
+    }
+
+    fn check_structure(&self, envelope_end: u32) -> Result<(), PackageError> {
+        if self.head.components == 0 {
+            return Err(PackageError::NoComponents);
+        }
+        let mut rest = self.body;
+        for _ in 0..self.head.components {
+            let component = component(&mut rest)?;
+            if component.head.name.len() > NAME_MAX {
+                return Err(PackageError::NameTooLong);
+            }
+            if component.head.payloads == 0 {
+                return Err(PackageError::NoPayloads);
+            }
+            component
+                .payloads()
+                .try_for_each(|p| check_payload(&p, envelope_end))?;
+        }
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            Err(PackageError::Trailing)
+        }
+    }
+
+    fn check_names(&self) -> Result<(), PackageError> {
+        for (i, component) in self.components().enumerate() {
+            if self
+                .components()
+                .skip(i + 1)
+                .any(|other| other.head.name == component.head.name)
+            {
+                return Err(PackageError::DuplicateComponent);
+            }
+        }
+        Ok(())
+    }
+
+    /// Quadratic, over the few payloads that fit an envelope, in exchange for no memory.
+    fn check_overlaps(&self) -> Result<(), PackageError> {
+        for (i, a) in self.payloads().enumerate() {
+            if self
+                .payloads()
+                .skip(i + 1)
+                .any(|b| a.offset < b.end() && b.offset < a.end())
+            {
+                return Err(PackageError::Overlap);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_payload(payload: &Payload, envelope_end: u32) -> Result<(), PackageError> {
+    if payload.length == 0 || payload.image_size == 0 {
+        return Err(PackageError::EmptyPayload);
+    }
+    if payload.offset < envelope_end || payload.offset.checked_add(payload.length).is_none() {
+        return Err(PackageError::PayloadRange);
+    }
+    let is_image = payload.length == payload.image_size && payload.digest == payload.image_digest;
+    if payload.encoding == Encoding::Raw && !is_image {
+        return Err(PackageError::RawMismatch);
+    }
+    Ok(())
+}
+
+/// Takes one component and its payloads off the stream.
+fn component<'a>(rest: &mut &'a [u8]) -> Result<Component<'a>, PackageError> {
+    let head: ComponentHead<'a> = item(rest)?;
+    let bytes = *rest;
+    for _ in 0..head.payloads {
+        item::<Payload>(rest)?;
+    }
+    Ok(Component { head, bytes })
+}
+
+/// Takes one item off the stream.
+fn item<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, PackageError> {
+    let (value, after) = postcard::take_from_bytes(rest).map_err(|_| PackageError::Manifest)?;
+    *rest = after;
+    Ok(value)
+}
