@@ -119,6 +119,33 @@ impl SignatureError {
     }
 }
 
+/// One key of one algorithm, without regard to names.
+pub trait Verifier {
+    /// The algorithm.
+    fn algorithm(&self) -> Algorithm;
+    /// The key's name.
+    fn key_id(&self) -> &KeyId;
+    /// Accepts `signature` if this key made it over `digest`.
+    ///
+    /// # Errors
+    /// [`SignatureError::Malformed`], [`SignatureError::Mismatch`].
+    fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError>;
+}
+
+/// [`Keys::verify`] for a set of one.
+pub(crate) fn judge<V: Verifier>(
+    key: &V,
+    id: &KeyId,
+    algorithm: Algorithm,
+    digest: &[u8; 32],
+    signature: &[u8],
+) -> Result<(), SignatureError> {
+    if algorithm != key.algorithm() || id != key.key_id() {
+        return Err(SignatureError::UnknownKey);
+    }
+    key.verify_digest(digest, signature)
+}
+
 /// One key or a set of keys; the algorithms are part of the type, so that the linker drops the rest.
 ///
 /// Implemented by every verifier of this crate, by arrays of one algorithm, and by pairs `(A, B)` of key sets.

@@ -1,0 +1,208 @@
+//! Arithmetic modulo an odd n of `W` 32-bit words, all numbers public.
+//!
+//! Words are little-endian in order. A number x is in Montgomery form as x·R mod n, R = 2^(32·W).
+
+use core::cmp::Ordering;
+
+type Words<const W: usize> = [u32; W];
+
+/// A checked modulus, borrowed from its blob byte by byte (the blob need not be aligned).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Modulus<'a, const W: usize> {
+    n: &'a [[u8; 4]; W],
+    rr: &'a [[u8; 4]; W],
+    /// -n⁻¹ mod 2³².
+    n0inv: u32,
+}
+
+impl<'a, const W: usize> Modulus<'a, W> {
+    /// Takes n, R² mod n and -n⁻¹ mod 2³², all little-endian, if they belong together.
+    ///
+    /// The check of R² is complete, not a sample: two Montgomery products with 1 take it to 1, and no other number
+    /// below n. It costs 2 of the 19 products of a verification.
+    pub(super) fn new(n: &'a [[u8; 4]; W], rr: &'a [[u8; 4]; W], n0inv: u32) -> Option<Self> {
+        let low = u32::from_le_bytes(*n.first()?);
+        let high = u32::from_le_bytes(*n.last()?);
+        // -n⁻¹·n ≡ -1 holds for odd n only.
+        if low.wrapping_mul(n0inv) != u32::MAX || high >> 31 == 0 {
+            return None;
+        }
+        let modulus = Self { n, rr, n0inv };
+        let mut x = load(rr);
+        if modulus.is_reached_by(&x, false) {
+            return None;
+        }
+        let mut one = [0; W];
+        *one.first_mut()? = 1;
+        let mut r = [0; W];
+        modulus.multiply(&mut r, &x, &one);
+        modulus.multiply(&mut x, &r, &one);
+        (x == one).then_some(modulus)
+    }
+
+    /// s^65537 mod n, both big-endian; `None` unless s < n.
+    pub(super) fn raise(&self, s: &[[u8; 4]; W]) -> Option<[[u8; 4]; W]> {
+        let mut base = [0; W];
+        for (word, bytes) in base.iter_mut().zip(s.iter().rev()) {
+            *word = u32::from_be_bytes(*bytes);
+        }
+        if self.is_reached_by(&base, false) {
+            return None;
+        }
+        let mut spare = load(self.rr);
+        let mut x = [0; W];
+        self.multiply(&mut x, &base, &spare);
+        // 16 squarings, two at a time so that the result is in `x` again.
+        for _ in 0..8 {
+            self.multiply(&mut spare, &x, &x);
+            self.multiply(&mut x, &spare, &spare);
+        }
+        // One factor in Montgomery form and one not: the product is plain.
+        self.multiply(&mut spare, &x, &base);
+        let mut message = [[0; 4]; W];
+        for (bytes, word) in message.iter_mut().rev().zip(&spare) {
+            *bytes = word.to_be_bytes();
+        }
+        Some(message)
+    }
+
+    /// out = a·b·R⁻¹ mod n, for a, b < n.
+    fn multiply(&self, out: &mut Words<W>, a: &Words<W>, b: &Words<W>) {
+        *out = [0; W];
+        let mut carry = false;
+        for word in a {
+            carry = self.step(out, carry, *word, b);
+        }
+        // The sum is below 2n: at most one subtraction is due.
+        if self.is_reached_by(out, carry) {
+            self.subtract_from(out);
+        }
+    }
+
+    /// t = (t + a·b + m·n) / 2³², with the m that makes the division exact. `top` is the word above t, 0 or 1.
+    fn step(&self, t: &mut Words<W>, top: bool, a: u32, b: &Words<W>) -> bool {
+        let mut m = 0;
+        let (mut high_ab, mut high_mn) = (0, 0);
+        for i in 0..W {
+            let (sum, high) = mul_add(a, b[i], t[i], high_ab);
+            high_ab = high;
+            if i == 0 {
+                m = sum.wrapping_mul(self.n0inv);
+            }
+            let (sum, high) = mul_add(m, u32::from_le_bytes(self.n[i]), sum, high_mn);
+            high_mn = high;
+            if i > 0 {
+                t[i - 1] = sum;
+            }
+        }
+        let sum = u64::from(high_ab) + u64::from(high_mn) + u64::from(top);
+        t[W - 1] = sum as u32;
+        sum >> 32 != 0
+    }
+
+    /// Whether carry·R + x ≥ n.
+    fn is_reached_by(&self, x: &Words<W>, carry: bool) -> bool {
+        let n = self.n.iter().rev().map(|bytes| u32::from_le_bytes(*bytes));
+        carry || x.iter().rev().copied().cmp(n) != Ordering::Less
+    }
+
+    fn subtract_from(&self, x: &mut Words<W>) {
+        let mut borrow = false;
+        for (word, bytes) in x.iter_mut().zip(self.n) {
+            let (difference, b1) = word.overflowing_sub(u32::from_le_bytes(*bytes));
+            let (difference, b2) = difference.overflowing_sub(borrow.into());
+            *word = difference;
+            borrow = b1 | b2;
+        }
+    }
+}
+
+/// a·b + c + d as (low, high); it cannot overflow.
+const fn mul_add(a: u32, b: u32, c: u32, d: u32) -> (u32, u32) {
+    let sum = a as u64 * b as u64 + c as u64 + d as u64;
+    (sum as u32, (sum >> 32) as u32)
+}
+
+fn load<const W: usize>(bytes: &[[u8; 4]; W]) -> Words<W> {
+    bytes.map(u32::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // n = 0xFFFF_FFFF_FFFF_FFC5, the largest prime below 2^64; small enough to check with u128.
+    const N: u64 = 0xFFFF_FFFF_FFFF_FFC5;
+
+    fn words(x: u64) -> [[u8; 4]; 2] {
+        [(x as u32).to_le_bytes(), ((x >> 32) as u32).to_le_bytes()]
+    }
+    fn inverse() -> u32 {
+        let mut inv = 1u32;
+        for _ in 0..5 {
+            inv = inv.wrapping_mul(2u32.wrapping_sub((N as u32).wrapping_mul(inv)));
+        }
+        inv.wrapping_neg()
+    }
+    fn rr() -> u64 {
+        let r = (1u128 << 64) % u128::from(N);
+        (r * r % u128::from(N)) as u64
+    }
+    fn pow(s: u64) -> u64 {
+        (0..16)
+            .fold(u128::from(s), |x, _| x * x % u128::from(N))
+            .wrapping_mul(u128::from(s))
+            .rem_euclid(N.into()) as u64
+    }
+
+    #[test]
+    fn agrees_with_wide_integers() {
+        let (n, rr) = (words(N), words(rr()));
+        let modulus = Modulus::new(&n, &rr, inverse()).unwrap();
+        let mut s = 0x0123_4567_89AB_CDEFu64;
+        let edges = [0, 1, 2, N - 1, N - 2, u64::from(u32::MAX), 1 << 32];
+        let random = (0..2000).map(|_| {
+            s = s
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            s % N
+        });
+        for s in edges.into_iter().chain(random) {
+            let be = s.to_be_bytes();
+            let (be, _) = be.as_chunks::<4>();
+            let out = modulus.raise(be.try_into().unwrap()).unwrap();
+            assert_eq!(
+                u64::from_be_bytes(out.as_flattened().try_into().unwrap()),
+                pow(s),
+                "{s:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_numbers_from_n_up() {
+        let (n, rr) = (words(N), words(rr()));
+        let modulus = Modulus::new(&n, &rr, inverse()).unwrap();
+        for s in [N, N + 1, u64::MAX] {
+            let be = s.to_be_bytes();
+            let (be, _) = be.as_chunks::<4>();
+            assert!(modulus.raise(be.try_into().unwrap()).is_none());
+        }
+    }
+
+    #[test]
+    fn refuses_constants_that_do_not_belong_to_n() {
+        let n = words(N);
+        assert!(Modulus::new(&n, &words(rr()), inverse() ^ 1).is_none());
+        assert!(Modulus::new(&n, &words(rr()), 0).is_none());
+        for wrong in [0, 1, rr() - 1, rr() + 1, N - 1, N, N + 1, u64::MAX] {
+            assert!(
+                Modulus::new(&n, &words(wrong), inverse()).is_none(),
+                "{wrong:#x}"
+            );
+        }
+        // An even modulus has no inverse that could match; a short one has its top bit clear.
+        assert!(Modulus::new(&words(N - 1), &words(rr()), inverse()).is_none());
+        assert!(Modulus::new(&words(N >> 1), &words(0), inverse()).is_none());
+    }
+}
