@@ -1,1 +1,11 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+pub mod clock;
+pub mod flash;
+pub mod link;
+pub mod rng;
+
+pub use clock::FakeClock;
+pub use flash::{SimError, SimFlash, Tear, Violation, WriteRule};
+pub use link::{Closed, Faults, Link, LinkError};
+pub use rng::Rng;
