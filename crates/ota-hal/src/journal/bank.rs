@@ -1,12 +1,15 @@
 //! One half of the journal region, and the header that makes it count.
 
-use super::crc;
+use super::record::{HEAD, HEADER_KIND, Head, Mark};
 
-/// First four bytes of a bank; the last one is the version of the format.
-const MAGIC: [u8; 4] = *b"OTJ1";
+/// First four bytes of a bank header's payload; the last one is the version of the format.
+const MAGIC: u32 = u32::from_le_bytes(*b"OTJ1");
 
-/// Bytes of the header, before padding.
-pub(super) const HEADER: usize = 12;
+/// Bytes of the payload of a bank header: magic and generation.
+pub(super) const NAME: usize = 8;
+
+/// Bytes of a bank header, before padding. It is a record like the others.
+pub(super) const HEADER: usize = HEAD as usize + NAME;
 
 /// A bank: where it starts in the region, and how often the journal had moved when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +21,19 @@ pub(super) struct Bank {
 impl Bank {
     /// Stands for the absent current bank of an empty journal: the first rotation opens the first bank.
     pub(super) const fn none(half: u32) -> Self {
-        Self { start: half, generation: 0 }
+        Self {
+            start: half,
+            generation: 0,
+        }
     }
 
     /// The bank that a rotation opens.
     pub(super) fn next(self, half: u32) -> Self {
         let start = if self.start == 0 { half } else { 0 };
-        Self { start, generation: self.generation.wrapping_add(1) }
+        Self {
+            start,
+            generation: self.generation.wrapping_add(1),
+        }
     }
 
     /// Whether this bank was opened after `other`. Generations wrap.
@@ -33,24 +42,33 @@ impl Bank {
         ahead != 0 && ahead < 1 << 31
     }
 
-    /// The header as stored.
-    pub(super) fn encode(self) -> [u8; HEADER] {
-        let [m0, m1, m2, m3] = MAGIC;
-        let [g0, g1, g2, g3] = self.generation.to_le_bytes();
-        let [s0, s1, s2, s3] = Self::seal(&[m0, m1, m2, m3, g0, g1, g2, g3]);
-        [m0, m1, m2, m3, g0, g1, g2, g3, s0, s1, s2, s3]
+    /// As what the header record is sealed: the generation is not known before it is read.
+    pub(super) const fn unnamed(start: u32) -> Self {
+        Self {
+            start,
+            generation: 0,
+        }
     }
 
-    /// The bank at `start` whose header begins `bytes`, if it is whole.
-    pub(super) fn decode(start: u32, bytes: &[u8]) -> Option<Self> {
-        let (covered, rest) = bytes.split_first_chunk::<8>()?;
-        let [m0, m1, m2, m3, g0, g1, g2, g3] = *covered;
-        let whole = [m0, m1, m2, m3] == MAGIC && rest.starts_with(&Self::seal(covered));
-        whole.then_some(Self { start, generation: u32::from_le_bytes([g0, g1, g2, g3]) })
+    /// The payload of the header.
+    pub(super) fn name(self) -> [u8; NAME] {
+        (u64::from(MAGIC) | u64::from(self.generation) << 32).to_le_bytes()
     }
 
-    fn seal(covered: &[u8; 8]) -> [u8; 4] {
-        (!crc::update(crc::INIT, covered)).to_le_bytes()
+    /// The head of the header.
+    pub(super) fn header(self) -> Head {
+        Head::new(HEADER_KIND, Mark::Live, NAME as u16, &self.name())
+    }
+
+    /// The bank at `start` whose header has the head `head` and the payload `name`.
+    pub(super) fn from_name(start: u32, head: Head, name: [u8; NAME]) -> Option<Self> {
+        let name = u64::from_le_bytes(name);
+        let ours =
+            head.kind == HEADER_KIND && usize::from(head.len) == NAME && name as u32 == MAGIC;
+        ours.then_some(Self {
+            start,
+            generation: (name >> 32) as u32,
+        })
     }
 }
 
@@ -59,31 +77,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_comes_back() {
-        let bank = Bank { start: 512, generation: 0x0403_0201 };
-        let bytes = bank.encode();
-        assert_eq!(bytes[..8], *b"OTJ1\x01\x02\x03\x04");
-        assert_eq!(Bank::decode(512, &bytes), Some(bank));
+    fn name_comes_back() {
+        let bank = Bank {
+            start: 512,
+            generation: 0x0403_0201,
+        };
+        assert_eq!(bank.name(), *b"OTJ1\x01\x02\x03\x04");
+        assert_eq!(Bank::from_name(512, bank.header(), bank.name()), Some(bank));
     }
 
     #[test]
-    fn every_flipped_bit_is_noticed() {
-        let bytes = Bank { start: 0, generation: 5 }.encode();
-        for bit in 0..HEADER * 8 {
-            let mut bad = bytes;
-            bad[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Bank::decode(0, &bad), None, "bit {bit}");
-        }
-        assert_eq!(Bank::decode(0, &bytes[..11]), None);
+    fn other_records_are_no_header() {
+        let bank = Bank {
+            start: 0,
+            generation: 5,
+        };
+        assert_eq!(Bank::from_name(0, bank.header(), *b"OTJ2\x05\0\0\0"), None);
+        assert_eq!(
+            Bank::from_name(0, Head::new(0, Mark::Live, 8, &bank.name()), bank.name()),
+            None
+        );
+        assert_eq!(
+            Bank::from_name(0, Head::new(HEADER_KIND, Mark::Live, 7, &[]), bank.name()),
+            None
+        );
     }
 
     #[test]
     fn generations_wrap() {
-        let at = |generation| Bank { start: 0, generation };
+        let at = |generation| Bank {
+            start: 0,
+            generation,
+        };
         assert!(at(0).newer_than(at(u32::MAX)));
         assert!(!at(u32::MAX).newer_than(at(0)));
         assert!(at(6).newer_than(at(5)));
         assert!(!at(5).newer_than(at(5)));
-        assert_eq!(at(u32::MAX).next(64), Bank { start: 64, generation: 0 });
+        assert_eq!(
+            at(u32::MAX).next(64),
+            Bank {
+                start: 64,
+                generation: 0
+            }
+        );
     }
 }

@@ -1,40 +1,61 @@
 //! Finding the current bank and its records. Nothing here writes.
 
+use super::bank::NAME;
+use super::record::KINDS;
 use super::{Bank, Journal, JournalError};
-use crate::Flash;
+use crate::{Flash, RegionError};
 
 impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// Both banks must be whole sectors, and hold a header and at least one empty record.
     pub(super) fn check_layout(&self) -> Result<(), JournalError<F::Error>> {
         let (len, half) = (self.region.len(), self.half());
-        let starts = |at| self.region.sector_at(at).is_ok_and(|(start, _)| start == at);
-        let ends = len.checked_sub(1).is_some_and(|last| self.region.sector_at(last).is_ok());
-        let align = Self::ALIGN as u32;
-        let whole = half * 2 == len && half % align == 0 && starts(0) && starts(half) && ends;
-        if whole && Self::HEADER as u32 + align <= half { Ok(()) } else { Err(JournalError::Layout) }
+        let starts = |at| {
+            self.region
+                .sector_at(at)
+                .is_ok_and(|(start, _)| start == at)
+        };
+        let ends = len
+            .checked_sub(1)
+            .is_some_and(|last| self.region.sector_at(last).is_ok());
+        let whole = half * 2 == len
+            && half.is_multiple_of(Self::ALIGN as u32)
+            && starts(0)
+            && starts(half)
+            && ends;
+        if whole && half > Self::HEADER {
+            Ok(())
+        } else {
+            Err(JournalError::Layout)
+        }
     }
 
     /// Makes the newest bank with a whole header current, and finds its records.
-    pub(super) fn find_bank(&mut self) -> Result<(), JournalError<F::Error>> {
+    pub(super) fn find_bank(&mut self) -> Result<(), RegionError<F::Error>> {
         let mut newest: Option<Bank> = None;
         for start in [0, self.half()] {
-            if let Some(bank) = self.read_header(start)? {
-                if newest.is_none_or(|other| bank.newer_than(other)) {
-                    newest = Some(bank);
-                }
+            let bank = self.read_header(start)?;
+            if bank.is_some_and(|bank| newest.is_none_or(|other| bank.newer_than(other))) {
+                newest = bank;
             }
         }
-        match newest {
-            Some(bank) => self.scan(bank),
-            None => Ok(()),
-        }
+        newest.map_or(Ok(()), |bank| self.scan(bank))
+    }
+
+    /// The bank at `start`, if its header is whole.
+    fn read_header(&mut self, start: u32) -> Result<Option<Bank>, RegionError<F::Error>> {
+        let mut name = [0; NAME];
+        let head = self.check(Bank::unnamed(start), start, &mut name)?;
+        Ok(head.and_then(|head| Bank::from_name(start, head, name)))
     }
 
     /// Walks the records of `bank` up to the first that is not whole.
-    fn scan(&mut self, bank: Bank) -> Result<(), JournalError<F::Error>> {
+    fn scan(&mut self, bank: Bank) -> Result<(), RegionError<F::Error>> {
         self.bank = bank;
-        let mut at = bank.start + Self::HEADER as u32;
+        let mut at = bank.start + Self::HEADER;
         while let Some(head) = self.check(bank, at, &mut [])? {
+            if usize::from(head.kind) >= KINDS {
+                break;
+            }
             self.set_at(head, at);
             at += Self::padded(head.total());
         }

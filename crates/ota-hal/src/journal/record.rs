@@ -6,6 +6,9 @@ use super::{Kind, crc};
 pub(super) const KINDS: usize = 8;
 const _: () = assert!(Kind::COUNT <= KINDS);
 
+/// The kind of a bank header. Not one of the kinds that are kept.
+pub(super) const HEADER_KIND: u8 = 0x4A;
+
 /// Bytes of the head.
 pub(super) const HEAD: u32 = 8;
 
@@ -31,7 +34,12 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn new(kind: u8, mark: Mark, len: u16, payload: &[u8]) -> Self {
-        Self { len, kind, mark, sum: crc::update(crc::INIT, payload) }
+        Self {
+            len,
+            kind,
+            mark,
+            sum: crc::update(crc::INIT, payload),
+        }
     }
 
     /// Bytes of head and payload.
@@ -68,8 +76,13 @@ impl Head {
             m if m == Mark::Removed as u8 => Mark::Removed,
             _ => return None,
         };
-        let head = Self { len: u16::from_le_bytes([len_low, len_high]), kind, mark, sum: crc::INIT };
-        (usize::from(kind) < KINDS).then_some((head, u32::from_le_bytes([s0, s1, s2, s3])))
+        let head = Self {
+            len: u16::from_le_bytes([len_low, len_high]),
+            kind,
+            mark,
+            sum: crc::INIT,
+        };
+        Some((head, u32::from_le_bytes([s0, s1, s2, s3])))
     }
 
     fn word(self) -> u32 {
@@ -100,11 +113,18 @@ mod tests {
             head.seal(64, 8),
             Head { kind: 2, ..head }.seal(64, 7),
             Head { len: 2, ..head }.seal(64, 7),
-            Head { mark: Mark::Removed, ..head }.seal(64, 7),
+            Head {
+                mark: Mark::Removed,
+                ..head
+            }
+            .seal(64, 7),
             Head::new(1, Mark::Live, 1, b"y").seal(64, 7),
         ];
         for (i, a) in all.iter().enumerate() {
-            assert!(all.iter().skip(i + 1).all(|b| a != b), "seal {i} is not its own");
+            assert!(
+                all.iter().skip(i + 1).all(|b| a != b),
+                "seal {i} is not its own"
+            );
         }
     }
 
@@ -112,7 +132,7 @@ mod tests {
     fn erased_cells_and_unknown_marks_are_no_record() {
         assert!(Head::decode(&[0xFF; 8]).is_none());
         assert!(Head::decode(&[0x00; 8]).is_none());
-        assert!(Head::decode(&[0, 0, 8, 0xA5, 0, 0, 0, 0]).is_none());
+        assert!(Head::decode(&[0, 0, 0, 0xA4, 0, 0, 0, 0]).is_none());
         assert!(Head::decode(&[0; 7]).is_none());
     }
 }

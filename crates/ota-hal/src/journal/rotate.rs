@@ -1,57 +1,77 @@
 //! Moving the live records to the other bank.
 
 use super::record::{Head, KINDS};
-use super::{Journal, JournalError};
+use super::{Bank, Journal, JournalError};
 use crate::{Flash, RegionError};
 
 impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// Opens the other bank with the live records and `new` in the place of its kind's.
     ///
     /// The current bank is only read. The header, written last, is the one moment at which the new bank takes over.
-    pub(super) fn rotate(&mut self, new: Head, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
-        let heads = self.live_set(new)?;
+    pub(super) fn rotate(
+        &mut self,
+        new: Head,
+        payload: &[u8],
+    ) -> Result<(), JournalError<F::Error>> {
         let old = self.bank;
         let bank = old.next(self.half());
-        let end = self.end(bank);
+        let mut at = [0; KINDS];
+        // First without touching anything: every live record must be readable and all of them must fit.
+        self.copy_live(bank, new, None, &mut at)?;
         self.region.erase(bank.start, self.half())?;
-        if !self.is_blank(bank.start, end)? {
+        if !self.is_blank(bank.start, self.end(bank))? {
             return Err(JournalError::Unreliable);
         }
-        let mut at = [0; KINDS];
-        let mut cursor = bank.start + Self::HEADER as u32;
-        for (slot, (head, from)) in at.iter_mut().zip(heads.into_iter().zip(self.at)) {
-            let Some(head) = head else { continue };
-            let from = if head.kind == new.kind { 0 } else { from };
-            if !self.write_record(bank, cursor, head, from, payload)? {
-                return Err(JournalError::Unreliable);
-            }
-            *slot = head.live_at(cursor);
-            cursor += Self::padded(head.total());
-        }
+        let cursor = self.copy_live(bank, new, Some(payload), &mut at)?;
         // From here on the header may be on flash, whatever the driver reports: the old bank takes no more records,
         // or a later mount would not see them.
         self.cursor = self.end(old);
-        self.write_header(bank)?;
+        if !self.write_record(
+            Bank::unnamed(bank.start),
+            bank.start,
+            bank.header(),
+            0,
+            &bank.name(),
+        )? {
+            return Err(JournalError::Unreliable);
+        }
         (self.bank, self.at, self.cursor) = (bank, at, cursor);
         Ok(())
     }
 
-    /// The heads that the next bank will hold, if they fit it. Reads every live record once, so that nothing is
-    /// erased when one of them has decayed.
-    fn live_set(&mut self, new: Head) -> Result<[Option<Head>; KINDS], JournalError<F::Error>> {
-        let mut heads = [None; KINDS];
-        let mut room = self.half() - Self::HEADER as u32;
-        for (kind, (slot, at)) in heads.iter_mut().zip(self.at).enumerate() {
-            let head = if kind == usize::from(new.kind) {
-                new
-            } else if at != 0 {
-                self.check(self.bank, at, &mut [])?.ok_or(RegionError::Corrupt)?
-            } else {
+    /// Copies the live records, with `new` in the place of its kind's, to `bank`, and returns where they end. Without
+    /// a payload it only looks whether that would work.
+    fn copy_live(
+        &mut self,
+        bank: Bank,
+        new: Head,
+        payload: Option<&[u8]>,
+        places: &mut [u32; KINDS],
+    ) -> Result<u32, JournalError<F::Error>> {
+        let mut cursor = bank.start + Self::HEADER;
+        for (kind, (place, mut from)) in places.iter_mut().zip(self.at).enumerate() {
+            let mut head = new;
+            if kind == usize::from(new.kind) {
+                from = 0;
+            } else if from == 0 {
                 continue;
-            };
-            room = room.checked_sub(Self::padded(head.total())).ok_or(JournalError::TooLarge)?;
-            *slot = Some(head);
+            } else {
+                head = self
+                    .check(self.bank, from, &mut [])?
+                    .ok_or(RegionError::Corrupt)?;
+            }
+            let size = Self::padded(head.total());
+            if size > self.end(bank) - cursor {
+                return Err(JournalError::TooLarge);
+            }
+            if let Some(payload) = payload {
+                if !self.write_record(bank, cursor, head, from, payload)? {
+                    return Err(JournalError::Unreliable);
+                }
+                *place = head.live_at(cursor);
+            }
+            cursor += size;
         }
-        Ok(heads)
+        Ok(cursor)
     }
 }
