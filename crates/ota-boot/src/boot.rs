@@ -99,15 +99,9 @@ impl<'j, F: Flash, const UNIT: usize> Boot<'j, F, UNIT> {
     /// [`BootError::Journal`].
     pub fn last_outcome(&self) -> Result<Option<Outcome>, BootError<F::Error>> {
         Ok(match self.record()?.phase {
-            Phase::RolledBack {
-                failed,
-                reason,
-                last_reset,
-            } => Some(Outcome {
-                reason,
-                last_reset,
-                failed: failed.map(|image| image.version),
-            }),
+            Phase::RolledBack { failed, reason, last_reset } => {
+                Some(Outcome { reason, last_reset, failed: failed.map(|image| image.version) })
+            }
             _ => None,
         })
     }

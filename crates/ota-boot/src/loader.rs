@@ -15,9 +15,7 @@ pub struct Config {
 
 impl Config {
     /// Three attempts: one bad supply or one stray reset does not cost the update, a crash loop ends soon.
-    pub const DEFAULT: Self = Self {
-        attempts: NonZeroU8::MIN.saturating_add(2),
-    };
+    pub const DEFAULT: Self = Self { attempts: NonZeroU8::MIN.saturating_add(2) };
 }
 
 impl Default for Config {
@@ -42,6 +40,12 @@ pub enum Decision<E> {
         /// Why slot A and slot B were refused.
         why: [VerifyError<E>; 2],
     },
+}
+
+impl<E> Decision<E> {
+    const fn accepted(proof: Verified) -> Self {
+        Self::Boot { proof, trial: false }
+    }
 }
 
 /// Decides what to start, and records it before it returns.
@@ -70,12 +74,7 @@ pub fn boot<F: Flash, const UNIT: usize, S: ReadAt, K: Keys>(
         // Not knowing the record, nothing may replace it.
         Err(_) => return boot_unrecorded(slots, rules, watchdog),
     };
-    let mut images = Images {
-        slots,
-        rules,
-        floor: rules.floor.max(record.floor),
-        watchdog,
-    };
+    let mut images = Images { slots, rules, floor: rules.floor.max(record.floor), watchdog };
     let reason = match record.spend_attempt(config.attempts.get(), cause) {
         None => record.gave_up(),
         Some((staged, spent)) => match images.verify(record.staged()) {
@@ -105,12 +104,7 @@ pub fn boot_unrecorded<S: ReadAt, K: Keys>(
     rules: &Rules<'_, K>,
     watchdog: &mut impl Watchdog,
 ) -> Decision<S::Error> {
-    let mut images = Images {
-        slots,
-        rules,
-        floor: rules.floor,
-        watchdog,
-    };
+    let mut images = Images { slots, rules, floor: rules.floor, watchdog };
     images.settle(&Record::FACTORY, None, ResetCause::Unknown).0
 }
 
@@ -123,12 +117,17 @@ struct Images<'a, 'k, S, K, W> {
 
 impl<S: ReadAt, K: Keys, W: Watchdog> Images<'_, '_, S, K, W> {
     /// One code path, and one set of rules, for whatever is to be started.
+    ///
+    /// A refusal is checked once more: a single bad read must not cost an image that is good.
     fn verify(&mut self, slot: SlotId) -> Result<Verified, VerifyError<S::Error>> {
-        let rules = Rules {
-            keys: self.rules.keys,
-            identity: self.rules.identity,
-            floor: self.floor,
-        };
+        match self.verify_once(slot) {
+            Err(_) => self.verify_once(slot),
+            proof => proof,
+        }
+    }
+
+    fn verify_once(&mut self, slot: SlotId) -> Result<Verified, VerifyError<S::Error>> {
+        let rules = Rules { keys: self.rules.keys, identity: self.rules.identity, floor: self.floor };
         let [a, b] = &mut *self.slots;
         let image = if slot == SlotId::A { a } else { b };
         let watchdog = &mut *self.watchdog;
@@ -146,40 +145,18 @@ impl<S: ReadAt, K: Keys, W: Watchdog> Images<'_, '_, S, K, W> {
         let home = match self.verify(record.home) {
             Ok(proof) => {
                 let next = reason.map(|reason| record.rolled_back(record.image(), reason, cause));
-                return (
-                    Decision::Boot {
-                        proof,
-                        trial: false,
-                    },
-                    next,
-                );
+                return (Decision::accepted(proof), next);
             }
             Err(why) => why,
         };
-        match self.verify(record.staged()) {
-            Ok(proof) => (
-                Decision::Boot {
-                    proof,
-                    trial: false,
-                },
-                Some(record.fallen_back(cause)),
-            ),
-            Err(other) => {
-                let why = if record.home == SlotId::A {
-                    [home, other]
-                } else {
-                    [other, home]
-                };
-                (Decision::Recovery { why }, None)
-            }
+        match (self.verify(record.staged()), record.home) {
+            (Ok(proof), _) => (Decision::accepted(proof), Some(record.fallen_back(cause))),
+            (Err(other), SlotId::A) => (Decision::Recovery { why: [home, other] }, None),
+            (Err(other), SlotId::B) => (Decision::Recovery { why: [other, home] }, None),
         }
     }
 
-    fn store<F: Flash, const UNIT: usize>(
-        &mut self,
-        journal: &mut Journal<F, UNIT>,
-        record: &Record,
-    ) -> bool {
+    fn store<F: Flash, const UNIT: usize>(&mut self, journal: &mut Journal<F, UNIT>, record: &Record) -> bool {
         self.watchdog.feed();
         journal.append(Kind::Boot, &record.encode()).is_ok()
     }

@@ -57,11 +57,7 @@ pub struct Image {
 impl Image {
     /// What a proof says.
     pub fn of(proof: &Verified) -> Self {
-        Self {
-            digest: *proof.digest(),
-            security_counter: proof.security_counter(),
-            version: proof.version(),
-        }
+        Self { digest: *proof.digest(), security_counter: proof.security_counter(), version: proof.version() }
     }
 }
 
@@ -120,11 +116,7 @@ pub struct Record {
 
 impl Record {
     /// A device fresh from the factory: slot A is accepted, any counter is.
-    pub const FACTORY: Self = Self {
-        home: SlotId::A,
-        floor: 0,
-        phase: Phase::Confirmed { image: None },
-    };
+    pub const FACTORY: Self = Self { home: SlotId::A, floor: 0, phase: Phase::Confirmed { image: None } };
 
     /// What `bytes` mean. Total: whatever is not understood is "confirmed, home", see the module's stability note.
     #[must_use]
@@ -148,21 +140,11 @@ impl Record {
         let (state, attempts, why, cause, image) = match self.phase {
             Phase::Confirmed { image } => (CONFIRMED, 0, None, ResetCause::Unknown, image),
             Phase::Pending { image } => (PENDING, 0, None, ResetCause::Unknown, Some(image)),
-            Phase::Testing {
-                image,
-                attempts_left,
-                last_reset,
-            } => (TESTING, attempts_left, None, last_reset, Some(image)),
-            Phase::GivenUp {
-                image,
-                reason,
-                last_reset,
-            } => (GIVEN_UP, 0, Some(reason), last_reset, Some(image)),
-            Phase::RolledBack {
-                failed,
-                reason,
-                last_reset,
-            } => (ROLLED_BACK, 0, Some(reason), last_reset, failed),
+            Phase::Testing { image, attempts_left, last_reset } => {
+                (TESTING, attempts_left, None, last_reset, Some(image))
+            }
+            Phase::GivenUp { image, reason, last_reset } => (GIVEN_UP, 0, Some(reason), last_reset, Some(image)),
+            Phase::RolledBack { failed, reason, last_reset } => (ROLLED_BACK, 0, Some(reason), last_reset, failed),
         };
         let (code, detail) = why.map_or((0, 0), encode_reason);
         let home = if self.home == SlotId::B { 1 } else { 0 };
@@ -186,21 +168,9 @@ fn decode_phase(b: &[u8; RECORD_LEN]) -> Phase {
     let reason = decode_reason(b[8], b[9]);
     match (b[1], image) {
         (PENDING, Some(image)) => Phase::Pending { image },
-        (TESTING, Some(image)) => Phase::Testing {
-            image,
-            attempts_left: b[3],
-            last_reset,
-        },
-        (GIVEN_UP, Some(image)) => Phase::GivenUp {
-            image,
-            reason,
-            last_reset,
-        },
-        (ROLLED_BACK, failed) => Phase::RolledBack {
-            failed,
-            reason,
-            last_reset,
-        },
+        (TESTING, Some(image)) => Phase::Testing { image, attempts_left: b[3], last_reset },
+        (GIVEN_UP, Some(image)) => Phase::GivenUp { image, reason, last_reset },
+        (ROLLED_BACK, failed) => Phase::RolledBack { failed, reason, last_reset },
         (CONFIRMED, image) => Phase::Confirmed { image },
         // A trial without the digest it is bound to is no trial.
         _ => Phase::Confirmed { image: None },

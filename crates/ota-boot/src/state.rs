@@ -52,18 +52,14 @@ impl Record {
     #[must_use]
     pub fn seen_from(self, running: SlotId) -> Self {
         match self.phase {
-            Phase::Testing {
-                image, last_reset, ..
+            Phase::Testing { image, last_reset, .. } | Phase::GivenUp { image, last_reset, .. }
+                if running == self.home =>
+            {
+                match self.gave_up() {
+                    Some(reason) => self.rolled_back(Some(image), reason, last_reset),
+                    None => Self { phase: Phase::Pending { image }, ..self },
+                }
             }
-            | Phase::GivenUp {
-                image, last_reset, ..
-            } if running == self.home => match self.gave_up() {
-                Some(reason) => self.rolled_back(Some(image), reason, last_reset),
-                None => Self {
-                    phase: Phase::Pending { image },
-                    ..self
-                },
-            },
             Phase::Confirmed { .. } | Phase::RolledBack { .. } if running != self.home => {
                 self.fallen_back(ResetCause::Unknown)
             }
@@ -74,10 +70,7 @@ impl Record {
     /// After staging `image` of slot `slot`. `None` when it is staged already.
     pub(crate) fn stage(self, slot: SlotId, image: Image) -> Result<Option<Self>, BootRefusal> {
         if image.security_counter < self.floor {
-            return Err(BootRefusal::Downgrade {
-                floor: self.floor,
-                counter: image.security_counter,
-            });
+            return Err(BootRefusal::Downgrade { floor: self.floor, counter: image.security_counter });
         }
         match self.phase {
             Phase::Testing { .. } => Err(BootRefusal::OnTrial),
@@ -85,10 +78,9 @@ impl Record {
             _ if slot == self.home => Err(BootRefusal::RunningSlot),
             Phase::Pending { image: staged } if staged == image => Ok(None),
             Phase::Pending { .. } => Err(BootRefusal::OtherPending),
-            Phase::Confirmed { .. } | Phase::RolledBack { .. } => Ok(Some(Self {
-                phase: Phase::Pending { image },
-                ..self
-            })),
+            Phase::Confirmed { .. } | Phase::RolledBack { .. } => {
+                Ok(Some(Self { phase: Phase::Pending { image }, ..self }))
+            }
         }
     }
 
@@ -110,24 +102,12 @@ impl Record {
     /// After withdrawing a staged image or giving up on the one on trial. `None` when that was done already.
     pub(crate) fn roll_back(self, reason: RollbackReason) -> Result<Option<Self>, BootRefusal> {
         match self.phase {
-            Phase::Pending { .. } => Ok(Some(Self {
-                phase: Phase::Confirmed { image: None },
-                ..self
-            })),
-            Phase::Testing {
-                image, last_reset, ..
-            } => Ok(Some(Self {
-                phase: Phase::GivenUp {
-                    image,
-                    reason,
-                    last_reset,
-                },
-                ..self
-            })),
-            Phase::GivenUp { .. } => Ok(None),
-            Phase::Confirmed { .. } | Phase::RolledBack { .. } => {
-                Err(BootRefusal::NothingToReturnTo)
+            Phase::Pending { .. } => Ok(Some(Self { phase: Phase::Confirmed { image: None }, ..self })),
+            Phase::Testing { image, last_reset, .. } => {
+                Ok(Some(Self { phase: Phase::GivenUp { image, reason, last_reset }, ..self }))
             }
+            Phase::GivenUp { .. } => Ok(None),
+            Phase::Confirmed { .. } | Phase::RolledBack { .. } => Err(BootRefusal::NothingToReturnTo),
         }
     }
 
@@ -135,27 +115,17 @@ impl Record {
     pub(crate) fn spend_attempt(self, attempts: u8, cause: ResetCause) -> Option<(Image, Self)> {
         let (image, left) = match self.phase {
             Phase::Pending { image } => (image, attempts),
-            Phase::Testing {
-                image,
-                attempts_left,
-                ..
-            } => (image, attempts_left.min(attempts)),
+            Phase::Testing { image, attempts_left, .. } => (image, attempts_left.min(attempts)),
             _ => return None,
         };
-        let phase = Phase::Testing {
-            image,
-            attempts_left: left.checked_sub(1)?,
-            last_reset: cause,
-        };
+        let phase = Phase::Testing { image, attempts_left: left.checked_sub(1)?, last_reset: cause };
         Some((image, Self { phase, ..self }))
     }
 
     /// Why the trial is over without another start, if it is.
     pub(crate) const fn gave_up(&self) -> Option<RollbackReason> {
         match self.phase {
-            Phase::Testing {
-                attempts_left: 0, ..
-            } => Some(RollbackReason::AttemptsUsedUp),
+            Phase::Testing { attempts_left: 0, .. } => Some(RollbackReason::AttemptsUsedUp),
             Phase::GivenUp { reason, .. } => Some(reason),
             _ => None,
         }
@@ -165,41 +135,20 @@ impl Record {
     pub(crate) const fn image(&self) -> Option<Image> {
         match self.phase {
             Phase::Confirmed { image } => image,
-            Phase::Pending { image }
-            | Phase::Testing { image, .. }
-            | Phase::GivenUp { image, .. } => Some(image),
+            Phase::Pending { image } | Phase::Testing { image, .. } | Phase::GivenUp { image, .. } => Some(image),
             Phase::RolledBack { failed, .. } => failed,
         }
     }
 
     /// After the loader returned to `home`.
-    pub(crate) const fn rolled_back(
-        self,
-        failed: Option<Image>,
-        reason: RollbackReason,
-        cause: ResetCause,
-    ) -> Self {
-        Self {
-            phase: Phase::RolledBack {
-                failed,
-                reason,
-                last_reset: cause,
-            },
-            ..self
-        }
+    pub(crate) const fn rolled_back(self, failed: Option<Image>, reason: RollbackReason, cause: ResetCause) -> Self {
+        Self { phase: Phase::RolledBack { failed, reason, last_reset: cause }, ..self }
     }
 
     /// After the loader took the slot that is not `home` because `home` no longer verifies.
     pub(crate) const fn fallen_back(self, cause: ResetCause) -> Self {
-        let failed = if let Phase::Confirmed { image } = self.phase {
-            image
-        } else {
-            None
-        };
-        Self {
-            home: self.home.other(),
-            ..self.rolled_back(failed, RollbackReason::ActiveInvalid, cause)
-        }
+        let failed = if let Phase::Confirmed { image } = self.phase { image } else { None };
+        Self { home: self.home.other(), ..self.rolled_back(failed, RollbackReason::ActiveInvalid, cause) }
     }
 
     /// What the agent is told.
@@ -207,30 +156,16 @@ impl Record {
     pub const fn state(&self) -> BootState {
         match self.phase {
             Phase::Confirmed { .. } => BootState::Confirmed { running: self.home },
-            Phase::Pending { .. } => BootState::Pending {
-                staged: self.staged(),
-            },
-            Phase::Testing {
-                attempts_left,
-                last_reset,
-                ..
-            } => BootState::Testing {
-                running: self.staged(),
-                attempts_left,
-                last_reset,
-            },
-            Phase::GivenUp { last_reset, .. } => BootState::Testing {
-                running: self.staged(),
-                attempts_left: 0,
-                last_reset,
-            },
-            Phase::RolledBack {
-                reason, last_reset, ..
-            } => BootState::RolledBack {
-                running: self.home,
-                reason,
-                last_reset,
-            },
+            Phase::Pending { .. } => BootState::Pending { staged: self.staged() },
+            Phase::Testing { attempts_left, last_reset, .. } => {
+                BootState::Testing { running: self.staged(), attempts_left, last_reset }
+            }
+            Phase::GivenUp { last_reset, .. } => {
+                BootState::Testing { running: self.staged(), attempts_left: 0, last_reset }
+            }
+            Phase::RolledBack { reason, last_reset, .. } => {
+                BootState::RolledBack { running: self.home, reason, last_reset }
+            }
         }
     }
 }

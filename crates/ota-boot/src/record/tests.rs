@@ -4,12 +4,7 @@ use proptest::prelude::*;
 const IMAGE: Image = Image {
     digest: [0xD1; 32],
     security_counter: 0x0102_0304,
-    version: Version {
-        major: 1,
-        minor: 2,
-        revision: 0x0403,
-        build: 0x0807_0605,
-    },
+    version: Version { major: 1, minor: 2, revision: 0x0403, build: 0x0807_0605 },
 };
 const REASONS: [RollbackReason; 9] = [
     RollbackReason::AttemptsUsedUp,
@@ -27,37 +22,17 @@ fn phases() -> impl Iterator<Item = Phase> {
     let last_reset = ResetCause::Watchdog;
     let reasoned = REASONS.into_iter().flat_map(move |reason| {
         [
-            Phase::GivenUp {
-                image: IMAGE,
-                reason,
-                last_reset,
-            },
-            Phase::RolledBack {
-                failed: Some(IMAGE),
-                reason,
-                last_reset,
-            },
-            Phase::RolledBack {
-                failed: None,
-                reason,
-                last_reset,
-            },
+            Phase::GivenUp { image: IMAGE, reason, last_reset },
+            Phase::RolledBack { failed: Some(IMAGE), reason, last_reset },
+            Phase::RolledBack { failed: None, reason, last_reset },
         ]
     });
     [
         Phase::Confirmed { image: None },
         Phase::Confirmed { image: Some(IMAGE) },
         Phase::Pending { image: IMAGE },
-        Phase::Testing {
-            image: IMAGE,
-            attempts_left: 0,
-            last_reset,
-        },
-        Phase::Testing {
-            image: IMAGE,
-            attempts_left: 255,
-            last_reset: ResetCause::BrownOut,
-        },
+        Phase::Testing { image: IMAGE, attempts_left: 0, last_reset },
+        Phase::Testing { image: IMAGE, attempts_left: 255, last_reset: ResetCause::BrownOut },
     ]
     .into_iter()
     .chain(reasoned)
@@ -67,11 +42,7 @@ fn phases() -> impl Iterator<Item = Phase> {
 fn every_state_survives_the_round_trip() {
     for phase in phases() {
         for home in [SlotId::A, SlotId::B] {
-            let record = Record {
-                home,
-                floor: 0xFFFF_FFFE,
-                phase,
-            };
+            let record = Record { home, floor: 0xFFFF_FFFE, phase };
             assert_eq!(Record::decode(&record.encode()), record);
         }
     }
@@ -79,45 +50,18 @@ fn every_state_survives_the_round_trip() {
 
 #[test]
 fn the_bytes_are_those_of_the_map() {
-    let phase = Phase::GivenUp {
-        image: IMAGE,
-        reason: RollbackReason::GateFailed(9),
-        last_reset: ResetCause::Fault,
-    };
-    let bytes = Record {
-        home: SlotId::B,
-        floor: 0x0A0B_0C0D,
-        phase,
-    }
-    .encode();
+    let phase = Phase::GivenUp { image: IMAGE, reason: RollbackReason::GateFailed(9), last_reset: ResetCause::Fault };
+    let bytes = Record { home: SlotId::B, floor: 0x0A0B_0C0D, phase }.encode();
     let mut map = [0xD1; RECORD_LEN];
-    map[..24].copy_from_slice(&[
-        1, 4, 1, 0, 0x0D, 0x0C, 0x0B, 0x0A, 4, 9, 6, 1, 4, 3, 2, 1, 1, 2, 3, 4, 5, 6, 7, 8,
-    ]);
+    map[..24].copy_from_slice(&[1, 4, 1, 0, 0x0D, 0x0C, 0x0B, 0x0A, 4, 9, 6, 1, 4, 3, 2, 1, 1, 2, 3, 4, 5, 6, 7, 8]);
     assert_eq!(bytes, map);
 }
 
 #[test]
 fn an_unknown_format_or_state_keeps_home_and_floor() {
-    let record = Record {
-        home: SlotId::B,
-        floor: 77,
-        phase: Phase::Pending { image: IMAGE },
-    };
-    let safe = Record {
-        phase: Phase::Confirmed { image: None },
-        ..record
-    };
-    for (at, value) in [
-        (0, 0),
-        (0, 2),
-        (0, 255),
-        (1, 0),
-        (1, 6),
-        (1, 255),
-        (11, 0),
-        (11, 255),
-    ] {
+    let record = Record { home: SlotId::B, floor: 77, phase: Phase::Pending { image: IMAGE } };
+    let safe = Record { phase: Phase::Confirmed { image: None }, ..record };
+    for (at, value) in [(0, 0), (0, 2), (0, 255), (1, 0), (1, 6), (1, 255), (11, 0), (11, 255)] {
         let mut bytes = record.encode();
         bytes[at] = value;
         assert_eq!(Record::decode(&bytes), safe, "byte {at} = {value}");
@@ -134,28 +78,10 @@ fn an_unknown_format_or_state_keeps_home_and_floor() {
 #[test]
 fn an_unknown_reason_never_turns_into_a_known_one() {
     for n in 0..=255 {
-        let phase = Phase::RolledBack {
-            failed: None,
-            reason: RollbackReason::Unknown(n),
-            last_reset: ResetCause::Unknown,
-        };
-        let back = Record::decode(
-            &Record {
-                phase,
-                ..Record::FACTORY
-            }
-            .encode(),
-        );
-        assert!(
-            matches!(
-                back.phase,
-                Phase::RolledBack {
-                    reason: RollbackReason::Unknown(_),
-                    ..
-                }
-            ),
-            "{n}: {back:?}"
-        );
+        let phase =
+            Phase::RolledBack { failed: None, reason: RollbackReason::Unknown(n), last_reset: ResetCause::Unknown };
+        let back = Record::decode(&Record { phase, ..Record::FACTORY }.encode());
+        assert!(matches!(back.phase, Phase::RolledBack { reason: RollbackReason::Unknown(_), .. }), "{n}: {back:?}");
     }
 }
 

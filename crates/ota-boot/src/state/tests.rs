@@ -11,94 +11,44 @@ const NOW: ResetCause = ResetCause::Fault;
 const GATE: RollbackReason = RollbackReason::GateFailed(3);
 
 const fn image(n: u8) -> Image {
-    let version = Version {
-        major: n,
-        minor: 0,
-        revision: 0,
-        build: 0,
-    };
-    Image {
-        digest: [n; 32],
-        security_counter: n as u32,
-        version,
-    }
+    let version = Version { major: n, minor: 0, revision: 0, build: 0 };
+    Image { digest: [n; 32], security_counter: n as u32, version }
 }
 
 fn phases() -> [Phase; 6] {
     [
-        Phase::Confirmed {
-            image: Some(image(1)),
-        },
+        Phase::Confirmed { image: Some(image(1)) },
         Phase::Pending { image: image(2) },
-        Phase::Testing {
-            image: image(2),
-            attempts_left: 1,
-            last_reset: LAST,
-        },
-        Phase::Testing {
-            image: image(2),
-            attempts_left: 0,
-            last_reset: LAST,
-        },
-        Phase::GivenUp {
-            image: image(2),
-            reason: GATE,
-            last_reset: LAST,
-        },
-        Phase::RolledBack {
-            failed: Some(image(2)),
-            reason: GATE,
-            last_reset: LAST,
-        },
+        Phase::Testing { image: image(2), attempts_left: 1, last_reset: LAST },
+        Phase::Testing { image: image(2), attempts_left: 0, last_reset: LAST },
+        Phase::GivenUp { image: image(2), reason: GATE, last_reset: LAST },
+        Phase::RolledBack { failed: Some(image(2)), reason: GATE, last_reset: LAST },
     ]
 }
 
 fn records() -> Vec<Record> {
     let homes = [SlotId::A, SlotId::B];
-    homes
-        .into_iter()
-        .flat_map(|home| {
-            phases().map(|phase| Record {
-                home,
-                floor: 1,
-                phase,
-            })
-        })
-        .collect()
+    homes.into_iter().flat_map(|home| phases().map(|phase| Record { home, floor: 1, phase })).collect()
 }
 
 #[test]
 fn stage_is_accepted_only_where_it_keeps_the_way_back() {
     for record in records() {
         let (home, other) = (record.home, record.staged());
-        let pending = Ok(Some(Record {
-            phase: Phase::Pending { image: image(2) },
-            ..record
-        }));
+        let pending = Ok(Some(Record { phase: Phase::Pending { image: image(2) }, ..record }));
         let (into_other, into_home) = match record.phase {
-            Phase::Confirmed { .. } | Phase::RolledBack { .. } => {
-                (pending, Err(BootRefusal::RunningSlot))
-            }
+            Phase::Confirmed { .. } | Phase::RolledBack { .. } => (pending, Err(BootRefusal::RunningSlot)),
             Phase::Pending { .. } => (Ok(None), Err(BootRefusal::RunningSlot)),
             Phase::Testing { .. } => (Err(BootRefusal::OnTrial), Err(BootRefusal::OnTrial)),
             Phase::GivenUp { .. } => (Err(BootRefusal::GivenUp), Err(BootRefusal::GivenUp)),
         };
         assert_eq!(record.stage(other, image(2)), into_other, "{record:?}");
         assert_eq!(record.stage(home, image(2)), into_home, "{record:?}");
-        let downgrade = Err(BootRefusal::Downgrade {
-            floor: 1,
-            counter: 0,
-        });
+        let downgrade = Err(BootRefusal::Downgrade { floor: 1, counter: 0 });
         assert_eq!(record.stage(other, image(0)), downgrade, "{record:?}");
     }
-    let pending = Record {
-        phase: phases()[1],
-        ..Record::FACTORY
-    };
-    assert_eq!(
-        pending.stage(SlotId::B, image(3)),
-        Err(BootRefusal::OtherPending)
-    );
+    let pending = Record { phase: phases()[1], ..Record::FACTORY };
+    assert_eq!(pending.stage(SlotId::B, image(3)), Err(BootRefusal::OtherPending));
 }
 
 #[test]
@@ -118,9 +68,7 @@ fn confirm_moves_home_and_floor_together_and_never_down() {
             let accepted = Record {
                 home: record.staged(),
                 floor: floor.max(2),
-                phase: Phase::Confirmed {
-                    image: Some(image(2)),
-                },
+                phase: Phase::Confirmed { image: Some(image(2)) },
             };
             let (in_home, in_other) = match record.phase {
                 Phase::Testing { .. } => (Ok(Some(accepted)), Ok(Some(accepted))),
@@ -141,21 +89,13 @@ fn roll_back_withdraws_or_gives_up_once() {
         let next = |phase| Ok(Some(Record { phase, ..record }));
         let expected = match record.phase {
             Phase::Pending { .. } => next(Phase::Confirmed { image: None }),
-            Phase::Testing { .. } => next(Phase::GivenUp {
-                image: image(2),
-                reason: RollbackReason::Requested,
-                last_reset: LAST,
-            }),
-            Phase::GivenUp { .. } => Ok(None),
-            Phase::Confirmed { .. } | Phase::RolledBack { .. } => {
-                Err(BootRefusal::NothingToReturnTo)
+            Phase::Testing { .. } => {
+                next(Phase::GivenUp { image: image(2), reason: RollbackReason::Requested, last_reset: LAST })
             }
+            Phase::GivenUp { .. } => Ok(None),
+            Phase::Confirmed { .. } | Phase::RolledBack { .. } => Err(BootRefusal::NothingToReturnTo),
         };
-        assert_eq!(
-            record.roll_back(RollbackReason::Requested),
-            expected,
-            "{record:?}"
-        );
+        assert_eq!(record.roll_back(RollbackReason::Requested), expected, "{record:?}");
     }
 }
 
@@ -164,63 +104,26 @@ fn an_attempt_is_spent_only_on_a_trial_and_never_gained() {
     for record in records() {
         for attempts in 1..=4 {
             let testing = |attempts_left| {
-                let phase = Phase::Testing {
-                    image: image(2),
-                    attempts_left,
-                    last_reset: NOW,
-                };
+                let phase = Phase::Testing { image: image(2), attempts_left, last_reset: NOW };
                 Some((image(2), Record { phase, ..record }))
             };
             let expected = match record.phase {
                 Phase::Pending { .. } => testing(attempts - 1),
-                Phase::Testing {
-                    attempts_left: 1, ..
-                } => testing(0),
+                Phase::Testing { attempts_left: 1, .. } => testing(0),
                 _ => None,
             };
             assert_eq!(record.spend_attempt(attempts, NOW), expected, "{record:?}");
         }
     }
-    let absurd = Phase::Testing {
-        image: image(2),
-        attempts_left: 255,
-        last_reset: LAST,
-    };
-    let (_, next) = Record {
-        phase: absurd,
-        ..Record::FACTORY
-    }
-    .spend_attempt(3, NOW)
-    .unwrap();
-    assert!(matches!(
-        next.phase,
-        Phase::Testing {
-            attempts_left: 2,
-            ..
-        }
-    ));
+    let absurd = Phase::Testing { image: image(2), attempts_left: 255, last_reset: LAST };
+    let (_, next) = Record { phase: absurd, ..Record::FACTORY }.spend_attempt(3, NOW).unwrap();
+    assert!(matches!(next.phase, Phase::Testing { attempts_left: 2, .. }));
 }
 
 #[test]
 fn a_trial_that_is_over_says_why() {
-    let over = phases().map(|phase| {
-        Record {
-            phase,
-            ..Record::FACTORY
-        }
-        .gave_up()
-    });
-    assert_eq!(
-        over,
-        [
-            None,
-            None,
-            None,
-            Some(RollbackReason::AttemptsUsedUp),
-            Some(GATE),
-            None
-        ]
-    );
+    let over = phases().map(|phase| Record { phase, ..Record::FACTORY }.gave_up());
+    assert_eq!(over, [None, None, None, Some(RollbackReason::AttemptsUsedUp), Some(GATE), None]);
 }
 
 #[test]
@@ -229,13 +132,10 @@ fn a_program_sees_the_slot_it_runs_in() {
         let from_home = record.seen_from(record.home);
         let from_other = record.seen_from(record.staged());
         let home = match record.phase {
-            Phase::Testing {
-                attempts_left: 0, ..
-            } => record.rolled_back(Some(image(2)), RollbackReason::AttemptsUsedUp, LAST),
-            Phase::Testing { .. } => Record {
-                phase: Phase::Pending { image: image(2) },
-                ..record
-            },
+            Phase::Testing { attempts_left: 0, .. } => {
+                record.rolled_back(Some(image(2)), RollbackReason::AttemptsUsedUp, LAST)
+            }
+            Phase::Testing { .. } => Record { phase: Phase::Pending { image: image(2) }, ..record },
             Phase::GivenUp { .. } => record.rolled_back(Some(image(2)), GATE, LAST),
             _ => record,
         };
@@ -248,11 +148,7 @@ fn a_program_sees_the_slot_it_runs_in() {
         let other = failed.map_or(record, |failed| Record {
             home: record.staged(),
             floor: record.floor,
-            phase: Phase::RolledBack {
-                failed,
-                reason: RollbackReason::ActiveInvalid,
-                last_reset: ResetCause::Unknown,
-            },
+            phase: Phase::RolledBack { failed, reason: RollbackReason::ActiveInvalid, last_reset: ResetCause::Unknown },
         });
         assert_eq!(from_other, other, "{record:?}");
         // Seen once or twice, the same; and what is seen as running is what runs.
