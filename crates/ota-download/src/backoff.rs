@@ -34,12 +34,7 @@ impl Backoff {
     pub const fn new(base_ms: u32, cap_ms: u32, tries_max: u16) -> Self {
         let base_ms = if base_ms == 0 { 1 } else { base_ms };
         let cap_ms = if cap_ms < base_ms { base_ms } else { cap_ms };
-        Self {
-            base_ms,
-            cap_ms,
-            tries_max,
-            tries: 0,
-        }
+        Self { base_ms, cap_ms, tries_max, tries: 0 }
     }
 
     /// Window of the first wait.
@@ -71,8 +66,7 @@ impl Backoff {
     }
 
     fn window_ms(&self) -> u32 {
-        let doubled = u32::checked_shl(1, u32::from(self.tries))
-            .and_then(|factor| self.base_ms.checked_mul(factor));
+        let doubled = u32::checked_shl(1, u32::from(self.tries)).and_then(|factor| self.base_ms.checked_mul(factor));
         doubled.unwrap_or(self.cap_ms).min(self.cap_ms)
     }
 }
@@ -118,10 +112,7 @@ mod tests {
     fn windows_double_up_to_the_cap_and_tries_end() {
         let mut backoff = Backoff::new(100, 450, 5);
         let mut next = || backoff.next_wait_ms(&mut Fixed(u32::MAX), 0);
-        assert_eq!(
-            [next(), next(), next(), next(), next()],
-            [Some(100), Some(200), Some(400), Some(450), Some(450)]
-        );
+        assert_eq!([next(), next(), next(), next(), next()], [Some(100), Some(200), Some(400), Some(450), Some(450)]);
         assert_eq!(next(), None);
     }
 
@@ -134,33 +125,17 @@ mod tests {
             let wait = backoff.next_wait_ms(&mut random, 0).unwrap();
             (low, high, sum) = (low.min(wait), high.max(wait), sum + wait);
         }
-        assert!(
-            (1..50).contains(&low) && (950..=1_000).contains(&high),
-            "{low}..{high}"
-        );
-        assert!(
-            (480..520).contains(&(sum / 10_000)),
-            "mean {}",
-            sum / 10_000
-        );
-        assert_eq!(
-            Backoff::new(0, 0, 1).next_wait_ms(&mut Fixed(0), 0),
-            Some(1)
-        );
+        assert!((1..50).contains(&low) && (950..=1_000).contains(&high), "{low}..{high}");
+        assert!((480..520).contains(&(sum / 10_000)), "mean {}", sum / 10_000);
+        assert_eq!(Backoff::new(0, 0, 1).next_wait_ms(&mut Fixed(0), 0), Some(1));
     }
 
     #[test]
     fn the_other_side_sets_the_lower_bound() {
         let mut backoff = Backoff::new(1_000, 1_000, 9);
         assert_eq!(backoff.next_wait_ms(&mut Fixed(0), 5_000), Some(5_001));
-        assert_eq!(
-            backoff.next_wait_ms(&mut Fixed(u32::MAX), 5_000),
-            Some(6_000)
-        );
-        assert_eq!(
-            backoff.next_wait_ms(&mut Fixed(u32::MAX), u32::MAX),
-            Some(u32::MAX)
-        );
+        assert_eq!(backoff.next_wait_ms(&mut Fixed(u32::MAX), 5_000), Some(6_000));
+        assert_eq!(backoff.next_wait_ms(&mut Fixed(u32::MAX), u32::MAX), Some(u32::MAX));
     }
 
     #[test]

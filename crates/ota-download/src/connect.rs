@@ -36,23 +36,13 @@ pub trait Connect {
     ///
     /// # Errors
     /// See [`ConnectError`].
-    async fn connect(
-        &mut self,
-        host: &str,
-        port: u16,
-        tls: bool,
-    ) -> Result<Self::Socket, ConnectError<Self::Error>>;
+    async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Self::Socket, ConnectError<Self::Error>>;
 }
 
 impl<C: Connect> Connect for &mut C {
     type Error = C::Error;
     type Socket = C::Socket;
-    async fn connect(
-        &mut self,
-        host: &str,
-        port: u16,
-        tls: bool,
-    ) -> Result<Self::Socket, ConnectError<Self::Error>> {
+    async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Self::Socket, ConnectError<Self::Error>> {
         (**self).connect(host, port, tls).await
     }
 }

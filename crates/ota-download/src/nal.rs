@@ -38,11 +38,7 @@ impl<'n, S: TcpConnect, D: Dns> Nal<'n, S, D> {
     async fn address(&self, host: &str) -> Option<IpAddr> {
         match host.parse() {
             Ok(literal) => Some(literal),
-            Err(_) => self
-                .dns
-                .get_host_by_name(host, self.family.clone())
-                .await
-                .ok(),
+            Err(_) => self.dns.get_host_by_name(host, self.family.clone()).await.ok(),
         }
     }
 }
@@ -50,11 +46,7 @@ impl<'n, S: TcpConnect, D: Dns> Nal<'n, S, D> {
 // By hand: a derive would ask the stack itself to be `Copy`.
 impl<S, D> Clone for Nal<'_, S, D> {
     fn clone(&self) -> Self {
-        Self {
-            stack: self.stack,
-            dns: self.dns,
-            family: self.family.clone(),
-        }
+        Self { stack: self.stack, dns: self.dns, family: self.family.clone() }
     }
 }
 
@@ -62,19 +54,11 @@ impl<'n, S: TcpConnect, D: Dns> Connect for Nal<'n, S, D> {
     type Error = S::Error;
     type Socket = S::Connection<'n>;
 
-    async fn connect(
-        &mut self,
-        host: &str,
-        port: u16,
-        tls: bool,
-    ) -> Result<Self::Socket, ConnectError<S::Error>> {
+    async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Self::Socket, ConnectError<S::Error>> {
         if tls {
             return Err(ConnectError::NoTls);
         }
         let address = self.address(host).await.ok_or(ConnectError::Name)?;
-        self.stack
-            .connect(SocketAddr::new(address, port))
-            .await
-            .map_err(ConnectError::Link)
+        self.stack.connect(SocketAddr::new(address, port)).await.map_err(ConnectError::Link)
     }
 }

@@ -87,18 +87,8 @@ impl<'a> Url<'a> {
             None => return Err(UrlError::Host),
         };
         // The Host field leaves a default port out, as every signer of URLs expects.
-        let authority = if port == default {
-            bracketed
-        } else {
-            authority
-        };
-        Ok(Self {
-            tls,
-            host,
-            authority,
-            port,
-            target,
-        })
+        let authority = if port == default { bracketed } else { authority };
+        Ok(Self { tls, host, authority, port, target })
     }
 
     /// Whether the connection must be TLS.
@@ -138,9 +128,7 @@ impl<'a> Url<'a> {
 /// ```
 pub fn resolve<'b>(base: &str, reference: &str, out: &'b mut [u8]) -> Result<&'b str, UrlError> {
     let reference = reference.as_bytes();
-    out.get_mut(..reference.len())
-        .ok_or(UrlError::TooLong)?
-        .copy_from_slice(reference);
+    out.get_mut(..reference.len()).ok_or(UrlError::TooLong)?.copy_from_slice(reference);
     let len = resolve_in(out, Some(base), 0, reference.len())?;
     as_text(out.get(..len).unwrap_or_default())
 }
@@ -148,15 +136,8 @@ pub fn resolve<'b>(base: &str, reference: &str, out: &'b mut [u8]) -> Result<&'b
 /// Resolves the reference at `buf[at..at + len]` and leaves the result at the front of `buf`; returns its length.
 /// The base is `base`, or `buf[..at]` when that is `None`: a chain of redirects then needs room for the present URL
 /// and the next, and for nothing else.
-pub(crate) fn resolve_in(
-    buf: &mut [u8],
-    base: Option<&str>,
-    at: usize,
-    len: usize,
-) -> Result<usize, UrlError> {
-    let reference = buf
-        .get(at..at.saturating_add(len))
-        .ok_or(UrlError::TooLong)?;
+pub(crate) fn resolve_in(buf: &mut [u8], base: Option<&str>, at: usize, len: usize) -> Result<usize, UrlError> {
+    let reference = buf.get(at..at.saturating_add(len)).ok_or(UrlError::TooLong)?;
     check_characters(reference)?;
     let len = find(reference, b"#");
     let reference = reference.get(..len).unwrap_or_default();
@@ -170,10 +151,7 @@ pub(crate) fn resolve_in(
         return Err(UrlError::TooLong);
     }
     buf.copy_within(at..at + len, start);
-    if let (Some(base), Some(front)) = (
-        base.and_then(|b| b.as_bytes().get(..keep)),
-        buf.get_mut(..keep),
-    ) {
+    if let (Some(base), Some(front)) = (base.and_then(|b| b.as_bytes().get(..keep)), buf.get_mut(..keep)) {
         front.copy_from_slice(base);
     }
     if let (true, Some(byte)) = (slash, buf.get_mut(keep)) {
@@ -260,9 +238,7 @@ fn split_scheme(text: &str) -> Option<(bool, &str)> {
 fn split_host(authority: &str) -> Result<(&str, &str, &str), UrlError> {
     if let Some(inner) = authority.strip_prefix('[') {
         let (host, _) = split_at_any(inner, b"]");
-        let (bracketed, after) = authority
-            .split_at_checked(host.len() + 2)
-            .ok_or(UrlError::Host)?;
+        let (bracketed, after) = authority.split_at_checked(host.len() + 2).ok_or(UrlError::Host)?;
         host.parse::<Ipv6Addr>().map_err(|_| UrlError::Host)?;
         return Ok((host, bracketed, after));
     }
@@ -281,10 +257,7 @@ fn check_name(host: &str) -> Result<(), UrlError> {
     }
     // A name cannot end in a number: `1.2.3` and `127.1` are addresses gone wrong (RFC 3696 §2).
     let last = host.rsplit('.').next().unwrap_or_default();
-    if last.bytes().all(|b| b.is_ascii_digit())
-        && !last.is_empty()
-        && host.parse::<Ipv4Addr>().is_err()
-    {
+    if last.bytes().all(|b| b.is_ascii_digit()) && !last.is_empty() && host.parse::<Ipv4Addr>().is_err() {
         return Err(UrlError::Host);
     }
     Ok(())
@@ -298,11 +271,7 @@ fn read_port(digits: &str) -> Result<u16, UrlError> {
 }
 
 fn check_characters(text: &[u8]) -> Result<(), UrlError> {
-    if text.iter().all(|b| (0x21..=0x7E).contains(b)) {
-        Ok(())
-    } else {
-        Err(UrlError::Character)
-    }
+    if text.iter().all(|b| (0x21..=0x7E).contains(b)) { Ok(()) } else { Err(UrlError::Character) }
 }
 
 fn as_text(bytes: &[u8]) -> Result<&str, UrlError> {
@@ -311,12 +280,9 @@ fn as_text(bytes: &[u8]) -> Result<&str, UrlError> {
 
 /// Position of the first byte that is one of `any`; the length when there is none.
 fn find(text: &[u8], any: &[u8]) -> usize {
-    text.iter()
-        .position(|b| any.contains(b))
-        .unwrap_or(text.len())
+    text.iter().position(|b| any.contains(b)).unwrap_or(text.len())
 }
 
 fn split_at_any<'a>(text: &'a str, any: &[u8]) -> (&'a str, &'a str) {
-    text.split_at_checked(find(text.as_bytes(), any))
-        .unwrap_or((text, ""))
+    text.split_at_checked(find(text.as_bytes(), any)).unwrap_or((text, ""))
 }

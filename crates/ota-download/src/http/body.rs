@@ -31,27 +31,13 @@ impl Body {
     /// A body of which `want` bytes are taken at most (`u32::MAX`: no limit). `announced` when the peer said that there
     /// are so many; `partial` when more must be asked for afterwards.
     pub(super) fn new(chunked: bool, want: u32, announced: bool, partial: bool) -> Self {
-        let framing = if chunked {
-            Framing::Chunked(Chunked::new())
-        } else {
-            Framing::Plain
-        };
-        Self {
-            framing,
-            left: want,
-            announced,
-            partial,
-        }
+        let framing = if chunked { Framing::Chunked(Chunked::new()) } else { Framing::Plain };
+        Self { framing, left: want, announced, partial }
     }
 
     /// A body of no bytes.
     pub(super) const fn empty() -> Self {
-        Self {
-            framing: Framing::Ended,
-            left: 0,
-            announced: true,
-            partial: false,
-        }
+        Self { framing: Framing::Ended, left: 0, announced: true, partial: false }
     }
 
     /// Whether all that will come has come.
@@ -64,11 +50,7 @@ impl Body {
     /// # Errors
     /// [`PeerError::ShortRange`]: the server gave a smaller part than asked for. What came is good.
     pub const fn outcome(&self) -> Result<(), PeerError> {
-        if self.partial {
-            Err(PeerError::ShortRange)
-        } else {
-            Ok(())
-        }
+        if self.partial { Err(PeerError::ShortRange) } else { Ok(()) }
     }
 
     /// How many raw bytes to read at most into a buffer of `room` bytes.

@@ -51,11 +51,7 @@ impl Default for Chunked {
 impl Chunked {
     /// Begins before the first chunk.
     pub const fn new() -> Self {
-        Self {
-            state: State::Size,
-            size: 0,
-            line: 0,
-        }
+        Self { state: State::Size, size: 0, line: 0 }
     }
 
     /// Whether the last chunk and the trailers were read.
@@ -72,9 +68,7 @@ impl Chunked {
         let (mut read, mut write) = (0, 0);
         while let Some(byte) = bytes.get(read) {
             if self.state == State::Data {
-                let len = usize::try_from(self.size)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len() - read);
+                let len = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - read);
                 bytes.copy_within(read..read + len, write);
                 read += len;
                 write += len;

@@ -47,10 +47,7 @@ impl PeerError {
     /// What it means for the job.
     pub const fn failure(self) -> Failure {
         match self {
-            Self::Status {
-                after_ms: Some(after_ms),
-                ..
-            } => Failure::Retry { after_ms },
+            Self::Status { after_ms: Some(after_ms), .. } => Failure::Retry { after_ms },
             Self::Head | Self::HeadTooLong | Self::ShortRange | Self::Truncated | Self::Chunk => {
                 Failure::Retry { after_ms: 0 }
             }

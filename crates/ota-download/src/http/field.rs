@@ -28,17 +28,11 @@ impl ContentRange {
         }
         let (range, total) = cut(rest, b'/')?;
         if range == b"*" {
-            return Some(Self::Unsatisfied {
-                total: decimal(total)?,
-            });
+            return Some(Self::Unsatisfied { total: decimal(total)? });
         }
         let (first, last) = cut(range, b'-')?;
         let (first, last) = (decimal(first)?, decimal(last)?);
-        let total = if total == b"*" {
-            None
-        } else {
-            Some(decimal(total)?)
-        };
+        let total = if total == b"*" { None } else { Some(decimal(total)?) };
         // `last` of u32::MAX would make the length overflow; no object is that large.
         let whole = first <= last && last < total.unwrap_or(u32::MAX);
         whole.then_some(Self::Part { first, last, total })
@@ -82,9 +76,7 @@ pub(super) enum ValidatorKind {
 /// Tells entity tags (RFC 9110 §8.8.3) from dates.
 pub(super) fn validator_kind(value: &[u8]) -> ValidatorKind {
     let opaque = |tag: &[u8]| match tag {
-        [b'"', inner @ .., b'"'] => inner
-            .iter()
-            .all(|b| matches!(b, 0x21 | 0x23..=0x7E | 0x80..)),
+        [b'"', inner @ .., b'"'] => inner.iter().all(|b| matches!(b, 0x21 | 0x23..=0x7E | 0x80..)),
         _ => false,
     };
     match value {
@@ -127,15 +119,9 @@ mod tests {
     fn content_ranges() {
         let part = |first, last, total| Some(ContentRange::Part { first, last, total });
         assert_eq!(ContentRange::parse(b"bytes 0-0/1"), part(0, 0, Some(1)));
-        assert_eq!(
-            ContentRange::parse(b"Bytes 100-199/200"),
-            part(100, 199, Some(200))
-        );
+        assert_eq!(ContentRange::parse(b"Bytes 100-199/200"), part(100, 199, Some(200)));
         assert_eq!(ContentRange::parse(b"bytes 5-9/*"), part(5, 9, None));
-        assert_eq!(
-            ContentRange::parse(b"bytes */0"),
-            Some(ContentRange::Unsatisfied { total: 0 })
-        );
+        assert_eq!(ContentRange::parse(b"bytes */0"), Some(ContentRange::Unsatisfied { total: 0 }));
         let bad: [&[u8]; 17] = [
             b"",
             b"bytes",
@@ -165,10 +151,7 @@ mod tests {
         assert_eq!(validator_kind(b"\"\""), ValidatorKind::Strong);
         assert_eq!(validator_kind(b"\"a-1\""), ValidatorKind::Strong);
         assert_eq!(validator_kind(b"W/\"a\""), ValidatorKind::Weak);
-        assert_eq!(
-            validator_kind(b"Sun, 06 Nov 1994 08:49:37 GMT"),
-            ValidatorKind::Date
-        );
+        assert_eq!(validator_kind(b"Sun, 06 Nov 1994 08:49:37 GMT"), ValidatorKind::Date);
         for unknown in [
             &b""[..],
             b"\"",
@@ -179,25 +162,15 @@ mod tests {
             b"\"a b\"",
             b"Sunday, 06-Nov-94 08:49:37 GMT",
         ] {
-            assert_eq!(
-                validator_kind(unknown),
-                ValidatorKind::Unknown,
-                "{unknown:?}"
-            );
+            assert_eq!(validator_kind(unknown), ValidatorKind::Unknown, "{unknown:?}");
         }
     }
 
     #[test]
     fn waits() {
         assert_eq!(RetryAfter::parse(b"120"), Some(RetryAfter::Seconds(120)));
-        assert_eq!(
-            RetryAfter::parse(b"99999999999999"),
-            Some(RetryAfter::Seconds(u32::MAX))
-        );
-        assert_eq!(
-            RetryAfter::parse(b"Fri, 31 Dec 1999 23:59:59 GMT"),
-            Some(RetryAfter::Date)
-        );
+        assert_eq!(RetryAfter::parse(b"99999999999999"), Some(RetryAfter::Seconds(u32::MAX)));
+        assert_eq!(RetryAfter::parse(b"Fri, 31 Dec 1999 23:59:59 GMT"), Some(RetryAfter::Date));
         for bad in [&b""[..], b"-1", b"1.5", b"soon", b"1 2"] {
             assert_eq!(RetryAfter::parse(bad), None);
         }

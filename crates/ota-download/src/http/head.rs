@@ -210,11 +210,7 @@ impl Head {
     }
 
     fn begin_value(&mut self) -> Result<(), PeerError> {
-        self.field = if self.value_cut {
-            Field::Other
-        } else {
-            Field::of(&self.name)
-        };
+        self.field = if self.value_cut { Field::Other } else { Field::of(&self.name) };
         self.state = State::Value;
         self.value.clear();
         self.value_cut = false;
@@ -267,14 +263,8 @@ impl Head {
             [b' ', a, b, c] | [b' ', a, b, c, b' ', ..] => [*a, *b, *c],
             _ => return Err(PeerError::Head),
         };
-        let status = decimal(&digits)
-            .and_then(|n| u16::try_from(n).ok())
-            .unwrap_or(0);
-        let minor = version
-            .strip_prefix(b"HTTP/1.")
-            .and_then(|minor| minor.first())
-            .copied()
-            .unwrap_or(0);
+        let status = decimal(&digits).and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
+        let minor = version.strip_prefix(b"HTTP/1.").and_then(|minor| minor.first()).copied().unwrap_or(0);
         if !(100..=599).contains(&status) || !minor.is_ascii_digit() {
             return Err(PeerError::Head);
         }
@@ -292,16 +282,10 @@ impl Head {
         let answer = &mut self.answer;
         match self.field {
             Field::ContentLength => answer.length = Some(read_length(value, self.value_cut)?),
-            Field::ContentRange => {
-                answer.range = Some(ContentRange::parse(whole).ok_or(PeerError::Range)?)
-            }
-            Field::ContentEncoding => {
-                answer.encoded = !(value.is_empty() || value.eq_ignore_ascii_case(b"identity"))
-            }
+            Field::ContentRange => answer.range = Some(ContentRange::parse(whole).ok_or(PeerError::Range)?),
+            Field::ContentEncoding => answer.encoded = !(value.is_empty() || value.eq_ignore_ascii_case(b"identity")),
             // Other transfer codings, and chunked under HTTP/1.0, make the framing faulty (RFC 9112 §6.1).
-            Field::TransferEncoding
-                if !value.eq_ignore_ascii_case(b"chunked") || self.old_version =>
-            {
+            Field::TransferEncoding if !value.eq_ignore_ascii_case(b"chunked") || self.old_version => {
                 return Err(PeerError::Head);
             }
             Field::TransferEncoding => answer.chunked = true,
@@ -310,14 +294,10 @@ impl Head {
             Field::Date => answer.date = date(whole),
             Field::RetryAfter => answer.retry_after = RetryAfter::parse(whole),
             Field::ContentType => {
-                answer.multipart = value
-                    .get(..10)
-                    .is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"));
+                answer.multipart = value.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"));
             }
             Field::Location => {
-                let value = location
-                    .get(..answer.location.unwrap_or(0))
-                    .unwrap_or_default();
+                let value = location.get(..answer.location.unwrap_or(0)).unwrap_or_default();
                 answer.location = Some(value.trim_ascii_end().len());
             }
             Field::Other => {}
@@ -353,26 +333,16 @@ fn read_length(value: &[u8], cut: bool) -> Result<u32, PeerError> {
 
 fn entity_tag(value: &[u8]) -> Validator {
     match validator_kind(value) {
-        ValidatorKind::Strong | ValidatorKind::Weak => {
-            Validator::from_slice(value).unwrap_or_default()
-        }
+        ValidatorKind::Strong | ValidatorKind::Weak => Validator::from_slice(value).unwrap_or_default(),
         _ => Validator::new(),
     }
 }
 
 fn date(value: &[u8]) -> Date {
-    if is_date(value) {
-        Date::from_slice(value).unwrap_or_default()
-    } else {
-        Date::new()
-    }
+    if is_date(value) { Date::from_slice(value).unwrap_or_default() } else { Date::new() }
 }
 
 /// A byte that may stand in a line: no controls but the tab, so no NUL and no lone carriage return (RFC 9110 §5.5).
 fn text(byte: u8) -> Result<u8, PeerError> {
-    if byte == b'\t' || (byte >= b' ' && byte != 0x7F) {
-        Ok(byte)
-    } else {
-        Err(PeerError::Head)
-    }
+    if byte == b'\t' || (byte >= b' ' && byte != 0x7F) { Ok(byte) } else { Err(PeerError::Head) }
 }

@@ -33,11 +33,7 @@ pub enum Verdict {
 ///
 /// # Errors
 /// As in the table; [`PeerError::Encoded`] for a body with a content coding.
-pub fn judge(
-    ask: &Ask<'_>,
-    answer: &Answer,
-    config: &HttpConfig<'_>,
-) -> Result<Verdict, PeerError> {
+pub fn judge(ask: &Ask<'_>, answer: &Answer, config: &HttpConfig<'_>) -> Result<Verdict, PeerError> {
     match answer.status {
         200 | 206 if answer.encoded => Err(PeerError::Encoded),
         200 => Ok(whole(ask, answer)),
@@ -46,15 +42,9 @@ pub fn judge(
         301 | 302 | 303 | 307 | 308 => match answer.location {
             Some(_) if answer.location_cut => Err(PeerError::LocationTooLong),
             Some(len) => Ok(Verdict::Redirect(len)),
-            None => Err(PeerError::Status {
-                code: answer.status,
-                after_ms: None,
-            }),
+            None => Err(PeerError::Status { code: answer.status, after_ms: None }),
         },
-        code => Err(PeerError::Status {
-            code,
-            after_ms: wait(answer, config),
-        }),
+        code => Err(PeerError::Status { code, after_ms: wait(answer, config) }),
     }
 }
 
@@ -62,14 +52,7 @@ fn whole(ask: &Ask<'_>, answer: &Answer) -> Verdict {
     let end = ask.end.unwrap_or(u32::MAX);
     let want = answer.length.unwrap_or(u32::MAX).min(end);
     let body = Body::new(answer.chunked, want, answer.length.is_some(), false);
-    Verdict::Body(
-        Opened {
-            offset: 0,
-            total: answer.length,
-            validator: best_validator(answer),
-        },
-        body,
-    )
+    Verdict::Body(Opened { offset: 0, total: answer.length, validator: best_validator(answer) }, body)
 }
 
 fn part(ask: &Ask<'_>, answer: &Answer) -> Result<Verdict, PeerError> {
@@ -101,14 +84,7 @@ fn part(ask: &Ask<'_>, answer: &Answer) -> Result<Verdict, PeerError> {
         Ok(known) if !known.is_empty() => known,
         _ => best_validator(answer),
     };
-    Ok(Verdict::Body(
-        Opened {
-            offset: first,
-            total,
-            validator,
-        },
-        body,
-    ))
+    Ok(Verdict::Body(Opened { offset: first, total, validator }, body))
 }
 
 /// A 416 to a request whose `If-Range` did not hold is against the rules (the range must then be ignored), so one that
@@ -121,14 +97,7 @@ fn past_end(ask: &Ask<'_>, answer: &Answer) -> Result<Verdict, PeerError> {
         return Err(PeerError::PastEnd);
     }
     let validator = Validator::from_slice(ask.validator).unwrap_or_default();
-    Ok(Verdict::Body(
-        Opened {
-            offset: ask.offset,
-            total: Some(ask.offset),
-            validator,
-        },
-        Body::empty(),
-    ))
+    Ok(Verdict::Body(Opened { offset: ask.offset, total: Some(ask.offset), validator }, Body::empty()))
 }
 
 /// Whether the answer is about another object than the one whose first bytes were taken. Validators of different kinds

@@ -28,10 +28,7 @@ impl<'a> Ask<'a> {
     /// The validator, if it may be sent in `If-Range`: a strong tag or a date, and only beside a range.
     /// A weak tag must not be (RFC 9110 §13.1.5); it is compared with the answer instead.
     pub fn if_range(&self) -> Option<&'a [u8]> {
-        let sendable = matches!(
-            validator_kind(self.validator),
-            ValidatorKind::Strong | ValidatorKind::Date
-        );
+        let sendable = matches!(validator_kind(self.validator), ValidatorKind::Strong | ValidatorKind::Date);
         (self.ranged() && sendable).then_some(self.validator)
     }
 }
@@ -74,20 +71,12 @@ impl<'a> RequestHead<'a> {
         let last = ask.end.and_then(|end| end.checked_sub(1));
         let clean = user_agent.bytes().all(|b| (b' '..=0x7E).contains(&b));
         Self {
-            slash: if url.target().starts_with('/') {
-                ""
-            } else {
-                "/"
-            },
+            slash: if url.target().starts_with('/') { "" } else { "/" },
             target: url.target(),
             authority: url.authority(),
             user_agent: if clean { user_agent } else { "" },
             range: if ranged { "Range: bytes=" } else { "" },
-            first: if ranged {
-                Decimal::new(ask.offset)
-            } else {
-                Decimal::EMPTY
-            },
+            first: if ranged { Decimal::new(ask.offset) } else { Decimal::EMPTY },
             last: last.map_or(Decimal::EMPTY, Decimal::new),
             range_end: if ranged { "\r\n" } else { "" },
             if_range: ask.if_range().unwrap_or_default(),
@@ -111,11 +100,7 @@ impl<'a> RequestHead<'a> {
 
     fn parts(&self) -> [&[u8]; 17] {
         let dash = if self.range.is_empty() { "" } else { "-" };
-        let (tag, tag_end) = if self.if_range.is_empty() {
-            ("", "")
-        } else {
-            ("If-Range: ", "\r\n")
-        };
+        let (tag, tag_end) = if self.if_range.is_empty() { ("", "") } else { ("If-Range: ", "\r\n") };
         [
             b"GET ",
             self.slash.as_bytes(),
@@ -147,10 +132,7 @@ struct Decimal {
 }
 
 impl Decimal {
-    const EMPTY: Self = Self {
-        digits: [0; 10],
-        start: 10,
-    };
+    const EMPTY: Self = Self { digits: [0; 10], start: 10 };
 
     fn new(mut number: u32) -> Self {
         let mut decimal = Self::EMPTY;
@@ -166,9 +148,7 @@ impl Decimal {
     }
 
     fn digits(&self) -> &[u8] {
-        self.digits
-            .get(usize::from(self.start)..)
-            .unwrap_or_default()
+        self.digits.get(usize::from(self.start)..).unwrap_or_default()
     }
 }
 
@@ -191,21 +171,11 @@ mod tests {
             all.extend_from_slice(&piece[..n]);
         }
     }
-    const WHOLE: Ask<'_> = Ask {
-        offset: 0,
-        end: None,
-        validator: b"",
-        total: None,
-    };
+    const WHOLE: Ask<'_> = Ask { offset: 0, end: None, validator: b"", total: None };
 
     #[test]
     fn the_same_bytes_whatever_the_buffer() {
-        let ask = Ask {
-            offset: 4_294_967_294,
-            end: Some(u32::MAX),
-            validator: b"\"tag\"",
-            total: None,
-        };
+        let ask = Ask { offset: 4_294_967_294, end: Some(u32::MAX), validator: b"\"tag\"", total: None };
         let url = String::from("http://host:81/a?") + &"q".repeat(2048);
         let whole = text(&url, &ask, "agent", 4096);
         assert!(whole.contains("Range: bytes=4294967294-4294967294\r\nIf-Range: \"tag\"\r\n\r\n"));
@@ -217,48 +187,25 @@ mod tests {
     #[test]
     fn a_whole_object_is_asked_for_without_range() {
         let want = "GET /?q HTTP/1.1\r\nHost: [::1]:8080\r\nUser-Agent: \r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n";
-        let ask = Ask {
-            validator: b"\"tag\"",
-            ..WHOLE
-        };
+        let ask = Ask { validator: b"\"tag\"", ..WHOLE };
         assert_eq!(text("http://[::1]:8080?q", &ask, "evil\r\nX: y", 512), want);
     }
 
     #[test]
     fn only_strong_validators_go_into_if_range() {
-        let sent = |validator| {
-            text(
-                "http://h/",
-                &Ask {
-                    offset: 10,
-                    validator,
-                    ..WHOLE
-                },
-                "",
-                512,
-            )
-        };
+        let sent = |validator| text("http://h/", &Ask { offset: 10, validator, ..WHOLE }, "", 512);
         assert!(sent(b"\"a\"").contains("Range: bytes=10-\r\nIf-Range: \"a\"\r\n"));
-        assert!(
-            sent(b"Sun, 06 Nov 1994 08:49:37 GMT")
-                .contains("If-Range: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
-        );
+        assert!(sent(b"Sun, 06 Nov 1994 08:49:37 GMT").contains("If-Range: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
         for bad in [&b""[..], b"W/\"a\"", b"a", b"\"a\r\nX: y\""] {
             let text = sent(bad);
-            assert!(
-                text.contains("Range: bytes=10-\r\n\r\n") && !text.contains("If-Range"),
-                "{text}"
-            );
+            assert!(text.contains("Range: bytes=10-\r\n\r\n") && !text.contains("If-Range"), "{text}");
         }
     }
 
     #[test]
     fn digits() {
         for number in [0, 1, 9, 10, 4095, u32::MAX] {
-            assert_eq!(
-                Decimal::new(number).digits(),
-                std::format!("{number}").as_bytes()
-            );
+            assert_eq!(Decimal::new(number).digits(), std::format!("{number}").as_bytes());
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The driver: sockets on one side, the core on the other.
 
 use super::{
-    Answer, Ask, Body, Head, HttpConfig, HttpError, PeerError, Progress, RequestHead, SCRATCH_MIN,
-    Verdict, judge,
+    Answer, Ask, Body, Head, HttpConfig, HttpError, PeerError, Progress, RequestHead, SCRATCH_MIN, Verdict, judge,
 };
 use crate::connect::{Connect, ConnectError};
 use crate::url::{Url, UrlError, resolve_in};
@@ -45,13 +44,7 @@ struct Link<S> {
 impl<'s, C: Connect> HttpSource<'s, C> {
     /// A closed source. `scratch` has at least [`SCRATCH_MIN`] bytes; see [`super::SCRATCH`].
     pub const fn new(connect: C, scratch: &'s mut [u8], config: HttpConfig<'s>) -> Self {
-        Self {
-            connect,
-            scratch,
-            config,
-            link: None,
-            known: None,
-        }
+        Self { connect, scratch, config, link: None, known: None }
     }
 
     /// Gives the connector back; an open connection is closed.
@@ -60,56 +53,29 @@ impl<'s, C: Connect> HttpSource<'s, C> {
     }
 
     /// Asks, follows redirects, and returns the first answer that is a body.
-    async fn follow(
-        &mut self,
-        locator: &str,
-        ask: &Ask<'_>,
-    ) -> Result<(Opened, Link<C::Socket>), Error<C>> {
-        let split = self
-            .scratch
-            .len()
-            .checked_sub(SCRATCH_MIN)
-            .ok_or(HttpError::Misuse)?;
+    async fn follow(&mut self, locator: &str, ask: &Ask<'_>) -> Result<(Opened, Link<C::Socket>), Error<C>> {
+        let split = self.scratch.len().checked_sub(SCRATCH_MIN).ok_or(HttpError::Misuse)?;
         let (store, io) = self.scratch.split_at_mut(split);
         // Length of the present URL at the front of `store`; 0 while it is the locator.
         let mut moved = 0;
         let mut secure = false;
         for _ in 0..=self.config.redirects_max {
             let (present, location) = store.split_at_mut(moved);
-            let text = if moved == 0 {
-                locator
-            } else {
-                core::str::from_utf8(present).map_err(|_| UrlError::Character)?
-            };
+            let text =
+                if moved == 0 { locator } else { core::str::from_utf8(present).map_err(|_| UrlError::Character)? };
             let url = Url::parse(text)?;
             if secure && !url.tls() {
                 return Err(PeerError::Downgrade.into());
             }
             secure = url.tls();
-            let mut socket = self
-                .connect
-                .connect(url.host(), url.port(), secure)
-                .await
-                .map_err(connect_error)?;
-            send(
-                &mut socket,
-                &RequestHead::new(&url, ask, self.config.user_agent),
-                io,
-            )
-            .await?;
+            let mut socket = self.connect.connect(url.host(), url.port(), secure).await.map_err(connect_error)?;
+            send(&mut socket, &RequestHead::new(&url, ask, self.config.user_agent), io).await?;
             let (answer, early) = receive(&mut socket, self.config.head_max, io, location).await?;
             match judge(ask, &answer, &self.config)? {
                 Verdict::Body(opened, mut body) => {
                     let payload = body.accept(io.get_mut(early.clone()).unwrap_or_default())?;
                     let start = split + early.start;
-                    return Ok((
-                        opened,
-                        Link {
-                            socket: Some(socket),
-                            body,
-                            early: start..start + payload,
-                        },
-                    ));
+                    return Ok((opened, Link { socket: Some(socket), body, early: start..start + payload }));
                 }
                 Verdict::Redirect(len) => {
                     let base = (moved == 0).then_some(locator);
@@ -130,16 +96,8 @@ impl<C: Connect> Source for HttpSource<'_, C> {
             return Err(HttpError::EmptyRange);
         }
         let name = fnv1a(request.locator.as_bytes());
-        let total = self
-            .known
-            .filter(|(known, _)| *known == name && request.offset > 0)
-            .map(|(_, total)| total);
-        let ask = Ask {
-            offset: request.offset,
-            end: request.end,
-            validator: request.validator,
-            total,
-        };
+        let total = self.known.filter(|(known, _)| *known == name && request.offset > 0).map(|(_, total)| total);
+        let ask = Ask { offset: request.offset, end: request.end, validator: request.validator, total };
         let followed = self.follow(request.locator, &ask).await;
         let (opened, link) = followed.inspect_err(|error| {
             if error.failure() == Failure::Restart {
@@ -171,11 +129,7 @@ impl<C: Connect> Source for HttpSource<'_, C> {
 }
 
 /// One await a turn, and all changes of state after it: a drop while waiting takes nothing.
-async fn read<S: Read>(
-    link: &mut Link<S>,
-    scratch: &[u8],
-    bytes: &mut [u8],
-) -> Result<usize, HttpError<S::Error>> {
+async fn read<S: Read>(link: &mut Link<S>, scratch: &[u8], bytes: &mut [u8]) -> Result<usize, HttpError<S::Error>> {
     let early = scratch.get(link.early.clone()).unwrap_or_default();
     if !early.is_empty() {
         let n = early.len().min(bytes.len());
@@ -202,11 +156,7 @@ async fn read<S: Read>(
     Ok(0)
 }
 
-async fn send<S: Write>(
-    socket: &mut S,
-    head: &RequestHead<'_>,
-    io: &mut [u8],
-) -> Result<(), HttpError<S::Error>> {
+async fn send<S: Write>(socket: &mut S, head: &RequestHead<'_>, io: &mut [u8]) -> Result<(), HttpError<S::Error>> {
     let mut copied = 0;
     loop {
         let n = head.copy(copied, io);
@@ -255,7 +205,5 @@ fn connect_error<E>(error: ConnectError<E>) -> HttpError<E> {
 
 /// FNV-1a: enough to see that the caller opened another object.
 fn fnv1a(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811C_9DC5, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    })
+    bytes.iter().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

@@ -50,14 +50,7 @@ fn every_field_is_found_in_any_case_and_with_any_blanks() {
     let (got, location, used) = read_in(text.as_bytes(), &[usize::MAX]).unwrap();
     assert_eq!(got.status, 206);
     assert_eq!(got.length, Some(10));
-    assert_eq!(
-        got.range,
-        Some(ContentRange::Part {
-            first: 5,
-            last: 14,
-            total: Some(20)
-        })
-    );
+    assert_eq!(got.range, Some(ContentRange::Part { first: 5, last: 14, total: Some(20) }));
     assert_eq!(got.etag, b"\"a:b\"");
     assert_eq!(got.modified, b"Sun, 06 Nov 1994 08:49:37 GMT");
     assert!(got.date.is_empty(), "the second, malformed one counts");
@@ -69,17 +62,11 @@ fn every_field_is_found_in_any_case_and_with_any_blanks() {
 
 #[test]
 fn line_feeds_alone_end_lines_and_reasons_may_be_missing() {
-    for text in [
-        "HTTP/1.1 200 OK\nETag: \"a\"\n\n",
-        "HTTP/1.0 200\r\nETag: \"a\"\r\n\r\n",
-        "HTTP/1.1 200 \nETag: \"a\"\r\n\n",
-    ] {
+    for text in
+        ["HTTP/1.1 200 OK\nETag: \"a\"\n\n", "HTTP/1.0 200\r\nETag: \"a\"\r\n\r\n", "HTTP/1.1 200 \nETag: \"a\"\r\n\n"]
+    {
         let got = answer(text).unwrap();
-        assert_eq!(
-            (got.status, &got.etag[..]),
-            (200, &b"\"a\""[..]),
-            "{text:?}"
-        );
+        assert_eq!((got.status, &got.etag[..]), (200, &b"\"a\""[..]), "{text:?}");
     }
     let long = format!("HTTP/1.1 503 {}\r\n\r\n", "very ".repeat(50));
     assert_eq!(answer(&long).unwrap().status, 503);
@@ -114,11 +101,7 @@ fn what_breaks_the_syntax_is_refused() {
         "HTTP/1.1 200 \u{1}",
     ];
     for line in lines {
-        assert_eq!(
-            answer(&format!("{line}\r\n\r\n")),
-            Err(PeerError::Head),
-            "{line:?}"
-        );
+        assert_eq!(answer(&format!("{line}\r\n\r\n")), Err(PeerError::Head), "{line:?}");
     }
     let fields = [
         " folded: x\r\n",
@@ -153,27 +136,12 @@ fn what_breaks_the_syntax_is_refused() {
     for field in fields {
         assert_eq!(with(200, field), Err(PeerError::Head), "{field:?}");
     }
-    assert_eq!(
-        answer("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        Err(PeerError::Head)
-    );
-    assert_eq!(
-        with(206, "Content-Range: bytes 9-1/10\r\n"),
-        Err(PeerError::Range)
-    );
-    for long in [
-        "4294967296",
-        "00000000000000000000000000000000000000000000000000000000000000000000001",
-    ] {
-        assert_eq!(
-            with(200, &format!("Content-Length: {long}\r\n")),
-            Err(PeerError::TooLarge)
-        );
+    assert_eq!(answer("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), Err(PeerError::Head));
+    assert_eq!(with(206, "Content-Range: bytes 9-1/10\r\n"), Err(PeerError::Range));
+    for long in ["4294967296", "00000000000000000000000000000000000000000000000000000000000000000000001"] {
+        assert_eq!(with(200, &format!("Content-Length: {long}\r\n")), Err(PeerError::TooLarge));
     }
-    assert_eq!(
-        with(200, "Content-Length: 4294967295\r\n").unwrap().length,
-        Some(u32::MAX)
-    );
+    assert_eq!(with(200, "Content-Length: 4294967295\r\n").unwrap().length, Some(u32::MAX));
 }
 
 #[test]
@@ -181,48 +149,18 @@ fn heads_and_values_are_bounded() {
     let endless = |n: usize| format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "y".repeat(n));
     assert!(answer(&endless(900)).is_ok());
     assert_eq!(answer(&endless(1100)), Err(PeerError::HeadTooLong));
-    assert_eq!(
-        answer(&"HTTP/1.1 100 x\r\n\r\n".repeat(100)),
-        Err(PeerError::HeadTooLong)
-    );
+    assert_eq!(answer(&"HTTP/1.1 100 x\r\n\r\n".repeat(100)), Err(PeerError::HeadTooLong));
     let got = with(302, &format!("Location: {}  \r\n", "l".repeat(64))).unwrap();
     assert_eq!((got.location, got.location_cut), (Some(64), false));
-    assert!(
-        with(302, &format!("Location: {}\r\n", "l".repeat(65)))
-            .unwrap()
-            .location_cut
-    );
-    assert_eq!(
-        with(200, &format!("ETag: \"{}\"\r\n", "e".repeat(62)))
-            .unwrap()
-            .etag
-            .len(),
-        64
-    );
-    assert!(
-        with(200, &format!("ETag: \"{}\"\r\n", "e".repeat(63)))
-            .unwrap()
-            .etag
-            .is_empty()
-    );
-    assert!(
-        with(
-            200,
-            &format!("Content-Encoding: {}\r\n", "identity".repeat(9))
-        )
-        .unwrap()
-        .encoded
-    );
+    assert!(with(302, &format!("Location: {}\r\n", "l".repeat(65))).unwrap().location_cut);
+    assert_eq!(with(200, &format!("ETag: \"{}\"\r\n", "e".repeat(62))).unwrap().etag.len(), 64);
+    assert!(with(200, &format!("ETag: \"{}\"\r\n", "e".repeat(63))).unwrap().etag.is_empty());
+    assert!(with(200, &format!("Content-Encoding: {}\r\n", "identity".repeat(9))).unwrap().encoded);
 }
 
 // --- rules ---
 
-const ASK: Ask<'_> = Ask {
-    offset: 100,
-    end: None,
-    validator: b"\"v1\"",
-    total: None,
-};
+const ASK: Ask<'_> = Ask { offset: 100, end: None, validator: b"\"v1\"", total: None };
 const SAME: &str = "ETag: \"v1\"\r\n";
 
 fn verdict(ask: Ask<'_>, status: u16, fields: &str) -> Result<Verdict, PeerError> {
@@ -246,60 +184,23 @@ fn tag(text: &[u8]) -> Validator {
 
 #[test]
 fn a_true_part_goes_on_where_asked() {
-    let (got, body) = opened(
-        ASK,
-        206,
-        "Content-Range: bytes 100-199/200\r\nETag: \"v1\"\r\nContent-Length: 100\r\n",
-    );
-    assert_eq!(
-        got,
-        Opened {
-            offset: 100,
-            total: Some(200),
-            validator: tag(b"\"v1\"")
-        }
-    );
+    let (got, body) = opened(ASK, 206, "Content-Range: bytes 100-199/200\r\nETag: \"v1\"\r\nContent-Length: 100\r\n");
+    assert_eq!(got, Opened { offset: 100, total: Some(200), validator: tag(b"\"v1\"") });
     assert_eq!(body.read_max(1000), 100);
     let (got, _) = opened(ASK, 206, "Content-Range: bytes 100-199/200\r\n");
-    assert_eq!(
-        got.validator,
-        tag(b"\"v1\""),
-        "kept when the answer leaves it out"
-    );
-    let bounded = Ask {
-        end: Some(150),
-        ..ASK
-    };
+    assert_eq!(got.validator, tag(b"\"v1\""), "kept when the answer leaves it out");
+    let bounded = Ask { end: Some(150), ..ASK };
     let (got, body) = opened(bounded, 206, "Content-Range: bytes 100-149/*\r\n");
     assert_eq!((got.total, body.read_max(1000)), (None, 50));
-    let clamped = Ask {
-        offset: 0,
-        end: Some(2048),
-        validator: b"",
-        total: None,
-    };
-    let (got, body) = opened(
-        clamped,
-        206,
-        "Content-Range: bytes 0-499/500\r\nETag: \"n\"\r\n",
-    );
-    assert_eq!(
-        (got.total, got.validator, body.read_max(9999)),
-        (Some(500), tag(b"\"n\""), 500)
-    );
-    assert_eq!(
-        body.outcome(),
-        Ok(()),
-        "the object is smaller than the range"
-    );
+    let clamped = Ask { offset: 0, end: Some(2048), validator: b"", total: None };
+    let (got, body) = opened(clamped, 206, "Content-Range: bytes 0-499/500\r\nETag: \"n\"\r\n");
+    assert_eq!((got.total, got.validator, body.read_max(9999)), (Some(500), tag(b"\"n\""), 500));
+    assert_eq!(body.outcome(), Ok(()), "the object is smaller than the range");
 }
 
 #[test]
 fn a_false_part_is_refused() {
-    let bounded = Ask {
-        end: Some(150),
-        ..ASK
-    };
+    let bounded = Ask { end: Some(150), ..ASK };
     let unranged = Ask { offset: 0, ..ASK };
     let lies = [
         (ASK, "Content-Range: bytes 99-199/200\r\n"),
@@ -311,14 +212,8 @@ fn a_false_part_is_refused() {
         (ASK, "Content-Range: bytes 100-199/*\r\n"),
         (ASK, "Content-Range: items 100-199/200\r\n"),
         (ASK, "Content-Length: 100\r\n"),
-        (
-            ASK,
-            "Content-Range: bytes 100-199/200\r\nContent-Length: 99\r\n",
-        ),
-        (
-            ASK,
-            "Content-Range: bytes 100-199/200\r\nContent-Type: multipart/byteranges; boundary=x\r\n",
-        ),
+        (ASK, "Content-Range: bytes 100-199/200\r\nContent-Length: 99\r\n"),
+        (ASK, "Content-Range: bytes 100-199/200\r\nContent-Type: multipart/byteranges; boundary=x\r\n"),
         (ASK, "Content-Type: multipart/byteranges; boundary=x\r\n"),
         (bounded, "Content-Range: bytes 100-150/200\r\n"),
         (bounded, "Content-Range: bytes 100-148/*\r\n"),
@@ -326,11 +221,7 @@ fn a_false_part_is_refused() {
     ];
     for (ask, fields) in lies {
         let error = refusal(ask, 206, fields);
-        assert_eq!(
-            (error, error.failure()),
-            (PeerError::Range, Failure::Restart),
-            "{fields:?}"
-        );
+        assert_eq!((error, error.failure()), (PeerError::Range, Failure::Restart), "{fields:?}");
     }
 }
 
@@ -340,39 +231,16 @@ fn another_object_is_noticed() {
     let changed = |ask, fields: &str| refusal(ask, 206, &format!("{range}{fields}"));
     assert_eq!(changed(ASK, "ETag: \"v2\"\r\n"), PeerError::Changed);
     assert_eq!(changed(ASK, "ETag: W/\"v1\"\r\n"), PeerError::Changed);
-    let weak = Ask {
-        validator: b"W/\"v1\"",
-        ..ASK
-    };
+    let weak = Ask { validator: b"W/\"v1\"", ..ASK };
     assert_eq!(changed(weak, "ETag: W/\"v2\"\r\n"), PeerError::Changed);
     opened(weak, 206, &format!("{range}ETag: W/\"v1\"\r\n"));
-    let dated = Ask {
-        validator: b"Sun, 06 Nov 1994 08:49:37 GMT",
-        ..ASK
-    };
-    assert_eq!(
-        changed(dated, "Last-Modified: Sun, 06 Nov 1994 08:49:38 GMT\r\n"),
-        PeerError::Changed
-    );
-    let (same, _) = opened(
-        dated,
-        206,
-        &format!("{range}Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"),
-    );
+    let dated = Ask { validator: b"Sun, 06 Nov 1994 08:49:37 GMT", ..ASK };
+    assert_eq!(changed(dated, "Last-Modified: Sun, 06 Nov 1994 08:49:38 GMT\r\n"), PeerError::Changed);
+    let (same, _) = opened(dated, 206, &format!("{range}Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
     assert_eq!(same.validator, dated.validator);
-    let sized = Ask {
-        total: Some(201),
-        ..ASK
-    };
+    let sized = Ask { total: Some(201), ..ASK };
     assert_eq!(changed(sized, SAME), PeerError::Changed);
-    opened(
-        Ask {
-            total: Some(200),
-            ..ASK
-        },
-        206,
-        &format!("{range}{SAME}"),
-    );
+    opened(Ask { total: Some(200), ..ASK }, 206, &format!("{range}{SAME}"));
     assert_eq!(PeerError::Changed.failure(), Failure::Restart);
 }
 
@@ -380,24 +248,10 @@ fn another_object_is_noticed() {
 fn a_whole_answer_begins_at_zero() {
     for ask in [ASK, Ask { offset: 0, ..ASK }] {
         let (got, body) = opened(ask, 200, "Content-Length: 200\r\nETag: \"v2\"\r\n");
-        assert_eq!(
-            got,
-            Opened {
-                offset: 0,
-                total: Some(200),
-                validator: tag(b"\"v2\"")
-            }
-        );
+        assert_eq!(got, Opened { offset: 0, total: Some(200), validator: tag(b"\"v2\"") });
         assert_eq!(body.read_max(1000), 200);
     }
-    let (_, body) = opened(
-        Ask {
-            end: Some(150),
-            ..ASK
-        },
-        200,
-        "Content-Length: 200\r\n",
-    );
+    let (_, body) = opened(Ask { end: Some(150), ..ASK }, 200, "Content-Length: 200\r\n");
     assert_eq!(body.read_max(1000), 150, "nothing past the wanted end");
     let (got, body) = opened(ASK, 200, "");
     assert_eq!((got.total, body.read_max(1000)), (None, 1000));
@@ -407,57 +261,28 @@ fn a_whole_answer_begins_at_zero() {
 fn a_date_is_a_validator_only_when_it_is_strong() {
     let modified = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
     let kept = |fields: &str| opened(ASK, 200, &format!("{modified}{fields}")).0.validator;
-    assert_eq!(
-        kept("Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n"),
-        b"Sun, 06 Nov 1994 08:49:37 GMT"
-    );
+    assert_eq!(kept("Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n"), b"Sun, 06 Nov 1994 08:49:37 GMT");
     assert!(kept("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n").is_empty());
     assert!(kept("").is_empty());
-    assert_eq!(
-        kept("Date: Sun, 06 Nov 1994 08:49:38 GMT\r\nETag: W/\"w\"\r\n"),
-        b"W/\"w\""
-    );
+    assert_eq!(kept("Date: Sun, 06 Nov 1994 08:49:38 GMT\r\nETag: W/\"w\"\r\n"), b"W/\"w\"");
 }
 
 #[test]
 fn past_the_end_is_complete_only_when_proven() {
     let (got, body) = opened(ASK, 416, "Content-Range: bytes */100\r\n");
-    assert_eq!(
-        got,
-        Opened {
-            offset: 100,
-            total: Some(100),
-            validator: tag(b"\"v1\"")
-        }
-    );
+    assert_eq!(got, Opened { offset: 100, total: Some(100), validator: tag(b"\"v1\"") });
     assert!(body.is_done() && body.outcome().is_ok());
     let not_proven = [
         (ASK, "Content-Range: bytes */99\r\n"),
         (ASK, "Content-Range: bytes */101\r\n"),
         (ASK, ""),
         (ASK, "Content-Range: bytes */100\r\nETag: \"v2\"\r\n"),
-        (
-            Ask {
-                validator: b"",
-                ..ASK
-            },
-            "Content-Range: bytes */100\r\n",
-        ),
-        (
-            Ask {
-                validator: b"W/\"v1\"",
-                ..ASK
-            },
-            "Content-Range: bytes */100\r\n",
-        ),
+        (Ask { validator: b"", ..ASK }, "Content-Range: bytes */100\r\n"),
+        (Ask { validator: b"W/\"v1\"", ..ASK }, "Content-Range: bytes */100\r\n"),
     ];
     for (ask, fields) in not_proven {
         let error = refusal(ask, 416, fields);
-        assert_eq!(
-            (error, error.failure()),
-            (PeerError::PastEnd, Failure::Restart),
-            "{fields:?}"
-        );
+        assert_eq!((error, error.failure()), (PeerError::PastEnd, Failure::Restart), "{fields:?}");
     }
 }
 
@@ -465,54 +290,22 @@ fn past_the_end_is_complete_only_when_proven() {
 fn codes_mean_what_they_mean() {
     let failure = |status, fields: &str| refusal(ASK, status, fields).failure();
     for status in [408, 429, 500, 502, 503, 504, 599] {
-        assert_eq!(
-            failure(status, ""),
-            Failure::Retry { after_ms: 0 },
-            "{status}"
-        );
-        assert_eq!(
-            failure(status, "Retry-After: 9\r\n"),
-            Failure::Retry { after_ms: 9_000 },
-            "{status}"
-        );
+        assert_eq!(failure(status, ""), Failure::Retry { after_ms: 0 }, "{status}");
+        assert_eq!(failure(status, "Retry-After: 9\r\n"), Failure::Retry { after_ms: 9_000 }, "{status}");
     }
-    assert_eq!(
-        failure(503, "Retry-After: 999999\r\n"),
-        Failure::Retry {
-            after_ms: 3_600_000
-        }
-    );
-    assert_eq!(
-        failure(503, "Retry-After: 99999999999\r\n"),
-        Failure::Retry {
-            after_ms: 3_600_000
-        }
-    );
-    assert_eq!(
-        failure(503, "Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n"),
-        Failure::Retry { after_ms: 60_000 }
-    );
-    assert_eq!(
-        failure(503, "Retry-After: soon\r\n"),
-        Failure::Retry { after_ms: 0 }
-    );
+    assert_eq!(failure(503, "Retry-After: 999999\r\n"), Failure::Retry { after_ms: 3_600_000 });
+    assert_eq!(failure(503, "Retry-After: 99999999999\r\n"), Failure::Retry { after_ms: 3_600_000 });
+    assert_eq!(failure(503, "Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n"), Failure::Retry { after_ms: 60_000 });
+    assert_eq!(failure(503, "Retry-After: soon\r\n"), Failure::Retry { after_ms: 0 });
     for status in [201, 203, 204, 300, 304, 305, 400, 401, 403, 404, 410, 451] {
-        assert_eq!(
-            failure(status, "Location: /x\r\nRetry-After: 9\r\n"),
-            Failure::Permanent,
-            "{status}"
-        );
+        assert_eq!(failure(status, "Location: /x\r\nRetry-After: 9\r\n"), Failure::Permanent, "{status}");
     }
     assert_eq!(refusal(ASK, 404, "").text(), "HTTP 404");
     assert_eq!(refusal(ASK, 451, "").text(), "HTTP 4xx");
     assert_eq!(refusal(ASK, 302, "").failure(), Failure::Permanent);
     for status in [200, 206] {
         assert_eq!(
-            refusal(
-                ASK,
-                status,
-                "Content-Encoding: gzip\r\nContent-Range: bytes 100-199/200\r\n"
-            ),
+            refusal(ASK, status, "Content-Encoding: gzip\r\nContent-Range: bytes 100-199/200\r\n"),
             PeerError::Encoded
         );
     }
@@ -528,11 +321,7 @@ fn drain(mut body: Body, raw: &[u8], sizes: &[usize]) -> (Vec<u8>, Result<(), Pe
         turn += 1;
         let mut piece = raw[at..(at + size).min(raw.len())].to_vec();
         at += piece.len();
-        let taken = if piece.is_empty() {
-            body.on_closed().map(|()| 0)
-        } else {
-            body.accept(&mut piece)
-        };
+        let taken = if piece.is_empty() { body.on_closed().map(|()| 0) } else { body.accept(&mut piece) };
         match taken {
             Ok(n) => payload.extend_from_slice(&piece[..n]),
             Err(error) => return (payload, Err(error)),
@@ -545,27 +334,12 @@ fn drain(mut body: Body, raw: &[u8], sizes: &[usize]) -> (Vec<u8>, Result<(), Pe
 fn lengths_are_kept() {
     let known = |want| Body::new(false, want, true, false);
     assert_eq!(drain(known(5), b"abcde", &[2]), (b"abcde".to_vec(), Ok(())));
-    assert_eq!(
-        drain(known(5), b"abcdefgh", &[9]),
-        (b"abcde".to_vec(), Ok(()))
-    );
-    assert_eq!(
-        drain(known(5), b"abcd", &[9]),
-        (b"abcd".to_vec(), Err(PeerError::Truncated))
-    );
+    assert_eq!(drain(known(5), b"abcdefgh", &[9]), (b"abcde".to_vec(), Ok(())));
+    assert_eq!(drain(known(5), b"abcd", &[9]), (b"abcd".to_vec(), Err(PeerError::Truncated)));
     assert_eq!(drain(known(0), b"abcd", &[9]), (Vec::new(), Ok(())));
-    assert_eq!(
-        drain(Body::new(false, 9, false, false), b"abcd", &[3]),
-        (b"abcd".to_vec(), Ok(()))
-    );
-    assert_eq!(
-        drain(Body::new(false, 3, false, false), b"abcd", &[9]),
-        (b"abc".to_vec(), Ok(()))
-    );
-    assert_eq!(
-        drain(Body::new(false, 4, true, true), b"abcd", &[9]),
-        (b"abcd".to_vec(), Err(PeerError::ShortRange))
-    );
+    assert_eq!(drain(Body::new(false, 9, false, false), b"abcd", &[3]), (b"abcd".to_vec(), Ok(())));
+    assert_eq!(drain(Body::new(false, 3, false, false), b"abcd", &[9]), (b"abc".to_vec(), Ok(())));
+    assert_eq!(drain(Body::new(false, 4, true, true), b"abcd", &[9]), (b"abcd".to_vec(), Err(PeerError::ShortRange)));
 }
 
 #[test]
@@ -573,28 +347,12 @@ fn chunks_are_decoded_and_refused() {
     let chunked = |want, announced| Body::new(true, want, announced, false);
     let raw = b"4\r\nabcd\r\n0a;n=\"v\"\r\n0123456789\r\n1 \r\n!\r\n000\r\nX: y\r\nZ:\r\n\r\ntail";
     for size in 1..raw.len() + 1 {
-        assert_eq!(
-            drain(chunked(u32::MAX, false), raw, &[size]),
-            (b"abcd0123456789!".to_vec(), Ok(())),
-            "{size}"
-        );
+        assert_eq!(drain(chunked(u32::MAX, false), raw, &[size]), (b"abcd0123456789!".to_vec(), Ok(())), "{size}");
     }
-    assert_eq!(
-        drain(chunked(6, true), raw, &[1]),
-        (b"abcd01".to_vec(), Ok(())),
-        "only what was announced"
-    );
-    assert_eq!(
-        drain(chunked(16, true), raw, &[1]).1,
-        Err(PeerError::Truncated),
-        "less than announced"
-    );
+    assert_eq!(drain(chunked(6, true), raw, &[1]), (b"abcd01".to_vec(), Ok(())), "only what was announced");
+    assert_eq!(drain(chunked(16, true), raw, &[1]).1, Err(PeerError::Truncated), "less than announced");
     for cut in [0, 3, 5, 9, raw.len() - 6, raw.len() - 5] {
-        assert_eq!(
-            drain(chunked(u32::MAX, false), &raw[..cut], &[1]).1,
-            Err(PeerError::Truncated),
-            "cut at {cut}"
-        );
+        assert_eq!(drain(chunked(u32::MAX, false), &raw[..cut], &[1]).1, Err(PeerError::Truncated), "cut at {cut}");
     }
     let long = [b"1;".to_vec(), b"e".repeat(2000)].concat();
     let trailers = [b"0\r\n".to_vec(), b"A: b\r\n".repeat(400)].concat();

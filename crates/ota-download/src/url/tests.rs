@@ -6,13 +6,7 @@ use std::string::String;
 
 fn parts(text: &str) -> (bool, &str, u16, &str, &str) {
     let url = Url::parse(text).unwrap();
-    (
-        url.tls(),
-        url.host(),
-        url.port(),
-        url.authority(),
-        url.target(),
-    )
+    (url.tls(), url.host(), url.port(), url.authority(), url.target())
 }
 
 #[test]
@@ -20,28 +14,13 @@ fn reads_what_is_legal() {
     assert_eq!(parts("http://host"), (false, "host", 80, "host", ""));
     assert_eq!(parts("HTTPS://Host/"), (true, "Host", 443, "Host", "/"));
     assert_eq!(parts("http://host:80/a"), (false, "host", 80, "host", "/a"));
-    assert_eq!(
-        parts("https://host:80/a"),
-        (true, "host", 80, "host:80", "/a")
-    );
+    assert_eq!(parts("https://host:80/a"), (true, "host", 80, "host:80", "/a"));
     assert_eq!(parts("http://h?q=/#f"), (false, "h", 80, "h", "?q=/"));
     assert_eq!(parts("http://h#/f@x"), (false, "h", 80, "h", ""));
-    assert_eq!(
-        parts("http://10.0.2.2:8080/x"),
-        (false, "10.0.2.2", 8080, "10.0.2.2:8080", "/x")
-    );
-    assert_eq!(
-        parts("http://[fe80::1]/x"),
-        (false, "fe80::1", 80, "[fe80::1]", "/x")
-    );
-    assert_eq!(
-        parts("http://[::ffff:1.2.3.4]:81"),
-        (false, "::ffff:1.2.3.4", 81, "[::ffff:1.2.3.4]:81", "")
-    );
-    assert_eq!(
-        parts("http://a_b.c-d.example./@:x"),
-        (false, "a_b.c-d.example.", 80, "a_b.c-d.example.", "/@:x")
-    );
+    assert_eq!(parts("http://10.0.2.2:8080/x"), (false, "10.0.2.2", 8080, "10.0.2.2:8080", "/x"));
+    assert_eq!(parts("http://[fe80::1]/x"), (false, "fe80::1", 80, "[fe80::1]", "/x"));
+    assert_eq!(parts("http://[::ffff:1.2.3.4]:81"), (false, "::ffff:1.2.3.4", 81, "[::ffff:1.2.3.4]:81", ""));
+    assert_eq!(parts("http://a_b.c-d.example./@:x"), (false, "a_b.c-d.example.", 80, "a_b.c-d.example.", "/@:x"));
 }
 
 #[test]
@@ -144,11 +123,7 @@ fn resolves_the_examples_of_the_rfc() {
     ];
     for (reference, want) in cases {
         let mut out = [0; 64];
-        assert_eq!(
-            resolve("http://a/b/c/d;p?q#f", reference, &mut out).ok(),
-            want,
-            "{reference:?}"
-        );
+        assert_eq!(resolve("http://a/b/c/d;p?q#f", reference, &mut out).ok(), want, "{reference:?}");
     }
     for (base, reference, want) in [
         ("http://h", "x", "http://h/x"),
@@ -156,11 +131,7 @@ fn resolves_the_examples_of_the_rfc() {
         ("http://h?q/r", "?z", "http://h?z"),
         ("https://h:1/p", "//g/x", "https://g/x"),
     ] {
-        assert_eq!(
-            resolve(base, reference, &mut [0; 64]),
-            Ok(want),
-            "{base} {reference}"
-        );
+        assert_eq!(resolve(base, reference, &mut [0; 64]), Ok(want), "{base} {reference}");
     }
 }
 
@@ -180,18 +151,9 @@ fn a_chain_in_one_buffer() {
 
 #[test]
 fn too_long_is_said() {
-    assert_eq!(
-        resolve("http://host/", "abc", &mut [0; 14]),
-        Err(UrlError::TooLong)
-    );
-    assert_eq!(
-        resolve("http://host/", "abc", &mut [0; 15]),
-        Ok("http://host/abc")
-    );
-    assert_eq!(
-        resolve("http://host/", "abc", &mut [0; 2]),
-        Err(UrlError::TooLong)
-    );
+    assert_eq!(resolve("http://host/", "abc", &mut [0; 14]), Err(UrlError::TooLong));
+    assert_eq!(resolve("http://host/", "abc", &mut [0; 15]), Ok("http://host/abc"));
+    assert_eq!(resolve("http://host/", "abc", &mut [0; 2]), Err(UrlError::TooLong));
 }
 
 proptest! {

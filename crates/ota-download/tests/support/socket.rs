@@ -17,12 +17,7 @@ impl Connect for Tcp {
     type Error = io::Error;
     type Socket = Socket;
 
-    async fn connect(
-        &mut self,
-        host: &str,
-        port: u16,
-        tls: bool,
-    ) -> Result<Socket, ConnectError<io::Error>> {
+    async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Socket, ConnectError<io::Error>> {
         if tls {
             return Err(ConnectError::NoTls);
         }
