@@ -90,12 +90,8 @@ impl<'a> Blob<'a> {
     /// # Errors
     /// [`BlobError`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BlobError> {
-        let (body, crc) = bytes
-            .split_last_chunk::<CRC_LEN>()
-            .ok_or(BlobError::Length)?;
-        let (head, material) = body
-            .split_first_chunk::<MATERIAL>()
-            .ok_or(BlobError::Length)?;
+        let (body, crc) = bytes.split_last_chunk::<CRC_LEN>().ok_or(BlobError::Length)?;
+        let (head, material) = body.split_first_chunk::<MATERIAL>().ok_or(BlobError::Length)?;
         let [m0, m1, m2, m3, version, algorithm, l0, l1, key_id @ ..] = *head;
         if [m0, m1, m2, m3] != MAGIC {
             return Err(BlobError::Magic);
@@ -110,21 +106,13 @@ impl<'a> Blob<'a> {
             return Err(BlobError::Crc);
         }
         let algorithm = Algorithm::from_u8(algorithm).ok_or(BlobError::Algorithm(algorithm))?;
-        Ok(Self {
-            algorithm,
-            key_id: KeyId(key_id),
-            material,
-        })
+        Ok(Self { algorithm, key_id: KeyId(key_id), material })
     }
 
     /// As [`Blob::parse`], for a build that knows which algorithm it wants.
     pub(crate) fn parse_as(bytes: &'a [u8], wanted: Algorithm) -> Result<Self, BlobError> {
         let blob = Self::parse(bytes)?;
-        if blob.algorithm == wanted {
-            Ok(blob)
-        } else {
-            Err(BlobError::Algorithm(blob.algorithm as u8))
-        }
+        if blob.algorithm == wanted { Ok(blob) } else { Err(BlobError::Algorithm(blob.algorithm as u8)) }
     }
 }
 

@@ -19,11 +19,7 @@ pub fn digest_region<R: ReadAt>(image: &mut R, len: u32) -> Result<[u8; 32], R::
 ///
 /// # Errors
 /// When the medium fails or has fewer bytes.
-pub fn digest_region_with<R: ReadAt>(
-    image: &mut R,
-    len: u32,
-    progress: impl FnMut(u32),
-) -> Result<[u8; 32], R::Error> {
+pub fn digest_region_with<R: ReadAt>(image: &mut R, len: u32, progress: impl FnMut(u32)) -> Result<[u8; 32], R::Error> {
     let mut hash = Sha256::new();
     for_each_chunk(image, len, progress, |bytes| hash.update(bytes))?;
     Ok(hash.finalize().into())
@@ -43,11 +39,7 @@ pub fn md5_region<R: ReadAt>(image: &mut R, len: u32) -> Result<[u8; 16], R::Err
 /// # Errors
 /// When the medium fails or has fewer bytes.
 #[cfg(feature = "md5")]
-pub fn md5_region_with<R: ReadAt>(
-    image: &mut R,
-    len: u32,
-    progress: impl FnMut(u32),
-) -> Result<[u8; 16], R::Error> {
+pub fn md5_region_with<R: ReadAt>(image: &mut R, len: u32, progress: impl FnMut(u32)) -> Result<[u8; 16], R::Error> {
     let mut hash = md5::Md5::new();
     for_each_chunk(image, len, progress, |bytes| hash.update(bytes))?;
     Ok(hash.finalize().into())
@@ -105,9 +97,6 @@ mod tests {
     #[test]
     fn md5_matches_rfc_1321() {
         let got = md5_region(&mut &b"abc"[..], 3).unwrap();
-        assert_eq!(
-            got,
-            *b"\x90\x01\x50\x98\x3c\xd2\x4f\xb0\xd6\x96\x3f\x7d\x28\xe1\x7f\x72"
-        );
+        assert_eq!(got, *b"\x90\x01\x50\x98\x3c\xd2\x4f\xb0\xd6\x96\x3f\x7d\x28\xe1\x7f\x72");
     }
 }

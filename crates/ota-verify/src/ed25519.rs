@@ -29,10 +29,7 @@ impl Ed25519 {
         if key.is_weak() {
             return Err(BlobError::Key);
         }
-        Ok(Self {
-            id: blob.key_id,
-            key,
-        })
+        Ok(Self { id: blob.key_id, key })
     }
 }
 
@@ -44,13 +41,9 @@ impl Verifier for Ed25519 {
         &self.id
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
-        let signature: &[u8; 64] = signature
-            .try_into()
-            .map_err(|_| SignatureError::Malformed)?;
+        let signature: &[u8; 64] = signature.try_into().map_err(|_| SignatureError::Malformed)?;
         let signature = Signature::from_bytes(signature);
-        self.key
-            .verify_strict(digest, &signature)
-            .map_err(|_| SignatureError::Mismatch)
+        self.key.verify_strict(digest, &signature).map_err(|_| SignatureError::Mismatch)
     }
 }
 

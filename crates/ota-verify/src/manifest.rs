@@ -62,10 +62,7 @@ pub enum ForSlot {
 impl ForSlot {
     /// Whether the image runs from `slot`.
     pub const fn suits(self, slot: SlotId) -> bool {
-        matches!(
-            (self, slot),
-            (Self::Any, _) | (Self::A, SlotId::A) | (Self::B, SlotId::B)
-        )
+        matches!((self, slot), (Self::Any, _) | (Self::A, SlotId::A) | (Self::B, SlotId::B))
     }
 }
 
@@ -242,16 +239,8 @@ impl<'a> Manifest<'a> {
             .min_by_key(|(rank, _)| *rank)
             .ok_or(PackageError::NoUsablePayload)?
             .1;
-        let ComponentHead {
-            version,
-            security_counter,
-            ..
-        } = component.head;
-        Ok(Selected {
-            version,
-            security_counter,
-            payload,
-        })
+        let ComponentHead { version, security_counter, .. } = component.head;
+        Ok(Selected { version, security_counter, payload })
     }
 
     fn payloads(&self) -> impl Iterator<Item = Payload> + use<'a> {
@@ -271,24 +260,14 @@ impl<'a> Manifest<'a> {
             if component.head.payloads == 0 {
                 return Err(PackageError::NoPayloads);
             }
-            component
-                .payloads()
-                .try_for_each(|p| check_payload(&p, envelope_end))?;
+            component.payloads().try_for_each(|p| check_payload(&p, envelope_end))?;
         }
-        if rest.is_empty() {
-            Ok(())
-        } else {
-            Err(PackageError::Trailing)
-        }
+        if rest.is_empty() { Ok(()) } else { Err(PackageError::Trailing) }
     }
 
     fn check_names(&self) -> Result<(), PackageError> {
         for (i, component) in self.components().enumerate() {
-            if self
-                .components()
-                .skip(i + 1)
-                .any(|other| other.head.name == component.head.name)
-            {
+            if self.components().skip(i + 1).any(|other| other.head.name == component.head.name) {
                 return Err(PackageError::DuplicateComponent);
             }
         }
@@ -298,11 +277,7 @@ impl<'a> Manifest<'a> {
     /// Quadratic, over the few payloads that fit an envelope, in exchange for no memory.
     fn check_overlaps(&self) -> Result<(), PackageError> {
         for (i, a) in self.payloads().enumerate() {
-            if self
-                .payloads()
-                .skip(i + 1)
-                .any(|b| a.offset < b.end() && b.offset < a.end())
-            {
+            if self.payloads().skip(i + 1).any(|b| a.offset < b.end() && b.offset < a.end()) {
                 return Err(PackageError::Overlap);
             }
         }

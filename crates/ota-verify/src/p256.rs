@@ -27,10 +27,7 @@ impl EcdsaP256 {
     pub(crate) fn new(blob: &Blob<'_>) -> Result<Self, BlobError> {
         let point: &[u8; 65] = blob.material.try_into().map_err(|_| BlobError::Length)?;
         let key = VerifyingKey::from_sec1_bytes(point).map_err(|_| BlobError::Key)?;
-        Ok(Self {
-            id: blob.key_id,
-            key,
-        })
+        Ok(Self { id: blob.key_id, key })
     }
 }
 
@@ -43,9 +40,7 @@ impl Verifier for EcdsaP256 {
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
         let signature = Signature::from_der(signature).map_err(|_| SignatureError::Malformed)?;
-        self.key
-            .verify_prehash(digest, &signature)
-            .map_err(|_| SignatureError::Mismatch)
+        self.key.verify_prehash(digest, &signature).map_err(|_| SignatureError::Mismatch)
     }
 }
 

@@ -91,11 +91,7 @@ impl<'a> Envelope<'a> {
             return Err(PackageError::Reserved);
         }
         let len = HEAD_LEN + usize::from(u16::from_le_bytes([l0, l1]));
-        if len > ENVELOPE_MAX {
-            Err(PackageError::TooLarge)
-        } else {
-            Ok(len)
-        }
+        if len > ENVELOPE_MAX { Err(PackageError::TooLarge) } else { Ok(len) }
     }
 
     /// Cuts the envelope out of the package's first bytes (more than needed is fine) and checks its lengths.
@@ -118,12 +114,7 @@ impl<'a> Envelope<'a> {
             return Err(PackageError::Envelope);
         }
         // `len` is at most ENVELOPE_MAX.
-        Ok(Self {
-            manifest,
-            signatures,
-            count,
-            end: len as u32,
-        })
+        Ok(Self { manifest, signatures, count, end: len as u32 })
     }
 
     /// Verifies a signature, then parses and validates the whole manifest.
@@ -133,10 +124,7 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     /// [`PackageError`]; before a signature was accepted, no byte of the manifest is parsed.
-    pub fn open<K: Keys>(
-        package: &'a [u8],
-        rules: &Rules<'_, K>,
-    ) -> Result<Manifest<'a>, PackageError> {
+    pub fn open<K: Keys>(package: &'a [u8], rules: &Rules<'_, K>) -> Result<Manifest<'a>, PackageError> {
         let envelope = Self::split(package)?;
         envelope.check_signatures(rules.keys)?;
         let manifest = Manifest::parse(envelope.manifest, envelope.end, rules.floor, |head| {
@@ -166,9 +154,7 @@ impl<'a> Envelope<'a> {
         let mut worst = PackageError::Unsigned;
         for signature in self.signatures() {
             let verdict = match Algorithm::from_u8(signature.algorithm) {
-                Some(algorithm) => {
-                    keys.verify(&signature.key_id, algorithm, &digest, signature.bytes)
-                }
+                Some(algorithm) => keys.verify(&signature.key_id, algorithm, &digest, signature.bytes),
                 None => Err(SignatureError::UnknownKey),
             };
             match verdict {
@@ -186,11 +172,7 @@ fn next_signature<'a>(rest: &mut &'a [u8]) -> Result<Signature<'a>, PackageError
     let [algorithm] = *take_array(rest)?;
     let key_id = KeyId(*take_array(rest)?);
     let len = u16::from_le_bytes(*take_array(rest)?);
-    Ok(Signature {
-        algorithm,
-        key_id,
-        bytes: take(rest, len.into())?,
-    })
+    Ok(Signature { algorithm, key_id, bytes: take(rest, len.into())? })
 }
 
 fn take<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], PackageError> {

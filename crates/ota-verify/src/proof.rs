@@ -41,11 +41,7 @@ impl Uuid {
             digits += 1;
             i += 1;
         }
-        if digits == 32 && (i == 32 || i == 36) {
-            Some(Self(bytes))
-        } else {
-            None
-        }
+        if digits == 32 && (i == 32 || i == 36) { Some(Self(bytes)) } else { None }
     }
 }
 
@@ -105,18 +101,8 @@ pub struct Verified {
 
 impl Verified {
     // `verify_image` is the only caller.
-    pub(crate) fn new(
-        slot: SlotId,
-        digest: [u8; 32],
-        info: &ImageInfo,
-        security_counter: u32,
-    ) -> Self {
-        Self {
-            slot,
-            digest,
-            info: info.clone(),
-            security_counter,
-        }
+    pub(crate) fn new(slot: SlotId, digest: [u8; 32], info: &ImageInfo, security_counter: u32) -> Self {
+        Self { slot, digest, info: info.clone(), security_counter }
     }
     /// The slot the image is in.
     pub const fn slot(&self) -> SlotId {

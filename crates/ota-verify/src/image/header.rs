@@ -114,11 +114,7 @@ impl Header {
     /// The flash address the image is linked for, if it says so. A loader that executes in place compares it with
     /// the slot's address.
     pub const fn rom_address(&self) -> Option<u32> {
-        if self.flags & ROM_FIXED != 0 {
-            Some(self.load_addr)
-        } else {
-            None
-        }
+        if self.flags & ROM_FIXED != 0 { Some(self.load_addr) } else { None }
     }
 
     /// Refuses every flag but ROM_FIXED: each of the others changes what the payload means.
@@ -144,8 +140,6 @@ impl Header {
 
     /// Length of header, payload and protected TLVs; `None` beyond 4 GiB.
     pub(super) fn signed_len(&self) -> Option<u32> {
-        u32::from(self.hdr_size)
-            .checked_add(self.img_size)?
-            .checked_add(self.protect_tlv_size.into())
+        u32::from(self.hdr_size).checked_add(self.img_size)?.checked_add(self.protect_tlv_size.into())
     }
 }

@@ -51,10 +51,7 @@ impl ImageInfo {
         }
         let unprotected_len = tlv::area_len(image, end, tlv::UNPROTECTED_MAGIC)?;
         match end.checked_add(unprotected_len) {
-            Some(total) if total <= image.len() => Ok(Self {
-                header,
-                unprotected_len,
-            }),
+            Some(total) if total <= image.len() => Ok(Self { header, unprotected_len }),
             _ => Err(FormatError::PastEnd.into()),
         }
     }
@@ -83,11 +80,7 @@ impl ImageInfo {
     /// Walks the TLVs of both areas, protected ones first.
     pub const fn tlvs(&self) -> Tlvs {
         let split = self.signed_len();
-        Tlvs::new(
-            split - self.header.protect_tlv_size as u32,
-            split,
-            self.file_len(),
-        )
+        Tlvs::new(split - self.header.protect_tlv_size as u32, split, self.file_len())
     }
     /// Collects what the TLVs say, and checks them: type against area, lengths, duplicates.
     /// What must be present is decided by the caller: [`verify_image`] wants all.

@@ -78,19 +78,9 @@ impl Tlvs {
     /// The protected area is `start..split` (may be empty), the unprotected one `split..end`.
     pub(super) const fn new(start: u32, split: u32, end: u32) -> Self {
         if start == split {
-            Self {
-                area: Area::Unprotected,
-                at: split + AREA_HEADER,
-                split,
-                end,
-            }
+            Self { area: Area::Unprotected, at: split + AREA_HEADER, split, end }
         } else {
-            Self {
-                area: Area::Protected,
-                at: start + AREA_HEADER,
-                split,
-                end,
-            }
+            Self { area: Area::Protected, at: start + AREA_HEADER, split, end }
         }
     }
 
@@ -121,12 +111,7 @@ impl Tlvs {
         }
         let offset = self.at + ENTRY_HEADER;
         self.at = offset + u32::from(len);
-        Ok(Some(Tlv {
-            area: self.area,
-            kind,
-            offset,
-            len,
-        }))
+        Ok(Some(Tlv { area: self.area, kind, offset, len }))
     }
 }
 
@@ -161,11 +146,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    pub(super) fn take<R: ReadAt>(
-        &mut self,
-        image: &mut R,
-        tlv: &Tlv,
-    ) -> Result<(), VerifyError<R::Error>> {
+    pub(super) fn take<R: ReadAt>(&mut self, image: &mut R, tlv: &Tlv) -> Result<(), VerifyError<R::Error>> {
         match home(tlv.kind) {
             Some(area) if area != tlv.area => return Err(FormatError::TlvArea(tlv.kind).into()),
             Some(_) => {}
@@ -176,11 +157,7 @@ impl Facts {
         match tlv.kind {
             SHA256 => set(&mut self.digest, value(image, tlv)?, tlv)?,
             KEYHASH => set(&mut self.key_id, KeyId(value(image, tlv)?), tlv)?,
-            SEC_CNT => set(
-                &mut self.security_counter,
-                u32::from_le_bytes(value(image, tlv)?),
-                tlv,
-            )?,
+            SEC_CNT => set(&mut self.security_counter, u32::from_le_bytes(value(image, tlv)?), tlv)?,
             UUID_VID => set(&mut self.vendor, Uuid(value(image, tlv)?), tlv)?,
             UUID_CID => set(&mut self.class, Uuid(value(image, tlv)?), tlv)?,
             BOOT_RECORD => {}
@@ -189,15 +166,7 @@ impl Facts {
                 if !algorithm.accepts_len(tlv.len.into()) {
                     return Err(FormatError::TlvLength(kind).into());
                 }
-                set(
-                    &mut self.signature,
-                    SignatureTlv {
-                        algorithm,
-                        offset: tlv.offset,
-                        len: tlv.len,
-                    },
-                    tlv,
-                )?;
+                set(&mut self.signature, SignatureTlv { algorithm, offset: tlv.offset, len: tlv.len }, tlv)?;
             }
         }
         Ok(())
@@ -207,9 +176,7 @@ impl Facts {
 /// The one area a known type may be in; `None` for types this reader does not know.
 const fn home(kind: u16) -> Option<Area> {
     match kind {
-        DEPENDENCY | SEC_CNT | BOOT_RECORD | 0x70..=0x73 | UUID_VID | UUID_CID => {
-            Some(Area::Protected)
-        }
+        DEPENDENCY | SEC_CNT | BOOT_RECORD | 0x70..=0x73 | UUID_VID | UUID_CID => Some(Area::Protected),
         // Every type MCUboot keeps outside, so that none can hide among the protected ones.
         0x01..=0x02 | 0x10..=0x12 | 0x20..=0x25 | 0x30..=0x34 => Some(Area::Unprotected),
         RSA4096_PSS..=RSA4096_PKCS1 => Some(Area::Unprotected),
@@ -224,26 +191,17 @@ fn set<T>(field: &mut Option<T>, value: T, tlv: &Tlv) -> Result<(), FormatError>
     }
 }
 
-fn value<R: ReadAt, const N: usize>(
-    image: &mut R,
-    tlv: &Tlv,
-) -> Result<[u8; N], VerifyError<R::Error>> {
+fn value<R: ReadAt, const N: usize>(image: &mut R, tlv: &Tlv) -> Result<[u8; N], VerifyError<R::Error>> {
     if usize::from(tlv.len) != N {
         return Err(FormatError::TlvLength(tlv.kind).into());
     }
     let mut bytes = [0; N];
-    image
-        .read_at(tlv.offset, &mut bytes)
-        .map_err(VerifyError::Read)?;
+    image.read_at(tlv.offset, &mut bytes).map_err(VerifyError::Read)?;
     Ok(bytes)
 }
 
 /// Reads an area's header at `at` and returns the area's length, header included.
-pub(super) fn area_len<R: ReadAt>(
-    image: &mut R,
-    at: u32,
-    magic: u16,
-) -> Result<u32, VerifyError<R::Error>> {
+pub(super) fn area_len<R: ReadAt>(image: &mut R, at: u32, magic: u16) -> Result<u32, VerifyError<R::Error>> {
     if image.len().saturating_sub(at) < AREA_HEADER {
         return Err(FormatError::PastEnd.into());
     }

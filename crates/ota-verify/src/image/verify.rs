@@ -35,8 +35,7 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
     let info = ImageInfo::read(image)?;
     info.header().check_flags()?;
     let claims = Claims::of(&info.facts(image)?)?;
-    let digest =
-        digest_region_with(image, info.signed_len(), progress).map_err(VerifyError::Read)?;
+    let digest = digest_region_with(image, info.signed_len(), progress).map_err(VerifyError::Read)?;
     if digest != claims.digest {
         return Err(Refusal::Digest.into());
     }
@@ -77,20 +76,11 @@ fn check_signature<R: ReadAt, K: Keys>(
     keys: &K,
     digest: &[u8; 32],
 ) -> Result<(), VerifyError<R::Error>> {
-    let SignatureTlv {
-        algorithm,
-        offset,
-        len,
-    } = claims.signature;
+    let SignatureTlv { algorithm, offset, len } = claims.signature;
     let mut buf = [0; SIGNATURE_MAX];
-    let signature = buf
-        .get_mut(..usize::from(len))
-        .ok_or(FormatError::TlvLength(algorithm.tlv()))?;
-    image
-        .read_at(offset, signature)
-        .map_err(VerifyError::Read)?;
-    keys.verify(&claims.key_id, algorithm, digest, signature)
-        .map_err(|e| Refusal::Signature(e).into())
+    let signature = buf.get_mut(..usize::from(len)).ok_or(FormatError::TlvLength(algorithm.tlv()))?;
+    image.read_at(offset, signature).map_err(VerifyError::Read)?;
+    keys.verify(&claims.key_id, algorithm, digest, signature).map_err(|e| Refusal::Signature(e).into())
 }
 
 /// Vendor first: another vendor's class ids mean nothing.
@@ -106,9 +96,5 @@ pub(crate) fn check_identity(own: &Identity, vendor: Uuid, class: Uuid) -> Resul
 
 /// The one place where a downgrade is refused, for images and manifests alike.
 pub(crate) const fn check_counter(counter: u32, floor: u32) -> Result<(), Refusal> {
-    if counter < floor {
-        Err(Refusal::CounterTooLow { counter, floor })
-    } else {
-        Ok(())
-    }
+    if counter < floor { Err(Refusal::CounterTooLow { counter, floor }) } else { Ok(()) }
 }

@@ -35,10 +35,7 @@ impl<'a, const W: usize> RsaKey<'a, W> {
             return Err(BlobError::Length);
         };
         let modulus = Modulus::new(n, rr, u32::from_le_bytes(*n0inv)).ok_or(BlobError::Key)?;
-        Ok(Self {
-            id: blob.key_id,
-            modulus,
-        })
+        Ok(Self { id: blob.key_id, modulus })
     }
 
     /// The encoded message that `signature` hides: s^65537 mod n, big-endian.
@@ -83,16 +80,8 @@ const fn sized(words: usize, algorithms: [Algorithm; 3]) -> Algorithm {
 }
 
 impl<'a, const W: usize> RsaPss<'a, W> {
-    const ALGORITHM: Algorithm = const {
-        sized(
-            W,
-            [
-                Algorithm::Rsa2048Pss,
-                Algorithm::Rsa3072Pss,
-                Algorithm::Rsa4096Pss,
-            ],
-        )
-    };
+    const ALGORITHM: Algorithm =
+        const { sized(W, [Algorithm::Rsa2048Pss, Algorithm::Rsa3072Pss, Algorithm::Rsa4096Pss]) };
 
     /// Takes the key out of a [key blob](crate::blob).
     ///
@@ -107,16 +96,8 @@ impl<'a, const W: usize> RsaPss<'a, W> {
 }
 
 impl<'a, const W: usize> RsaPkcs1<'a, W> {
-    const ALGORITHM: Algorithm = const {
-        sized(
-            W,
-            [
-                Algorithm::Rsa2048Pkcs1,
-                Algorithm::Rsa3072Pkcs1,
-                Algorithm::Rsa4096Pkcs1,
-            ],
-        )
-    };
+    const ALGORITHM: Algorithm =
+        const { sized(W, [Algorithm::Rsa2048Pkcs1, Algorithm::Rsa3072Pkcs1, Algorithm::Rsa4096Pkcs1]) };
 
     /// Takes the key out of a [key blob](crate::blob).
     ///
@@ -139,11 +120,7 @@ impl<const W: usize> Verifier for RsaPss<'_, W> {
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
         let mut message = self.0.open(signature)?;
-        if pss::matches(message.as_flattened_mut(), digest) {
-            Ok(())
-        } else {
-            Err(SignatureError::Mismatch)
-        }
+        if pss::matches(message.as_flattened_mut(), digest) { Ok(()) } else { Err(SignatureError::Mismatch) }
     }
 }
 
@@ -156,11 +133,7 @@ impl<const W: usize> Verifier for RsaPkcs1<'_, W> {
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
         let message = self.0.open(signature)?;
-        if pkcs1::matches(message.as_flattened(), digest) {
-            Ok(())
-        } else {
-            Err(SignatureError::Mismatch)
-        }
+        if pkcs1::matches(message.as_flattened(), digest) { Ok(()) } else { Err(SignatureError::Mismatch) }
     }
 }
 

@@ -149,10 +149,8 @@ mod tests {
         (r * r % u128::from(N)) as u64
     }
     fn pow(s: u64) -> u64 {
-        (0..16)
-            .fold(u128::from(s), |x, _| x * x % u128::from(N))
-            .wrapping_mul(u128::from(s))
-            .rem_euclid(N.into()) as u64
+        (0..16).fold(u128::from(s), |x, _| x * x % u128::from(N)).wrapping_mul(u128::from(s)).rem_euclid(N.into())
+            as u64
     }
 
     #[test]
@@ -162,20 +160,14 @@ mod tests {
         let mut s = 0x0123_4567_89AB_CDEFu64;
         let edges = [0, 1, 2, N - 1, N - 2, u64::from(u32::MAX), 1 << 32];
         let random = (0..2000).map(|_| {
-            s = s
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            s = s.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             s % N
         });
         for s in edges.into_iter().chain(random) {
             let be = s.to_be_bytes();
             let (be, _) = be.as_chunks::<4>();
             let out = modulus.raise(be.try_into().unwrap()).unwrap();
-            assert_eq!(
-                u64::from_be_bytes(out.as_flattened().try_into().unwrap()),
-                pow(s),
-                "{s:#x}"
-            );
+            assert_eq!(u64::from_be_bytes(out.as_flattened().try_into().unwrap()), pow(s), "{s:#x}");
         }
     }
 
@@ -196,10 +188,7 @@ mod tests {
         assert!(Modulus::new(&n, &words(rr()), inverse() ^ 1).is_none());
         assert!(Modulus::new(&n, &words(rr()), 0).is_none());
         for wrong in [0, 1, rr() - 1, rr() + 1, N - 1, N, N + 1, u64::MAX] {
-            assert!(
-                Modulus::new(&n, &words(wrong), inverse()).is_none(),
-                "{wrong:#x}"
-            );
+            assert!(Modulus::new(&n, &words(wrong), inverse()).is_none(), "{wrong:#x}");
         }
         // An even modulus has no inverse that could match; a short one has its top bit clear.
         assert!(Modulus::new(&words(N - 1), &words(rr()), inverse()).is_none());
