@@ -98,9 +98,10 @@ impl<'j, F: Flash, const UNIT: usize> Boot<'j, F, UNIT> {
     /// # Errors
     /// [`BootError::Journal`].
     pub fn last_outcome(&self) -> Result<Option<Outcome>, BootError<F::Error>> {
-        Ok(match self.record()?.phase {
-            Phase::RolledBack { failed, reason, last_reset } => {
-                Some(Outcome { reason, last_reset, failed: failed.map(|image| image.version) })
+        let record = self.record()?;
+        Ok(match record.phase {
+            Phase::RolledBack { reason, last_reset } => {
+                Some(Outcome { reason, last_reset, failed: record.image.map(|image| image.version) })
             }
             _ => None,
         })

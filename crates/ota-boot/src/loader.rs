@@ -77,9 +77,9 @@ pub fn boot<F: Flash, const UNIT: usize, S: ReadAt, K: Keys>(
     let mut images = Images { slots, rules, floor: rules.floor.max(record.floor), watchdog };
     let reason = match record.spend_attempt(config.attempts.get(), cause) {
         None => record.gave_up(),
-        Some((staged, spent)) => match images.verify(record.staged()) {
-            Ok(proof) if *proof.digest() == staged.digest => {
-                if images.store(journal, &spent) {
+        Some(spent) => match images.verify(record.staged()) {
+            Ok(proof) if record.image.is_some_and(|staged| staged.digest == *proof.digest()) => {
+                if images.store(journal, &Record { phase: spent, ..record }) {
                     return Decision::Boot { proof, trial: true };
                 }
                 // The start could not be counted: leave the trial for a later reset.
@@ -144,7 +144,7 @@ impl<S: ReadAt, K: Keys, W: Watchdog> Images<'_, '_, S, K, W> {
     ) -> (Decision<S::Error>, Option<Record>) {
         let home = match self.verify(record.home) {
             Ok(proof) => {
-                let next = reason.map(|reason| record.rolled_back(record.image(), reason, cause));
+                let next = reason.map(|reason| record.rolled_back(reason, cause));
                 return (Decision::accepted(proof), next);
             }
             Err(why) => why,

@@ -65,19 +65,11 @@ impl Image {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// `home` is accepted, nothing is under way.
-    Confirmed {
-        /// The accepted image; unknown for one programmed in the factory.
-        image: Option<Image>,
-    },
+    Confirmed,
     /// The slot that is not `home` is to be tried.
-    Pending {
-        /// The only image that may be tried.
-        image: Image,
-    },
+    Pending,
     /// The slot that is not `home` was started on trial.
     Testing {
-        /// The only image that may be tried.
-        image: Image,
         /// Further starts it will be given.
         attempts_left: u8,
         /// Why the processor restarted before the last start.
@@ -85,8 +77,6 @@ pub enum Phase {
     },
     /// The application gave up on the image on trial; the loader returns to `home` at the next reset.
     GivenUp {
-        /// The image on trial.
-        image: Image,
         /// Why.
         reason: RollbackReason,
         /// Why the processor restarted before the last start.
@@ -94,8 +84,6 @@ pub enum Phase {
     },
     /// `home` was returned to.
     RolledBack {
-        /// The image that failed, when known.
-        failed: Option<Image>,
         /// Why.
         reason: RollbackReason,
         /// Why the processor restarted before the loader gave up.
@@ -112,11 +100,14 @@ pub struct Record {
     pub floor: u32,
     /// How far an update is.
     pub phase: Phase,
+    /// The image the phase is about: the only one that may be tried, the one that was accepted, or the one that
+    /// failed. A trial always has one: [`Record::decode`] takes one without for "confirmed".
+    pub image: Option<Image>,
 }
 
 impl Record {
     /// A device fresh from the factory: slot A is accepted, any counter is.
-    pub const FACTORY: Self = Self { home: SlotId::A, floor: 0, phase: Phase::Confirmed { image: None } };
+    pub const FACTORY: Self = Self { home: SlotId::A, floor: 0, phase: Phase::Confirmed, image: None };
 
     /// What `bytes` mean. Total: whatever is not understood is "confirmed, home", see the module's stability note.
     #[must_use]
@@ -125,33 +116,33 @@ impl Record {
             return Self::FACTORY;
         };
         let home = if home == 1 { SlotId::B } else { SlotId::A };
-        let floor = u32::from_le_bytes([f0, f1, f2, f3]);
-        let phase = match <&[u8; RECORD_LEN]>::try_from(bytes) {
-            Ok(all) if format == FORMAT => decode_phase(all),
-            _ => Phase::Confirmed { image: None },
-        };
-        Self { home, floor, phase }
+        let mut record = Self { home, floor: u32::from_le_bytes([f0, f1, f2, f3]), ..Self::FACTORY };
+        if format == FORMAT
+            && let Ok(all) = bytes.try_into()
+            && let Some(phase) = decode_phase(all)
+        {
+            record.phase = phase;
+            record.image = decode_image(all);
+        }
+        record
     }
 
     /// The bytes to store.
     #[must_use]
     pub fn encode(&self) -> [u8; RECORD_LEN] {
         let mut bytes = [0; RECORD_LEN];
-        let (state, attempts, why, cause, image) = match self.phase {
-            Phase::Confirmed { image } => (CONFIRMED, 0, None, ResetCause::Unknown, image),
-            Phase::Pending { image } => (PENDING, 0, None, ResetCause::Unknown, Some(image)),
-            Phase::Testing { image, attempts_left, last_reset } => {
-                (TESTING, attempts_left, None, last_reset, Some(image))
-            }
-            Phase::GivenUp { image, reason, last_reset } => (GIVEN_UP, 0, Some(reason), last_reset, Some(image)),
-            Phase::RolledBack { failed, reason, last_reset } => (ROLLED_BACK, 0, Some(reason), last_reset, failed),
+        let (state, attempts, (code, detail), cause) = match self.phase {
+            Phase::Confirmed => (CONFIRMED, 0, (0, 0), ResetCause::Unknown),
+            Phase::Pending => (PENDING, 0, (0, 0), ResetCause::Unknown),
+            Phase::Testing { attempts_left, last_reset } => (TESTING, attempts_left, (0, 0), last_reset),
+            Phase::GivenUp { reason, last_reset } => (GIVEN_UP, 0, encode_reason(reason), last_reset),
+            Phase::RolledBack { reason, last_reset } => (ROLLED_BACK, 0, encode_reason(reason), last_reset),
         };
-        let (code, detail) = why.map_or((0, 0), encode_reason);
         let home = if self.home == SlotId::B { 1 } else { 0 };
         bytes[..4].copy_from_slice(&[FORMAT, state, home, attempts]);
         bytes[4..8].copy_from_slice(&self.floor.to_le_bytes());
-        bytes[8..12].copy_from_slice(&[code, detail, cause as u8, u8::from(image.is_some())]);
-        if let Some(image) = image {
+        bytes[8..12].copy_from_slice(&[code, detail, cause as u8, u8::from(self.image.is_some())]);
+        if let Some(image) = &self.image {
             bytes[12..16].copy_from_slice(&image.security_counter.to_le_bytes());
             bytes[16..18].copy_from_slice(&[image.version.major, image.version.minor]);
             bytes[18..20].copy_from_slice(&image.version.revision.to_le_bytes());
@@ -162,34 +153,33 @@ impl Record {
     }
 }
 
-fn decode_phase(b: &[u8; RECORD_LEN]) -> Phase {
-    let image = decode_image(b);
+/// `None` for a state nobody knows, and for a trial without the digest it is bound to.
+fn decode_phase(b: &[u8; RECORD_LEN]) -> Option<Phase> {
     let last_reset = ResetCause::from_u8(b[10]);
-    let reason = decode_reason(b[8], b[9]);
-    match (b[1], image) {
-        (PENDING, Some(image)) => Phase::Pending { image },
-        (TESTING, Some(image)) => Phase::Testing { image, attempts_left: b[3], last_reset },
-        (GIVEN_UP, Some(image)) => Phase::GivenUp { image, reason, last_reset },
-        (ROLLED_BACK, failed) => Phase::RolledBack { failed, reason, last_reset },
-        (CONFIRMED, image) => Phase::Confirmed { image },
-        // A trial without the digest it is bound to is no trial.
-        _ => Phase::Confirmed { image: None },
-    }
+    let bound = b[11] == 1;
+    Some(match b[1] {
+        CONFIRMED => Phase::Confirmed,
+        PENDING if bound => Phase::Pending,
+        TESTING if bound => Phase::Testing { attempts_left: b[3], last_reset },
+        GIVEN_UP if bound => Phase::GivenUp { reason: decode_reason(b[8], b[9]), last_reset },
+        ROLLED_BACK => Phase::RolledBack { reason: decode_reason(b[8], b[9]), last_reset },
+        _ => return None,
+    })
 }
 
 fn decode_image(b: &[u8; RECORD_LEN]) -> Option<Image> {
+    if b[11] != 1 {
+        return None;
+    }
     let mut digest = [0; 32];
     digest.copy_from_slice(&b[24..]);
-    (b[11] == 1).then_some(Image {
-        digest,
-        security_counter: u32::from_le_bytes([b[12], b[13], b[14], b[15]]),
-        version: Version {
-            major: b[16],
-            minor: b[17],
-            revision: u16::from_le_bytes([b[18], b[19]]),
-            build: u32::from_le_bytes([b[20], b[21], b[22], b[23]]),
-        },
-    })
+    let version = Version {
+        major: b[16],
+        minor: b[17],
+        revision: u16::from_le_bytes([b[18], b[19]]),
+        build: u32::from_le_bytes([b[20], b[21], b[22], b[23]]),
+    };
+    Some(Image { digest, security_counter: u32::from_le_bytes([b[12], b[13], b[14], b[15]]), version })
 }
 
 const fn encode_reason(reason: RollbackReason) -> (u8, u8) {

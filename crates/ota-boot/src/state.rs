@@ -52,15 +52,13 @@ impl Record {
     #[must_use]
     pub fn seen_from(self, running: SlotId) -> Self {
         match self.phase {
-            Phase::Testing { image, last_reset, .. } | Phase::GivenUp { image, last_reset, .. }
-                if running == self.home =>
-            {
+            Phase::Testing { last_reset, .. } | Phase::GivenUp { last_reset, .. } if running == self.home => {
                 match self.gave_up() {
-                    Some(reason) => self.rolled_back(Some(image), reason, last_reset),
-                    None => Self { phase: Phase::Pending { image }, ..self },
+                    Some(reason) => self.rolled_back(reason, last_reset),
+                    None => Self { phase: Phase::Pending, ..self },
                 }
             }
-            Phase::Confirmed { .. } | Phase::RolledBack { .. } if running != self.home => {
+            Phase::Confirmed | Phase::RolledBack { .. } if running != self.home => {
                 self.fallen_back(ResetCause::Unknown)
             }
             _ => self,
@@ -76,10 +74,10 @@ impl Record {
             Phase::Testing { .. } => Err(BootRefusal::OnTrial),
             Phase::GivenUp { .. } => Err(BootRefusal::GivenUp),
             _ if slot == self.home => Err(BootRefusal::RunningSlot),
-            Phase::Pending { image: staged } if staged == image => Ok(None),
-            Phase::Pending { .. } => Err(BootRefusal::OtherPending),
-            Phase::Confirmed { .. } | Phase::RolledBack { .. } => {
-                Ok(Some(Self { phase: Phase::Pending { image }, ..self }))
+            Phase::Pending if self.image == Some(image) => Ok(None),
+            Phase::Pending => Err(BootRefusal::OtherPending),
+            Phase::Confirmed | Phase::RolledBack { .. } => {
+                Ok(Some(Self { phase: Phase::Pending, image: Some(image), ..self }))
             }
         }
     }
@@ -88,38 +86,37 @@ impl Record {
     /// `None` when it is accepted already.
     pub(crate) fn confirm(self, running: SlotId) -> Result<Option<Self>, BootRefusal> {
         match self.phase {
-            Phase::Testing { image, .. } => Ok(Some(Self {
-                home: self.staged(),
-                floor: self.floor.max(image.security_counter),
-                phase: Phase::Confirmed { image: Some(image) },
-            })),
+            Phase::Testing { .. } => {
+                let counter = self.image.map_or(0, |image| image.security_counter);
+                let (home, floor) = (self.staged(), self.floor.max(counter));
+                Ok(Some(Self { home, floor, phase: Phase::Confirmed, ..self }))
+            }
             Phase::GivenUp { .. } => Err(BootRefusal::GivenUp),
-            Phase::Pending { .. } if running != self.home => Err(BootRefusal::NotStarted),
-            Phase::Pending { .. } | Phase::Confirmed { .. } | Phase::RolledBack { .. } => Ok(None),
+            Phase::Pending if running != self.home => Err(BootRefusal::NotStarted),
+            Phase::Pending | Phase::Confirmed | Phase::RolledBack { .. } => Ok(None),
         }
     }
 
     /// After withdrawing a staged image or giving up on the one on trial. `None` when that was done already.
     pub(crate) fn roll_back(self, reason: RollbackReason) -> Result<Option<Self>, BootRefusal> {
         match self.phase {
-            Phase::Pending { .. } => Ok(Some(Self { phase: Phase::Confirmed { image: None }, ..self })),
-            Phase::Testing { image, last_reset, .. } => {
-                Ok(Some(Self { phase: Phase::GivenUp { image, reason, last_reset }, ..self }))
+            Phase::Pending => Ok(Some(Self { phase: Phase::Confirmed, image: None, ..self })),
+            Phase::Testing { last_reset, .. } => {
+                Ok(Some(Self { phase: Phase::GivenUp { reason, last_reset }, ..self }))
             }
             Phase::GivenUp { .. } => Ok(None),
-            Phase::Confirmed { .. } | Phase::RolledBack { .. } => Err(BootRefusal::NothingToReturnTo),
+            Phase::Confirmed | Phase::RolledBack { .. } => Err(BootRefusal::NothingToReturnTo),
         }
     }
 
-    /// After the loader spent one attempt; `None` when none is left or nothing is to be tried.
-    pub(crate) fn spend_attempt(self, attempts: u8, cause: ResetCause) -> Option<(Image, Self)> {
-        let (image, left) = match self.phase {
-            Phase::Pending { image } => (image, attempts),
-            Phase::Testing { image, attempts_left, .. } => (image, attempts_left.min(attempts)),
+    /// The phase after the loader spent one attempt; `None` when none is left or nothing is to be tried.
+    pub(crate) fn spend_attempt(&self, attempts: u8, cause: ResetCause) -> Option<Phase> {
+        let left = match self.phase {
+            Phase::Pending => attempts,
+            Phase::Testing { attempts_left, .. } => attempts_left.min(attempts),
             _ => return None,
         };
-        let phase = Phase::Testing { image, attempts_left: left.checked_sub(1)?, last_reset: cause };
-        Some((image, Self { phase, ..self }))
+        Some(Phase::Testing { attempts_left: left.checked_sub(1)?, last_reset: cause })
     }
 
     /// Why the trial is over without another start, if it is.
@@ -131,39 +128,31 @@ impl Record {
         }
     }
 
-    /// The image the phase is about.
-    pub(crate) const fn image(&self) -> Option<Image> {
-        match self.phase {
-            Phase::Confirmed { image } => image,
-            Phase::Pending { image } | Phase::Testing { image, .. } | Phase::GivenUp { image, .. } => Some(image),
-            Phase::RolledBack { failed, .. } => failed,
-        }
-    }
-
     /// After the loader returned to `home`.
-    pub(crate) const fn rolled_back(self, failed: Option<Image>, reason: RollbackReason, cause: ResetCause) -> Self {
-        Self { phase: Phase::RolledBack { failed, reason, last_reset: cause }, ..self }
+    pub(crate) const fn rolled_back(self, reason: RollbackReason, cause: ResetCause) -> Self {
+        Self { phase: Phase::RolledBack { reason, last_reset: cause }, ..self }
     }
 
     /// After the loader took the slot that is not `home` because `home` no longer verifies.
     pub(crate) const fn fallen_back(self, cause: ResetCause) -> Self {
-        let failed = if let Phase::Confirmed { image } = self.phase { image } else { None };
-        Self { home: self.home.other(), ..self.rolled_back(failed, RollbackReason::ActiveInvalid, cause) }
+        // The image on record is that of `home` only when nothing came after.
+        let image = if matches!(self.phase, Phase::Confirmed) { self.image } else { None };
+        Self { home: self.home.other(), image, ..self.rolled_back(RollbackReason::ActiveInvalid, cause) }
     }
 
     /// What the agent is told.
     #[must_use]
     pub const fn state(&self) -> BootState {
         match self.phase {
-            Phase::Confirmed { .. } => BootState::Confirmed { running: self.home },
-            Phase::Pending { .. } => BootState::Pending { staged: self.staged() },
-            Phase::Testing { attempts_left, last_reset, .. } => {
+            Phase::Confirmed => BootState::Confirmed { running: self.home },
+            Phase::Pending => BootState::Pending { staged: self.staged() },
+            Phase::Testing { attempts_left, last_reset } => {
                 BootState::Testing { running: self.staged(), attempts_left, last_reset }
             }
             Phase::GivenUp { last_reset, .. } => {
                 BootState::Testing { running: self.staged(), attempts_left: 0, last_reset }
             }
-            Phase::RolledBack { reason, last_reset, .. } => {
+            Phase::RolledBack { reason, last_reset } => {
                 BootState::RolledBack { running: self.home, reason, last_reset }
             }
         }

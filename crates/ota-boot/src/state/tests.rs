@@ -17,28 +17,33 @@ const fn image(n: u8) -> Image {
 
 fn phases() -> [Phase; 6] {
     [
-        Phase::Confirmed { image: Some(image(1)) },
-        Phase::Pending { image: image(2) },
-        Phase::Testing { image: image(2), attempts_left: 1, last_reset: LAST },
-        Phase::Testing { image: image(2), attempts_left: 0, last_reset: LAST },
-        Phase::GivenUp { image: image(2), reason: GATE, last_reset: LAST },
-        Phase::RolledBack { failed: Some(image(2)), reason: GATE, last_reset: LAST },
+        Phase::Confirmed,
+        Phase::Pending,
+        Phase::Testing { attempts_left: 1, last_reset: LAST },
+        Phase::Testing { attempts_left: 0, last_reset: LAST },
+        Phase::GivenUp { reason: GATE, last_reset: LAST },
+        Phase::RolledBack { reason: GATE, last_reset: LAST },
     ]
 }
 
+/// Home holds image 1, the other slot image 2, or an image that failed.
+fn record(home: SlotId, phase: Phase) -> Record {
+    let image = Some(image(if phase == Phase::Confirmed { 1 } else { 2 }));
+    Record { home, floor: 1, phase, image }
+}
+
 fn records() -> Vec<Record> {
-    let homes = [SlotId::A, SlotId::B];
-    homes.into_iter().flat_map(|home| phases().map(|phase| Record { home, floor: 1, phase })).collect()
+    [SlotId::A, SlotId::B].into_iter().flat_map(|home| phases().map(|phase| record(home, phase))).collect()
 }
 
 #[test]
 fn stage_is_accepted_only_where_it_keeps_the_way_back() {
     for record in records() {
         let (home, other) = (record.home, record.staged());
-        let pending = Ok(Some(Record { phase: Phase::Pending { image: image(2) }, ..record }));
+        let pending = Ok(Some(Record { phase: Phase::Pending, image: Some(image(2)), ..record }));
         let (into_other, into_home) = match record.phase {
-            Phase::Confirmed { .. } | Phase::RolledBack { .. } => (pending, Err(BootRefusal::RunningSlot)),
-            Phase::Pending { .. } => (Ok(None), Err(BootRefusal::RunningSlot)),
+            Phase::Confirmed | Phase::RolledBack { .. } => (pending, Err(BootRefusal::RunningSlot)),
+            Phase::Pending => (Ok(None), Err(BootRefusal::RunningSlot)),
             Phase::Testing { .. } => (Err(BootRefusal::OnTrial), Err(BootRefusal::OnTrial)),
             Phase::GivenUp { .. } => (Err(BootRefusal::GivenUp), Err(BootRefusal::GivenUp)),
         };
@@ -47,7 +52,7 @@ fn stage_is_accepted_only_where_it_keeps_the_way_back() {
         let downgrade = Err(BootRefusal::Downgrade { floor: 1, counter: 0 });
         assert_eq!(record.stage(other, image(0)), downgrade, "{record:?}");
     }
-    let pending = Record { phase: phases()[1], ..Record::FACTORY };
+    let pending = record(SlotId::A, Phase::Pending);
     assert_eq!(pending.stage(SlotId::B, image(3)), Err(BootRefusal::OtherPending));
 }
 
@@ -55,7 +60,7 @@ fn stage_is_accepted_only_where_it_keeps_the_way_back() {
 fn staging_never_moves_the_floor() {
     let staged = Record::FACTORY.stage(SlotId::B, image(9)).unwrap().unwrap();
     assert_eq!(staged.floor, 0);
-    let (_, testing) = staged.spend_attempt(3, NOW).unwrap();
+    let testing = Record { phase: staged.spend_attempt(3, NOW).unwrap(), ..staged };
     assert_eq!(testing.floor, 0);
     assert_eq!(testing.confirm(SlotId::B).unwrap().unwrap().floor, 9);
 }
@@ -65,15 +70,12 @@ fn confirm_moves_home_and_floor_together_and_never_down() {
     for record in records() {
         for floor in [0, 1, 2, 3, u32::MAX] {
             let record = Record { floor, ..record };
-            let accepted = Record {
-                home: record.staged(),
-                floor: floor.max(2),
-                phase: Phase::Confirmed { image: Some(image(2)) },
-            };
+            let accepted =
+                Record { home: record.staged(), floor: floor.max(2), phase: Phase::Confirmed, image: Some(image(2)) };
             let (in_home, in_other) = match record.phase {
                 Phase::Testing { .. } => (Ok(Some(accepted)), Ok(Some(accepted))),
                 Phase::GivenUp { .. } => (Err(BootRefusal::GivenUp), Err(BootRefusal::GivenUp)),
-                Phase::Pending { .. } => (Ok(None), Err(BootRefusal::NotStarted)),
+                Phase::Pending => (Ok(None), Err(BootRefusal::NotStarted)),
                 _ => (Ok(None), Ok(None)),
             };
             // What `Boot` does: a program in `home` never meets `Testing`, see `seen_from`.
@@ -86,14 +88,14 @@ fn confirm_moves_home_and_floor_together_and_never_down() {
 #[test]
 fn roll_back_withdraws_or_gives_up_once() {
     for record in records() {
-        let next = |phase| Ok(Some(Record { phase, ..record }));
+        let next = |phase, image| Ok(Some(Record { phase, image, ..record }));
         let expected = match record.phase {
-            Phase::Pending { .. } => next(Phase::Confirmed { image: None }),
+            Phase::Pending => next(Phase::Confirmed, None),
             Phase::Testing { .. } => {
-                next(Phase::GivenUp { image: image(2), reason: RollbackReason::Requested, last_reset: LAST })
+                next(Phase::GivenUp { reason: RollbackReason::Requested, last_reset: LAST }, Some(image(2)))
             }
             Phase::GivenUp { .. } => Ok(None),
-            Phase::Confirmed { .. } | Phase::RolledBack { .. } => Err(BootRefusal::NothingToReturnTo),
+            Phase::Confirmed | Phase::RolledBack { .. } => Err(BootRefusal::NothingToReturnTo),
         };
         assert_eq!(record.roll_back(RollbackReason::Requested), expected, "{record:?}");
     }
@@ -103,26 +105,22 @@ fn roll_back_withdraws_or_gives_up_once() {
 fn an_attempt_is_spent_only_on_a_trial_and_never_gained() {
     for record in records() {
         for attempts in 1..=4 {
-            let testing = |attempts_left| {
-                let phase = Phase::Testing { image: image(2), attempts_left, last_reset: NOW };
-                Some((image(2), Record { phase, ..record }))
-            };
+            let testing = |attempts_left| Some(Phase::Testing { attempts_left, last_reset: NOW });
             let expected = match record.phase {
-                Phase::Pending { .. } => testing(attempts - 1),
+                Phase::Pending => testing(attempts - 1),
                 Phase::Testing { attempts_left: 1, .. } => testing(0),
                 _ => None,
             };
             assert_eq!(record.spend_attempt(attempts, NOW), expected, "{record:?}");
         }
     }
-    let absurd = Phase::Testing { image: image(2), attempts_left: 255, last_reset: LAST };
-    let (_, next) = Record { phase: absurd, ..Record::FACTORY }.spend_attempt(3, NOW).unwrap();
-    assert!(matches!(next.phase, Phase::Testing { attempts_left: 2, .. }));
+    let absurd = record(SlotId::A, Phase::Testing { attempts_left: 255, last_reset: LAST });
+    assert!(matches!(absurd.spend_attempt(3, NOW), Some(Phase::Testing { attempts_left: 2, .. })));
 }
 
 #[test]
 fn a_trial_that_is_over_says_why() {
-    let over = phases().map(|phase| Record { phase, ..Record::FACTORY }.gave_up());
+    let over = phases().map(|phase| record(SlotId::A, phase).gave_up());
     assert_eq!(over, [None, None, None, Some(RollbackReason::AttemptsUsedUp), Some(GATE), None]);
 }
 
@@ -132,24 +130,18 @@ fn a_program_sees_the_slot_it_runs_in() {
         let from_home = record.seen_from(record.home);
         let from_other = record.seen_from(record.staged());
         let home = match record.phase {
-            Phase::Testing { attempts_left: 0, .. } => {
-                record.rolled_back(Some(image(2)), RollbackReason::AttemptsUsedUp, LAST)
-            }
-            Phase::Testing { .. } => Record { phase: Phase::Pending { image: image(2) }, ..record },
-            Phase::GivenUp { .. } => record.rolled_back(Some(image(2)), GATE, LAST),
+            Phase::Testing { attempts_left: 0, .. } => record.rolled_back(RollbackReason::AttemptsUsedUp, LAST),
+            Phase::Testing { .. } => Record { phase: Phase::Pending, image: Some(image(2)), ..record },
+            Phase::GivenUp { .. } => record.rolled_back(GATE, LAST),
             _ => record,
         };
         assert_eq!(from_home, home, "{record:?}");
-        let failed = match record.phase {
-            Phase::Confirmed { image } => Some(image),
-            Phase::RolledBack { .. } => Some(None),
-            _ => None,
+        let fallen = Phase::RolledBack { reason: RollbackReason::ActiveInvalid, last_reset: ResetCause::Unknown };
+        let other = match record.phase {
+            Phase::Confirmed => Record { home: record.staged(), phase: fallen, ..record },
+            Phase::RolledBack { .. } => Record { home: record.staged(), phase: fallen, image: None, ..record },
+            _ => record,
         };
-        let other = failed.map_or(record, |failed| Record {
-            home: record.staged(),
-            floor: record.floor,
-            phase: Phase::RolledBack { failed, reason: RollbackReason::ActiveInvalid, last_reset: ResetCause::Unknown },
-        });
         assert_eq!(from_other, other, "{record:?}");
         // Seen once or twice, the same; and what is seen as running is what runs.
         for (seen, running) in [(from_home, record.home), (from_other, record.staged())] {
