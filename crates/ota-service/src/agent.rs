@@ -1,10 +1,21 @@
-//! The agent.
+//! The agent: the state machine, and what it needs of flash, boot loader and application.
 
-use crate::{App, Drive, Fault, Policy, Step, Target};
+mod fetch;
+mod install;
+mod offer;
+mod report;
+mod start;
+mod store;
+mod trial;
+
+use crate::job::Job;
+use crate::machine::{Effect, Event, Item, Judge, Machine, Part, Reporter, State, Wish};
+use crate::outbox::Entry;
+use crate::{App, Drive, Fault, Notice, Policy, Step, Target};
 use ota_boot::{BootControl, RollbackReason};
 use ota_download::{Opened, Request};
 use ota_hal::{Entropy, Flash, Millis, SharedJournal};
-use ota_transport::{Event, Report};
+use ota_transport::{Event as Message, FailStage, Report};
 use ota_verify::{Identity, Keys};
 
 /// What an [`Agent`] is made of.
@@ -14,7 +25,7 @@ pub struct Parts<'a, B, T, F, K, A, E> {
     pub boot: B,
     /// Where the bytes go.
     pub target: T,
-    /// Where the job survives a power cut.
+    /// Where the job survives a power cut. One bank must hold 2.5 KiB beside what others store.
     pub journal: SharedJournal<'a, F>,
     /// Who may sign packages.
     pub keys: &'a K,
@@ -26,12 +37,39 @@ pub struct Parts<'a, B, T, F, K, A, E> {
     pub entropy: E,
 }
 
-/// The update agent.
+/// The update agent. See the crate documentation; [`Drive`] is what a driver calls.
 #[derive(Debug)]
 pub struct Agent<'a, B, T, F, K, A, E> {
     parts: Parts<'a, B, T, F, K, A, E>,
     policy: Policy<'a>,
+    /// A package's envelope while it arrives; at all other times a place to read and write the job record.
     envelope: &'a mut [u8],
+    core: Core,
+}
+
+/// What is kept in memory, whatever the parts are.
+#[derive(Debug)]
+struct Core {
+    machine: Machine,
+    reporter: Reporter,
+    judge: Judge,
+    started: bool,
+    job: Option<Job>,
+    /// Bytes of the envelope that have arrived.
+    filled: usize,
+    /// Bytes that come before the ones wanted, from a source that cannot start in the middle.
+    skip: u32,
+    /// Payload bytes the target took since it was prepared; `None` when it must be prepared first.
+    taken: Option<u32>,
+    /// The last stored checkpoint.
+    durable: u32,
+    /// The opening that the driver was told of.
+    issued: u32,
+    /// The last fault of the source, and the last reason to refuse.
+    fault: &'static str,
+    refusal: (FailStage, &'static str),
+    reply: Option<Entry>,
+    sending: Option<Item>,
 }
 
 /// Where an agent stands, for a console or a display.
@@ -59,82 +97,283 @@ pub enum Status {
     RollingBack,
 }
 
+/// No image is on trial, or the boot loader's store failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotOnTrial;
+
+/// With nothing to wait for, the agent is polled this often all the same.
+const IDLE_MS: u32 = 3_600_000;
+
+impl Core {
+    fn new(policy: &Policy<'_>) -> Self {
+        Self {
+            machine: Machine::new(policy.timing, policy.retry.clone(), policy.restarts),
+            reporter: Reporter::new(policy.report_retry.clone(), policy.timing.report_every_ms),
+            judge: Judge::default(),
+            started: false,
+            job: None,
+            filled: 0,
+            skip: 0,
+            taken: None,
+            durable: 0,
+            issued: 0,
+            fault: "",
+            refusal: (FailStage::Upgrade, ""),
+            reply: None,
+            sending: None,
+        }
+    }
+
+    /// 0 to 100; without a job 0, after the download 100.
+    fn percent(&self) -> u8 {
+        match self.machine.state() {
+            State::Verifying | State::Staged { .. } | State::Resetting | State::Trial { .. } | State::RollingBack => {
+                100
+            }
+            _ => match &self.job {
+                Some(job) => percent(self.taken.unwrap_or(self.durable), job.payload.length),
+                None => 0,
+            },
+        }
+    }
+
+    const fn status(&self, percent: u8) -> Status {
+        match self.machine.state() {
+            State::Idle => Status::Idle,
+            State::Deciding | State::Deferred { .. } => Status::Deferred,
+            State::Opening { .. } | State::Receiving { .. } => Status::Downloading { percent },
+            State::BackingOff { .. } => Status::Waiting,
+            State::Verifying => Status::Verifying,
+            State::Staged { .. } | State::Resetting => Status::Staged,
+            State::Trial { .. } => Status::Trial,
+            State::RollingBack => Status::RollingBack,
+        }
+    }
+
+    /// What the link is to do, when nothing is to be done first.
+    fn wait(&self, until: Option<Millis>, now: Millis) -> Step {
+        let idle = now.after(IDLE_MS);
+        let report = self.reporter.next_at(now).unwrap_or(idle);
+        Step::Wait { until: until.unwrap_or(idle).min(report).min(idle) }
+    }
+}
+
+fn percent(part: u32, whole: u32) -> u8 {
+    if whole == 0 {
+        return 0;
+    }
+    // 32 bits only: large sizes lose their low bits first.
+    let shift = if whole >= 1 << 25 { 8 } else { 0 };
+    u8::try_from((part >> shift) * 100 / (whole >> shift)).unwrap_or(100).min(100)
+}
+
 impl<'a, B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'a, B, T, F, K, A, E> {
     /// Puts an agent together; touches nothing before the first poll. `envelope` holds a package's envelope or the
-    /// job record: [`crate::ENVELOPE_BUFFER`] bytes.
+    /// job record: [`crate::ENVELOPE_BUFFER`] bytes; with fewer, larger envelopes and URLs are refused.
     pub fn new(parts: Parts<'a, B, T, F, K, A, E>, policy: Policy<'a>, envelope: &'a mut [u8]) -> Self {
-        Self { parts, policy, envelope }
+        let core = Core::new(&policy);
+        Self { parts, policy, envelope, core }
     }
     /// The application.
-    pub fn app(&mut self) -> &mut A {
+    pub const fn app(&mut self) -> &mut A {
         &mut self.parts.app
     }
     /// Where the agent stands.
     pub fn status(&self) -> Status {
-        let _ = (&self.policy, &self.envelope);
-        todo!()
+        self.core.status(self.core.percent())
+    }
+    /// The version text of the update under way, if any.
+    pub fn pending_version(&self) -> Option<&str> {
+        self.core.job.as_ref().map(|job| job.version.as_str())
     }
     /// Asks the other side for an update at the next opportunity.
-    pub fn query(&mut self) {
-        todo!()
+    pub const fn query(&mut self) {
+        self.core.reporter.query_due();
     }
     /// Accepts the image on trial without waiting for its gates.
     ///
     /// # Errors
     /// When nothing is on trial or the store failed.
     pub fn confirm(&mut self, now: Millis) -> Result<(), NotOnTrial> {
-        let _ = now;
-        todo!()
+        self.start(now);
+        match self.core.machine.state() {
+            State::Trial { .. } if self.confirm_trial(now) => Ok(()),
+            _ => Err(NotOnTrial),
+        }
     }
     /// Gives the image on trial up; a reset follows.
     ///
     /// # Errors
-    /// When nothing is on trial or the store failed.
+    /// When nothing is on trial.
     pub fn roll_back(&mut self, reason: RollbackReason, now: Millis) -> Result<(), NotOnTrial> {
-        let _ = (reason, now);
-        todo!()
+        self.start(now);
+        match self.core.machine.state() {
+            State::Trial { .. } => {
+                self.fact(Event::GiveUp(reason), now);
+                Ok(())
+            }
+            _ => Err(NotOnTrial),
+        }
+    }
+
+    /// Gives a fact to the machine and does what follows from it.
+    fn fact(&mut self, event: Event, now: Millis) {
+        let _ = self.react(event, now);
+    }
+
+    /// [`Agent::fact`], for those who want to know what followed.
+    fn react(&mut self, event: Event, now: Millis) -> Effect {
+        let effect = self.core.machine.on(event, now, self.parts.entropy.next_u32());
+        match effect {
+            Effect::None | Effect::Busy => {}
+            Effect::Repeat => self.core.reporter.repeat_progress(self.core.percent()),
+            Effect::Waiting { ms } => {
+                self.core.filled = 0;
+                self.parts.app.notice(Notice::Waiting { ms, reason: self.core.fault });
+            }
+            Effect::Restart => self.restart(now),
+            Effect::End(why) => self.end(why),
+            Effect::Withdraw => self.withdraw(now),
+            Effect::Confirm => {
+                self.confirm_trial(now);
+            }
+            Effect::RollBack(reason) => self.give_up_trial(reason),
+        }
+        effect
+    }
+
+    /// Ends the job with a reason.
+    fn refuse(&mut self, stage: FailStage, text: &'static str, now: Millis) {
+        self.core.refusal = (stage, text);
+        self.fact(Event::Refused, now);
+    }
+
+    fn tick(&mut self, now: Millis) {
+        let before = core::mem::replace(&mut self.core.fault, "no answer in time");
+        if self.react(Event::Tick, now) == Effect::None {
+            self.core.fault = before;
+        }
+    }
+
+    fn opening(&mut self, part: Part, ticket: u32, until: Millis, now: Millis) -> Option<Step> {
+        if part == Part::Payload && !self.prepare(now) {
+            return None;
+        }
+        self.core.issued = ticket;
+        Some(Step::Open { ticket, until })
+    }
+
+    fn ask_reset(&mut self, now: Millis) {
+        let welcome = self.parts.app.ready_to_reset();
+        self.fact(Event::ResetWelcome(welcome), now);
     }
 }
 
-/// No image is on trial, or the boot loader's store failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotOnTrial;
-
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for Agent<'_, B, T, F, K, A, E> {
-    fn poll(&mut self, _: Millis) -> Step {
-        todo!()
+    fn poll(&mut self, now: Millis) -> Step {
+        self.start(now);
+        self.tick(now);
+        // Each turn changes the state; the bound only guards against a defect here.
+        for _ in 0..16 {
+            let wish = self.core.machine.wish(now);
+            let opening = matches!(wish, Wish::Open { ticket, .. } if ticket == self.core.issued);
+            // An opening under way is not broken off for a report.
+            if let (false, Some(item)) = (opening, self.core.reporter.next(now)) {
+                self.core.sending = Some(item);
+                return Step::Send { until: now.after(self.policy.timing.send_ms) };
+            }
+            match wish {
+                Wish::Wait(until) => return self.core.wait(until, now),
+                Wish::Read { until } => return Step::Read { until },
+                Wish::Close => return Step::Close,
+                Wish::Reset => return Step::Reset,
+                Wish::Open { part, ticket, until } => match self.opening(part, ticket, until, now) {
+                    Some(step) => return step,
+                    None => continue,
+                },
+                Wish::Decide => self.decide_again(now),
+                Wish::Verify => self.verify(now),
+                Wish::AskReset => self.ask_reset(now),
+                Wish::CheckGates => self.check_gates(now),
+            }
+        }
+        Step::Wait { until: now.after(1_000) }
     }
-    fn request<'b>(&mut self, _: &'b mut [u8]) -> Option<Request<'b>> {
-        todo!()
+
+    fn request<'b>(&mut self, buf: &'b mut [u8]) -> Option<Request<'b>> {
+        self.request_in(buf)
     }
-    fn report<'b>(&'b mut self, _: &'b mut [u8]) -> Option<Report<'b>> {
-        todo!()
+    fn report<'b>(&'b mut self, buf: &'b mut [u8]) -> Option<Report<'b>> {
+        self.report_in(buf)
     }
-    fn on_connected(&mut self, _: Millis) {
-        todo!()
+
+    fn on_connected(&mut self, now: Millis) {
+        self.start(now);
+        if self.core.reporter.connect() && !self.core.machine.is_idle() {
+            self.core.reporter.repeat_progress(self.core.percent());
+        }
     }
     fn on_disconnected(&mut self) {
-        todo!()
+        self.core.reporter.disconnect();
     }
-    fn on_message(&mut self, _: &Event<'_>, _: Millis) {
-        todo!()
+
+    fn on_message(&mut self, event: &Message<'_>, now: Millis) {
+        self.start(now);
+        match event {
+            Message::Offer(offer) => self.on_offer(offer, now),
+            Message::Cancel => self.cancel(now),
+            Message::Bad(error) => self.answer_bad(*error),
+            Message::NoUpdate => {}
+        }
     }
-    fn on_sent(&mut self, _: bool, _: Millis) {
-        todo!()
+
+    fn on_sent(&mut self, acknowledged: bool, now: Millis) {
+        if let Some(item) = self.core.sending.take() {
+            self.sent(item, acknowledged, now);
+        }
     }
-    fn on_opened(&mut self, _: Result<&Opened, Fault>, _: Millis) {
-        todo!()
+
+    fn on_opened(&mut self, result: Result<&Opened, Fault>, now: Millis) {
+        match result {
+            Ok(opened) => self.opened(opened, now),
+            Err(fault) => self.source_failed(fault, now),
+        }
     }
-    fn on_data(&mut self, _: Result<&[u8], Fault>, _: Millis) {
-        todo!()
+    fn on_data(&mut self, result: Result<&[u8], Fault>, now: Millis) {
+        match result {
+            Ok(bytes) => self.data(bytes, now),
+            Err(fault) => self.source_failed(fault, now),
+        }
     }
     fn on_closed(&mut self) {
-        todo!()
+        let _ = self.core.machine.on(Event::Closed, Millis(0), 0);
     }
-    fn cancel(&mut self, _: Millis) {
-        todo!()
+    fn cancel(&mut self, now: Millis) {
+        self.start(now);
+        self.fact(Event::Cancel, now);
     }
     fn link_is_dead(&self) -> bool {
-        todo!()
+        self.core.reporter.link_is_dead()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn percent_of_any_size() {
+        for (part, whole, wanted) in [
+            (0, 0, 0),
+            (0, 7, 0),
+            (7, 7, 100),
+            (6, 7, 85),
+            (u32::MAX, u32::MAX, 100),
+            (u32::MAX / 2, u32::MAX, 50),
+            ((1 << 25) - 1, 1 << 25, 99),
+            (9, 7, 100),
+        ] {
+            assert_eq!(percent(part, whole), wanted, "{part} of {whole}");
+        }
     }
 }

@@ -1,9 +1,16 @@
 #![no_std]
 #![doc = include_str!("../README.md")]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod agent;
 pub mod app;
 pub mod blocking;
+mod codec;
+mod job;
+pub mod machine;
+mod outbox;
 pub mod policy;
 pub mod run;
 pub mod slot_target;
@@ -13,6 +20,8 @@ pub mod target;
 pub use agent::{Agent, NotOnTrial, Parts, Status};
 pub use app::{App, Check, Decision, Gate, Health, Notice};
 pub use blocking::{block_on, run_blocking, run_offline_blocking};
+pub use job::{LOCATOR_MAX, MODULE_MAX, VERSION_MAX};
+pub use machine::Machine;
 pub use policy::{CloudKey, Policy, Timing};
 pub use run::{Buffers, Exit, NoTransport, run, run_offline};
 pub use slot_target::{SlotError, SlotTarget};

@@ -1,22 +1,15 @@
 //! What a product may choose.
 
 use ota_download::Backoff;
-use ota_verify::{Algorithm, KeyId, Keys};
+use ota_verify::Verifier;
 
-/// The key of a cloud that signs what it offers (Linkkit `digestsign`).
+/// The key of a cloud that signs what it offers (Linkkit `digestsign`): RSA PKCS#1 v1.5.
 #[derive(Clone, Copy)]
-pub struct CloudKey<'k> {
-    /// Its id in `keys`.
-    pub id: KeyId,
-    /// Its scheme; `digestsign` is RSA PKCS#1 v1.5.
-    pub algorithm: Algorithm,
-    /// The key.
-    pub keys: &'k dyn Keys,
-}
+pub struct CloudKey<'k>(pub &'k dyn Verifier);
 
 impl core::fmt::Debug for CloudKey<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("CloudKey").field("id", &self.id).field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_tuple("CloudKey").field(self.0.key_id()).finish()
     }
 }
 

@@ -1,17 +1,43 @@
 //! A slot as the target of the firmware.
 
 use crate::target::{Expected, Finished, Target, TargetError};
-use ota_hal::{Flash, Region, SlotId};
-use ota_transport::FailStage;
-use ota_verify::{Identity, Keys};
+use ota_hal::{Flash, Region, RegionError, SlotId};
+use ota_transport::{Checksum, FailStage};
+use ota_verify::{Identity, Keys, Rules, VerifyError, digest_region, verify_image};
 
-/// Writes one slot.
+/// Writes one slot: erases just ahead, programs each write unit once, and proves by reading back.
+///
+/// The part's write size must not exceed [`WRITE_SIZE_MAX`]; checked while compiling.
+///
+/// # Power loss
+/// Bytes before the sector that is being written are durable; [`Target::resume`] erases that sector again. The first
+/// sector is erased before anything else, so the image that was in the slot is gone before its successor comes.
 #[derive(Debug)]
 pub struct SlotTarget<'k, F, K> {
     region: Region<F>,
     slot: SlotId,
     keys: &'k K,
     identity: Identity,
+    cursor: Cursor,
+}
+
+/// Largest write size a [`SlotTarget`] serves.
+pub const WRITE_SIZE_MAX: usize = 64;
+
+/// Where the next byte goes. Everything here is lost in a power cut.
+#[derive(Debug, Clone)]
+struct Cursor {
+    /// Size of the whole image file; 0 when nothing was begun.
+    size: u32,
+    /// Bytes taken.
+    taken: u32,
+    /// Bytes programmed: a multiple of the write size.
+    written: u32,
+    /// End of what is erased.
+    erased: u32,
+    /// Start of the sector that is being written: all before it is durable.
+    durable: u32,
+    unit: [u8; WRITE_SIZE_MAX],
 }
 
 /// Why a slot was not written or not believed.
@@ -19,6 +45,15 @@ pub struct SlotTarget<'k, F, K> {
 pub struct SlotError {
     stage: FailStage,
     text: &'static str,
+}
+
+impl SlotError {
+    const fn burn(text: &'static str) -> Self {
+        Self { stage: FailStage::Burn, text }
+    }
+    const fn verify(text: &'static str) -> Self {
+        Self { stage: FailStage::Verify, text }
+    }
 }
 
 impl TargetError for SlotError {
@@ -30,35 +65,184 @@ impl TargetError for SlotError {
     }
 }
 
+impl<E> From<RegionError<E>> for SlotError {
+    fn from(e: RegionError<E>) -> Self {
+        Self::burn(match e {
+            RegionError::OutOfBounds => "image larger than the slot",
+            RegionError::Corrupt => "flash cells hold no valid data",
+            _ => "flash driver failed",
+        })
+    }
+}
+
 impl<'k, F: Flash, K: Keys> SlotTarget<'k, F, K> {
+    const UNIT: usize = {
+        assert!(F::WRITE_SIZE <= WRITE_SIZE_MAX && F::WRITE_SIZE > 0, "write size above WRITE_SIZE_MAX");
+        F::WRITE_SIZE
+    };
+
     /// The slot `slot`, which is `region`. It must not be the one that runs.
     pub const fn new(region: Region<F>, slot: SlotId, keys: &'k K, identity: Identity) -> Self {
-        Self { region, slot, keys, identity }
+        Self { region, slot, keys, identity, cursor: Cursor::NONE }
+    }
+
+    fn erase_sector(&mut self, at: u32) -> Result<u32, SlotError> {
+        let (start, len) = self.region.sector_at(at)?;
+        self.region.erase(start, len)?;
+        Ok(start.saturating_add(len))
+    }
+
+    /// Programs whole units, erasing each sector just before its first byte.
+    fn program(&mut self, mut bytes: &[u8]) -> Result<(), SlotError> {
+        while !bytes.is_empty() {
+            let at = self.cursor.written;
+            if at >= self.cursor.erased {
+                self.cursor.durable = at;
+                self.cursor.erased = self.erase_sector(at)?;
+            }
+            let room = (self.cursor.erased - at) as usize;
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.region.write(at, now)?;
+            // At most the slot's length, which is a u32.
+            self.cursor.written += now.len() as u32;
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Programs the last, partial unit, padded with the erase value.
+    fn flush(&mut self) -> Result<(), SlotError> {
+        let filled = (self.cursor.taken - self.cursor.written) as usize;
+        if filled != 0 {
+            let mut unit = self.cursor.unit;
+            unit.iter_mut().skip(filled).for_each(|byte| *byte = F::ERASE_VALUE);
+            self.program(unit.get(..Self::UNIT).unwrap_or_default())?;
+        }
+        self.cursor.durable = self.cursor.size;
+        Ok(())
+    }
+
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), SlotError> {
+        let filled = (self.cursor.taken - self.cursor.written) as usize;
+        self.cursor.taken += bytes.len() as u32;
+        if filled != 0 {
+            let (first, rest) = bytes.split_at((Self::UNIT - filled).min(bytes.len()));
+            if let Some(place) = self.cursor.unit.get_mut(filled..filled + first.len()) {
+                place.copy_from_slice(first);
+            }
+            if filled + first.len() < Self::UNIT {
+                return Ok(());
+            }
+            let unit = self.cursor.unit;
+            self.program(unit.get(..Self::UNIT).unwrap_or_default())?;
+            bytes = rest;
+        }
+        let (whole, tail) = bytes.split_at(bytes.len() - bytes.len() % Self::UNIT);
+        self.program(whole)?;
+        if let Some(place) = self.cursor.unit.get_mut(..tail.len()) {
+            place.copy_from_slice(tail);
+        }
+        Ok(())
+    }
+}
+
+impl Cursor {
+    const NONE: Self = Self::at(0, 0);
+    const fn at(size: u32, offset: u32) -> Self {
+        let unit = [0; WRITE_SIZE_MAX];
+        Self { size, taken: offset, written: offset, erased: offset, durable: offset, unit }
     }
 }
 
 impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
     type Error = SlotError;
+
     fn capacity(&self) -> u32 {
         self.region.len()
     }
     fn slot(&self) -> SlotId {
         self.slot
     }
-    fn begin(&mut self, _: u32) -> Result<(), SlotError> {
-        let _ = (self.keys, self.identity);
-        todo!()
+
+    fn begin(&mut self, size: u32) -> Result<(), SlotError> {
+        if size == 0 || size > self.region.len() {
+            return Err(SlotError::burn("image larger than the slot"));
+        }
+        self.cursor = Cursor::at(size, 0);
+        self.cursor.erased = self.erase_sector(0)?;
+        Ok(())
     }
-    fn resume(&mut self, _: u32, _: u32) -> Result<u32, SlotError> {
-        todo!()
+
+    fn resume(&mut self, size: u32, durable: u32) -> Result<u32, SlotError> {
+        if durable == 0 || durable > size || size > self.region.len() {
+            self.begin(size)?;
+            return Ok(0);
+        }
+        if durable == size {
+            self.cursor = Cursor::at(size, size);
+            return Ok(size);
+        }
+        // A position that is no sector edge (another layout wrote it) goes back to the edge before.
+        let (start, _) = self.region.sector_at(durable)?;
+        self.cursor = Cursor::at(size, start);
+        self.cursor.erased = self.erase_sector(start)?;
+        Ok(start)
     }
-    fn write(&mut self, _: &[u8]) -> Result<u32, SlotError> {
-        todo!()
+
+    fn write(&mut self, bytes: &[u8]) -> Result<u32, SlotError> {
+        let left = self.cursor.size - self.cursor.taken;
+        if bytes.len() > left as usize {
+            return Err(SlotError::burn("more bytes than announced"));
+        }
+        self.take(bytes)?;
+        if self.cursor.taken == self.cursor.size {
+            self.flush()?;
+        } else if self.cursor.written == self.cursor.erased {
+            // Exactly at a sector's end: all of it is durable.
+            self.cursor.durable = self.cursor.written;
+        }
+        Ok(self.cursor.durable)
     }
-    fn finish(&mut self, _: &Expected) -> Result<Finished, SlotError> {
-        todo!()
+
+    fn finish(&mut self, expected: &Expected) -> Result<Finished, SlotError> {
+        self.cursor = Cursor::NONE;
+        if expected.size > self.region.len() {
+            return Err(SlotError::burn("image larger than the slot"));
+        }
+        match (&expected.digest, &expected.checksum) {
+            // A signed digest says more than the cloud's checksum, which is over the whole package anyway.
+            (Some(digest), _) if digest_region(&mut self.region, expected.size)? != *digest => {
+                return Err(SlotError::verify("image digest differs from the manifest"));
+            }
+            (None, Some(checksum)) => check_sum(&mut self.region, expected.size, checksum)?,
+            _ => {}
+        }
+        let rules = Rules { keys: self.keys, identity: self.identity, floor: expected.floor };
+        match verify_image(&mut self.region, self.slot, &rules) {
+            Ok(proof) => Ok(Finished::Stage(proof)),
+            Err(VerifyError::Read(e)) => Err(e.into()),
+            Err(e) => Err(SlotError::verify(e.text())),
+        }
     }
+
     fn abort(&mut self) -> Result<(), SlotError> {
-        todo!()
+        self.cursor = Cursor::NONE;
+        self.erase_sector(0)?;
+        Ok(())
     }
 }
+
+fn check_sum<F: Flash>(region: &mut Region<F>, size: u32, checksum: &Checksum) -> Result<(), SlotError> {
+    let same = match checksum {
+        Checksum::Sha256(sum) => digest_region(region, size)? == *sum,
+        #[cfg(feature = "md5")]
+        Checksum::Md5(sum) => ota_verify::md5_region(region, size)? == *sum,
+        // Built without MD5: the image's own digest and signature say more than this sum could.
+        #[cfg(not(feature = "md5"))]
+        Checksum::Md5(_) => true,
+    };
+    if same { Ok(()) } else { Err(SlotError::verify("checksum differs from the offer")) }
+}
+
+#[cfg(test)]
+mod tests;

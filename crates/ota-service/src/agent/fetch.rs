@@ -1,0 +1,296 @@
+//! Bytes: what to ask for, and what to do with what comes.
+
+use super::{Agent, percent};
+use crate::job::{Job, Payload, Phase, Progress};
+use crate::machine::{Event, Part, State};
+use crate::{App, Fault, Notice, Target, TargetError};
+use ota_boot::BootControl;
+use ota_download::{Failure, Opened, Request};
+use ota_hal::{Entropy, Flash, Kind, Millis};
+use ota_transport::FailStage;
+use ota_verify::manifest::Accepts;
+use ota_verify::package::{ENVELOPE_MAX, HEAD_LEN, Object};
+use ota_verify::{Envelope, Keys, PackageError, Rules};
+
+type Refused = (FailStage, &'static str);
+const SHORT: Refused = (FailStage::Verify, "object shorter than its content");
+const TOO_LARGE: Refused = (FailStage::Burn, "image larger than the slot");
+const JOURNAL: Refused = (FailStage::Burn, "journal failed");
+
+impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
+    const fn part(&self) -> Option<Part> {
+        match self.core.machine.state() {
+            State::Opening { part, .. } | State::Receiving { part, .. } => Some(part),
+            _ => None,
+        }
+    }
+
+    /// After a reset the target must be told where to continue, before the source is asked. False when the job ended.
+    pub(super) fn prepare(&mut self, now: Millis) -> bool {
+        let (Some(job), None) = (&self.core.job, self.core.taken) else {
+            return self.core.job.is_some();
+        };
+        if self.core.durable == 0 {
+            return true;
+        }
+        match self.parts.target.resume(job.payload.image_size, self.core.durable) {
+            Ok(at) => {
+                self.core.taken = Some(at);
+                true
+            }
+            Err(e) => {
+                self.refuse(e.stage(), e.text(), now);
+                false
+            }
+        }
+    }
+
+    pub(super) fn request_in<'b>(&mut self, buf: &'b mut [u8]) -> Option<Request<'b>> {
+        let part = self.part()?;
+        let job = self.core.job.as_ref()?;
+        let validator: &[u8] = if part == Part::Payload { &job.validator } else { &[] };
+        let lent = match self.parts.journal.read(Kind::Job, self.envelope) {
+            Ok(Some(record)) => Job::decode(record).and_then(|(_, locator)| {
+                let place = buf.get_mut(..locator.len() + validator.len())?;
+                let (first, second) = place.split_at_mut_checked(locator.len())?;
+                first.copy_from_slice(locator.as_bytes());
+                second.copy_from_slice(validator);
+                Some(locator.len())
+            }),
+            _ => None,
+        };
+        let Some(len) = lent else {
+            // The text is for the report; the moment does not matter to a refusal.
+            self.refuse(FailStage::Download, "URL longer than the read buffer", Millis(0));
+            return None;
+        };
+        let (offset, end) = match part {
+            Part::Envelope => (0, u32::try_from(ENVELOPE_MAX).ok()),
+            Part::Payload => (job.payload.offset + self.core.taken.unwrap_or(0), Some(job.payload.end())),
+        };
+        let (locator, rest) = buf.split_at(len);
+        let validator = rest.get(..validator.len())?;
+        Some(Request { locator: core::str::from_utf8(locator).ok()?, offset, end, validator })
+    }
+
+    pub(super) fn source_failed(&mut self, fault: Fault, now: Millis) {
+        self.core.fault = fault.text;
+        self.fact(Event::Fault(fault.failure), now);
+    }
+
+    pub(super) fn opened(&mut self, opened: &Opened, now: Millis) {
+        let Some(part) = self.part() else {
+            return;
+        };
+        self.fact(Event::Opened, now);
+        let result = match part {
+            Part::Envelope => self.envelope_opened(opened),
+            Part::Payload => match self.payload_opened(opened) {
+                Ok(true) => Ok(()),
+                Ok(false) => {
+                    let text = "the object changed";
+                    return self.source_failed(Fault { failure: Failure::Restart, text }, now);
+                }
+                Err(refused) => Err(refused),
+            },
+        };
+        if let Err((stage, text)) = result {
+            self.refuse(stage, text, now);
+        }
+    }
+
+    fn envelope_opened(&mut self, opened: &Opened) -> Result<(), Refused> {
+        self.core.filled = 0;
+        self.core.skip = 0;
+        let Some(job) = &mut self.core.job else {
+            return Ok(());
+        };
+        check_announced(job, opened)?;
+        job.validator = opened.validator.clone();
+        // Kept with the job: a bare image is as long as its object.
+        job.announced = opened.total.or(job.announced);
+        Ok(())
+    }
+
+    /// `Ok(false)` when the bytes fetched so far and the ones to come may not belong together.
+    fn payload_opened(&mut self, opened: &Opened) -> Result<bool, Refused> {
+        let Some(job) = &self.core.job else {
+            return Ok(true);
+        };
+        let known = !job.validator.is_empty() && !opened.validator.is_empty();
+        if known && job.validator != opened.validator {
+            return Ok(false);
+        }
+        check_announced(job, opened)?;
+        if opened.total.is_some_and(|total| total < job.payload.end()) {
+            return Err(SHORT);
+        }
+        let taken = self.core.taken.unwrap_or(0);
+        let wanted = job.payload.offset + taken;
+        self.core.skip = match opened.offset {
+            at if at == wanted => 0,
+            // A source that cannot start in the middle. With a validator it is the same object: pass over what is
+            // there already. Without, a continued job starts again, because nothing says that the bytes match.
+            0 if taken == 0 || known => wanted,
+            _ => return Ok(false),
+        };
+        if self.core.taken.is_none() {
+            let size = job.payload.image_size;
+            self.parts.target.begin(size).map_err(|e| (e.stage(), e.text()))?;
+            self.core.taken = Some(0);
+        }
+        Ok(true)
+    }
+
+    pub(super) fn data(&mut self, bytes: &[u8], now: Millis) {
+        let State::Receiving { part, .. } = self.core.machine.state() else {
+            return;
+        };
+        if bytes.is_empty() {
+            let failure = Failure::Retry { after_ms: 0 };
+            return self.source_failed(Fault { failure, text: "the body ended early" }, now);
+        }
+        self.fact(Event::Moved, now);
+        let passed = bytes.len().min(self.core.skip as usize);
+        self.core.skip -= passed as u32;
+        let bytes = bytes.get(passed..).unwrap_or_default();
+        let result = match part {
+            Part::Envelope => self.envelope_data(bytes, now),
+            Part::Payload => self.payload_data(bytes, now),
+        };
+        if let Err((stage, text)) = result {
+            self.refuse(stage, text, now);
+        }
+    }
+
+    fn payload_data(&mut self, bytes: &[u8], now: Millis) -> Result<(), Refused> {
+        let (Some(job), Some(taken)) = (&self.core.job, self.core.taken) else {
+            return Ok(());
+        };
+        let (id, length) = (job.id, job.payload.length);
+        // A body may be longer than what was asked for.
+        let n = bytes.len().min((length - taken) as usize);
+        let durable = self.parts.target.write(bytes.get(..n).unwrap_or_default()).map_err(|e| (e.stage(), e.text()))?;
+        let taken = taken + n as u32;
+        self.core.taken = Some(taken);
+        // The bytes first, then the record that counts on them.
+        if durable > self.core.durable {
+            self.store_progress(&Progress::Stored { id, durable }).map_err(|_| JOURNAL)?;
+            self.core.durable = durable;
+            self.fact(Event::Stored, now);
+        }
+        let percent = percent(taken, length);
+        self.core.reporter.progress(percent);
+        self.parts.app.notice(Notice::Downloading { percent });
+        if taken == length {
+            self.fact(Event::Complete, now);
+        }
+        Ok(())
+    }
+
+    fn envelope_data(&mut self, bytes: &[u8], now: Millis) -> Result<(), Refused> {
+        let room = self.envelope.get_mut(self.core.filled..).unwrap_or_default();
+        let n = room.len().min(bytes.len());
+        room.get_mut(..n).unwrap_or_default().copy_from_slice(bytes.get(..n).unwrap_or_default());
+        self.core.filled += n;
+        let Some(payload) = self.choose()? else {
+            // `choose` asks for no more than ENVELOPE_MAX: a full buffer without an answer is a smaller buffer.
+            let full = self.core.filled >= self.envelope.len();
+            return if full { Err((FailStage::Verify, PackageError::TooLarge.text())) } else { Ok(()) };
+        };
+        self.accept_payload(payload)?;
+        self.fact(Event::EnvelopeAccepted, now);
+        Ok(())
+    }
+
+    /// Looks at the first bytes of the object. `None`: more are needed.
+    fn choose(&mut self) -> Result<Option<Payload>, Refused> {
+        let have = self.envelope.get(..self.core.filled).unwrap_or_default();
+        let Some(magic) = have.first_chunk() else {
+            return Ok(None);
+        };
+        match Object::sniff(magic) {
+            Some(Object::Image) => self.choose_image().map(Some),
+            Some(Object::Package) => match have.first_chunk::<HEAD_LEN>().map(Envelope::len_needed) {
+                None => Ok(None),
+                Some(Ok(needed)) if self.core.filled < needed => Ok(None),
+                Some(Ok(needed)) => self.choose_payload(needed).map(Some),
+                Some(Err(e)) => Err((FailStage::Verify, e.text())),
+            },
+            None => Err((FailStage::Verify, "neither package nor image")),
+        }
+    }
+
+    fn choose_payload(&mut self, len: usize) -> Result<Payload, Refused> {
+        let floor = self.floor()?;
+        let job = self.core.job.as_ref().ok_or(JOURNAL)?;
+        let rules = Rules { keys: self.parts.keys, identity: self.parts.identity, floor };
+        let package = self.envelope.get(..len).unwrap_or_default();
+        let refused = |e: PackageError| (FailStage::Verify, e.text());
+        let manifest = Envelope::open(package, &rules).map_err(refused)?;
+        let slot = self.parts.target.slot();
+        let payload = manifest.select(&job.module, slot, None, Accepts::default()).map_err(refused)?.payload;
+        if payload.image_size > self.parts.target.capacity() {
+            return Err(TOO_LARGE);
+        }
+        if job.announced.is_some_and(|total| total < manifest.package_len()) {
+            return Err(SHORT);
+        }
+        let (offset, length, image_size) = (payload.offset, payload.length, payload.image_size);
+        Ok(Payload { offset, length, image_size, digest: Some(payload.image_digest) })
+    }
+
+    fn choose_image(&self) -> Result<Payload, Refused> {
+        let refused = |text| Err((FailStage::Verify, text));
+        let job = self.core.job.as_ref().ok_or(JOURNAL)?;
+        if !self.policy.bare_image {
+            return refused("an image without a package is not allowed");
+        }
+        if self.policy.cloud_key.is_some() && !job.cloud_signed {
+            return refused("the cloud did not sign the offer");
+        }
+        let Some(size) = job.announced else {
+            return refused("size of the image is unknown");
+        };
+        if size > self.parts.target.capacity() {
+            return Err(TOO_LARGE);
+        }
+        Ok(Payload { offset: 0, length: size, image_size: size, digest: None })
+    }
+
+    /// Stores the choice. From here on the target may be written.
+    fn accept_payload(&mut self, payload: Payload) -> Result<(), Refused> {
+        let Some(job) = &mut self.core.job else {
+            return Ok(());
+        };
+        job.phase = Phase::Selected;
+        job.payload = payload;
+        let id = job.id;
+        self.core.taken = None;
+        self.core.durable = 0;
+        // An older checkpoint of the same offer must not be taken for one of these bytes.
+        self.store_progress(&Progress::Stored { id, durable: 0 }).map_err(|_| JOURNAL)?;
+        self.update_job().map_err(|_| JOURNAL)
+    }
+
+    pub(super) fn floor(&mut self) -> Result<u32, Refused> {
+        self.parts.boot.security_floor().map_err(|_| (FailStage::Upgrade, "boot record unreadable"))
+    }
+}
+
+impl Payload {
+    /// One past its last byte.
+    pub(crate) const fn end(&self) -> u32 {
+        self.offset.saturating_add(self.length)
+    }
+}
+
+fn check_announced(job: &Job, opened: &Opened) -> Result<(), Refused> {
+    match (job.announced, opened.total) {
+        (_, Some(0)) => Err((FailStage::Download, "the object is empty")),
+        (Some(announced), Some(total)) if announced != total => {
+            Err((FailStage::Download, "object size differs from the announced size"))
+        }
+        _ => Ok(()),
+    }
+}

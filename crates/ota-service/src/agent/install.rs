@@ -1,0 +1,119 @@
+//! The end of a job: proven and staged, or given up.
+
+use super::Agent;
+use crate::job::Phase;
+use crate::machine::{Event, Why};
+use crate::outbox::Entry;
+use crate::{App, Expected, Finished, Notice, Target, TargetError};
+use ota_boot::{BootControl, RollbackReason};
+use ota_hal::{Entropy, Flash, Millis};
+use ota_transport::FailStage;
+use ota_verify::{Keys, Verified};
+
+impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
+    /// Reads back, proves, stages.
+    pub(super) fn verify(&mut self, now: Millis) {
+        self.parts.app.notice(Notice::Verifying);
+        if let Err((stage, text)) = self.try_verify(now) {
+            self.refuse(stage, text, now);
+        }
+    }
+
+    fn try_verify(&mut self, now: Millis) -> Result<(), (FailStage, &'static str)> {
+        let floor = self.floor()?;
+        let Some(job) = &self.core.job else {
+            return Err((FailStage::Upgrade, "no job"));
+        };
+        let payload = &job.payload;
+        // The cloud's checksum is over the object: the image only when there is no package around it.
+        let checksum = if payload.digest.is_none() { job.checksum } else { None };
+        let expected = Expected { size: payload.image_size, digest: payload.digest, checksum, floor };
+        match self.parts.target.finish(&expected).map_err(|e| (e.stage(), e.text()))? {
+            Finished::Stage(proof) => self.stage(proof)?,
+            Finished::Applied => {
+                self.fact(Event::Applied, now);
+                return Ok(());
+            }
+        }
+        self.core.reporter.progress(100);
+        self.parts.app.notice(Notice::Staged);
+        self.fact(Event::Proven, now);
+        Ok(())
+    }
+
+    /// The job first: a rollback is only told of a job that says it was staged. The boot record last.
+    fn stage(&mut self, proof: Verified) -> Result<(), (FailStage, &'static str)> {
+        if let Some(job) = &mut self.core.job {
+            job.phase = Phase::Staged;
+        }
+        self.update_job().map_err(|_| (FailStage::Burn, "journal failed"))?;
+        self.parts.boot.stage(proof).map_err(|_| (FailStage::Upgrade, "the boot loader refused the image"))?;
+        // An earlier rollback was told of; the next one, of this image, has not been.
+        let mut outbox = self.load_outbox();
+        if outbox.rollback_seen {
+            outbox.rollback_seen = false;
+            let _ = self.store_outbox(&outbox);
+        }
+        Ok(())
+    }
+
+    /// Makes the staged image one that will not be tried.
+    pub(super) fn withdraw(&mut self, now: Millis) {
+        // If it cannot be stored, the image stays staged and the caller may cancel again.
+        if self.parts.boot.roll_back(RollbackReason::Requested).is_ok() {
+            self.fact(Event::Withdrawn, now);
+        }
+    }
+
+    /// The object changed or cannot be continued: from the first byte again.
+    pub(super) fn restart(&mut self, now: Millis) {
+        if self.touched() {
+            let _ = self.parts.target.abort();
+        }
+        self.begin_again();
+        self.core.reporter.forget_progress();
+        self.parts.app.notice(Notice::Restarted);
+        if self.update_job().is_err() {
+            self.refuse(FailStage::Burn, "journal failed", now);
+        }
+    }
+
+    /// The job is over.
+    pub(super) fn end(&mut self, why: Why) {
+        let (stage, first, second) = match why {
+            Why::Refused => (self.core.refusal.0, "refused: ", self.core.refusal.1),
+            Why::Permanent => (FailStage::Download, "download failed: ", self.core.fault),
+            Why::TriesUsedUp => (FailStage::Download, "download given up: ", self.core.fault),
+            Why::RestartsUsedUp => (FailStage::Download, "download given up: ", "the object cannot be continued"),
+            Why::Cancelled => (FailStage::Upgrade, "cancelled", ""),
+            Why::Applied => return self.applied(),
+        };
+        if let Some(job) = &self.core.job {
+            // The outcome first: a cut after it ends the job at the next start, a cut before it loses nothing.
+            let entry = Entry::new(job.id, job.component(), stage, &[first, second]);
+            self.post(entry);
+        }
+        self.abandon();
+        self.parts.app.notice(Notice::Failed { stage, text: if second.is_empty() { first } else { second } });
+    }
+
+    fn applied(&mut self) {
+        self.core.reporter.version_due();
+        self.forget_job();
+        self.parts.app.notice(Notice::Applied);
+    }
+
+    /// Forgets the job, and leaves nothing in the target that looks complete.
+    pub(super) fn abandon(&mut self) {
+        if self.touched() {
+            // A half-written image is not valid anyway, and nothing stages it.
+            let _ = self.parts.target.abort();
+        }
+        self.forget_job();
+    }
+
+    /// Whether the target holds bytes of this job.
+    fn touched(&self) -> bool {
+        matches!(&self.core.job, Some(job) if job.phase >= Phase::Selected && job.slot == self.parts.target.slot())
+    }
+}

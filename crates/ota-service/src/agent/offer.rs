@@ -1,0 +1,157 @@
+//! From an offer to a job.
+
+use super::Agent;
+use crate::job::{Job, Phase, identity};
+use crate::machine::{Effect, Event};
+use crate::outbox::Entry;
+use crate::{App, Decision, Notice, Target};
+use ota_boot::{BootControl, BootState};
+use ota_hal::{Entropy, Flash, Kind, Millis};
+use ota_transport::{Checksum, Component, FailStage, Offer, OfferError};
+use ota_verify::{Keys, verify_cloud_signature};
+
+impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
+    pub(super) fn on_offer(&mut self, offer: &Offer<'_>, now: Millis) {
+        let id = identity(offer);
+        let known = matches!(&self.core.job, Some(job) if job.id == id);
+        if self.core.machine.is_idle() && self.is_running(offer) {
+            // Pushed once more after it was installed: the version report is the answer.
+            self.core.reporter.version_due();
+            return;
+        }
+        match self.react(Event::Offer { known }, now) {
+            Effect::Busy => self.answer(offer.component, &["busy: another update is under way"]),
+            Effect::None => self.consider(offer, now),
+            _ => {}
+        }
+    }
+
+    fn is_running(&self, offer: &Offer<'_>) -> bool {
+        offer.component == Component::default() && offer.version == self.parts.app.version()
+    }
+
+    /// The machine is deciding on this offer.
+    fn consider(&mut self, offer: &Offer<'_>, now: Millis) {
+        let job = match self.judge(offer) {
+            Ok(job) => job,
+            Err((stage, text)) => return self.decline(offer.component, stage, text, now),
+        };
+        let decision = self.parts.app.decide(offer);
+        let phase = match decision {
+            Decision::Accept => Phase::Accepted,
+            Decision::Defer { .. } => Phase::Deferred,
+            Decision::Reject(text) => return self.decline(offer.component, FailStage::Upgrade, text, now),
+        };
+        let job = Job { phase, ..job };
+        // What was left of an earlier job must not be taken for this one's.
+        self.remove(Kind::Progress);
+        let ota_transport::Locator::Url(locator) = offer.locator else { return };
+        if self.store_job(&job, locator).is_err() {
+            return self.decline(offer.component, FailStage::Burn, "journal failed", now);
+        }
+        self.core.job = Some(job);
+        self.decided(decision, now);
+    }
+
+    /// A deferred offer is put to the application once more.
+    pub(super) fn decide_again(&mut self, now: Millis) {
+        let decision = match (self.parts.journal.read(Kind::Job, self.envelope), &self.core.job) {
+            (Ok(Some(record)), Some(job)) => match Job::decode(record) {
+                Some((_, locator)) => self.parts.app.decide(&job.as_offer(locator)),
+                None => Decision::Reject("job record unreadable, update dropped"),
+            },
+            _ => Decision::Reject("job record unreadable, update dropped"),
+        };
+        match decision {
+            Decision::Reject(text) => return self.refuse(FailStage::Upgrade, text, now),
+            Decision::Accept => {
+                if let Some(job) = &mut self.core.job {
+                    job.phase = Phase::Accepted;
+                    job.slot = self.parts.target.slot();
+                }
+                if self.update_job().is_err() {
+                    return self.refuse(FailStage::Burn, "journal failed", now);
+                }
+            }
+            Decision::Defer { .. } => {}
+        }
+        self.decided(decision, now);
+    }
+
+    fn decided(&mut self, decision: Decision, now: Millis) {
+        self.core.reporter.forget_progress();
+        if let Decision::Defer { ms } = decision {
+            self.parts.app.notice(Notice::Deferred);
+            self.fact(Event::Defer { ms }, now);
+            return;
+        }
+        self.detach_outcome();
+        self.core.reporter.progress(0);
+        self.parts.app.notice(Notice::Accepted);
+        self.fact(Event::Accept, now);
+    }
+
+    /// An older outcome of the same offer, still unsent, must not end the new try at the next start.
+    fn detach_outcome(&mut self) {
+        let id = self.core.job.as_ref().map_or(0, |job| job.id);
+        let mut outbox = self.load_outbox();
+        let mut changed = false;
+        for entry in &mut outbox.entries {
+            if entry.job == id {
+                entry.job = 0;
+                changed = true;
+            }
+        }
+        if changed {
+            let _ = self.store_outbox(&outbox);
+        }
+    }
+
+    /// All that can be judged before a byte is fetched.
+    fn judge(&mut self, offer: &Offer<'_>) -> Result<Job, (FailStage, &'static str)> {
+        match self.parts.boot.state() {
+            Ok(BootState::Confirmed { .. } | BootState::RolledBack { .. }) => {}
+            Ok(_) => return Err((FailStage::Upgrade, "an image is pending or on trial")),
+            Err(_) => return Err((FailStage::Upgrade, "boot record unreadable")),
+        }
+        if !self.parts.target.accepts(offer.component.module) || offer.component.device != 0 {
+            return Err((FailStage::Upgrade, "no such component on this device"));
+        }
+        let mut job = Job::of_offer(offer, self.parts.target.slot()).map_err(|text| (FailStage::Upgrade, text))?;
+        if let (Some(key), false, Some(Checksum::Sha256(sum))) =
+            (&self.policy.cloud_key, offer.cloud_signature.is_empty(), &offer.checksum)
+        {
+            verify_cloud_signature(key.0, sum, offer.cloud_signature)
+                .map_err(|_| (FailStage::Verify, "cloud signature not valid"))?;
+            job.cloud_signed = true;
+        }
+        Ok(job)
+    }
+
+    /// The offer did not become a job.
+    fn decline(&mut self, component: Component<'_>, stage: FailStage, text: &'static str, now: Millis) {
+        self.post(Entry::new(0, component, stage, &["refused: ", text]));
+        self.core.job = None;
+        self.parts.app.notice(Notice::Failed { stage, text });
+        // The outcome is told already: the machine only has to leave its state.
+        let _ = self.core.machine.on(Event::Refused, now, 0);
+    }
+
+    /// An answer that is not worth a flash write: the other side will offer again.
+    fn answer(&mut self, component: Component<'_>, text: &[&str]) {
+        self.core.reply = Some(Entry::new(0, component, FailStage::Upgrade, text));
+        self.core.reporter.reply_due();
+    }
+
+    pub(super) fn answer_bad(&mut self, error: OfferError) {
+        let (what, field) = match error {
+            OfferError::Malformed => ("malformed message", ""),
+            OfferError::Refused => return,
+            OfferError::Missing(field) => ("missing field ", field),
+            OfferError::Invalid(field) => ("bad field ", field),
+            OfferError::TooLarge => ("message too large", ""),
+            _ => ("not understood", ""),
+        };
+        self.answer(Component::default(), &["offer refused: ", what, field]);
+    }
+}

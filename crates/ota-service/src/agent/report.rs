@@ -1,0 +1,72 @@
+//! Saying it.
+
+use super::Agent;
+use crate::machine::Item;
+use crate::{App, Target, outbox};
+use ota_boot::BootControl;
+use ota_hal::{Entropy, Flash, Kind, Millis};
+use ota_transport::{Component, Report};
+use ota_verify::Keys;
+
+impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
+    /// What to send for the item that is due. An item that turns out to be nothing is struck off.
+    pub(super) fn report_in<'b>(&'b mut self, buf: &'b mut [u8]) -> Option<Report<'b>> {
+        let item = self.core.sending?;
+        // The other branches end the borrow; this one is decided before it begins.
+        if !self.exists(item) {
+            self.core.sending = None;
+            self.core.reporter.skip(item);
+            return None;
+        }
+        let component = self.core.job.as_ref().map_or_else(Component::default, |job| job.component());
+        match item {
+            Item::Version(0) => {
+                Some(Report::Version { component: Component::default(), version: self.parts.app.version() })
+            }
+            Item::Version(n) => {
+                let (component, version) = self.parts.app.component(n - 1)?;
+                Some(Report::Version { component, version })
+            }
+            Item::Outbox => match self.parts.journal.read(Kind::Outbox, buf) {
+                Ok(Some(record)) => outbox::first(record),
+                _ => None,
+            },
+            Item::Reply => self.core.reply.as_ref().map(outbox::Entry::report),
+            Item::Progress(percent) => Some(Report::Progress { component, percent }),
+            Item::Query => Some(Report::Query { component: Component::default() }),
+        }
+    }
+
+    fn exists(&self, item: Item) -> bool {
+        match item {
+            Item::Version(0) | Item::Progress(_) | Item::Query => true,
+            Item::Version(n) => self.parts.app.component(n - 1).is_some(),
+            Item::Outbox => !self.load_outbox().entries.is_empty(),
+            Item::Reply => self.core.reply.is_some(),
+        }
+    }
+
+    pub(super) fn sent(&mut self, item: Item, acknowledged: bool, now: Millis) {
+        if !acknowledged {
+            return self.core.reporter.not_sent(now, &mut self.parts.entropy);
+        }
+        self.core.reporter.sent(item, now);
+        match item {
+            // Only now: until the other side has it, every start sends it again.
+            Item::Outbox => self.clear_outcome(),
+            Item::Reply => self.core.reply = None,
+            _ => {}
+        }
+    }
+
+    fn clear_outcome(&mut self) {
+        let mut outbox = self.load_outbox();
+        if !outbox.entries.is_empty() {
+            outbox.entries.remove(0);
+        }
+        if self.store_outbox(&outbox).is_err() {
+            // It is sent again after the next start; not in a loop now.
+            self.core.reporter.outbox_due(false);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What was found at start: the boot loader's state and the records together say where the update stands.
+
+use super::Agent;
+use crate::job::{Job, PROGRESS_MAX, Phase, Progress};
+use crate::machine::{Event, Found};
+use crate::outbox::{Entry, Text, push};
+use crate::{App, Notice, Target};
+use ota_boot::{BootControl, BootState, RollbackReason};
+use ota_hal::{Entropy, Flash, JournalError, Kind, Millis, ResetCause, SlotId};
+use ota_transport::{Component, FailStage};
+use ota_verify::Keys;
+
+impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
+    /// Runs once, at the first call from the driver.
+    pub(super) fn start(&mut self, now: Millis) {
+        if self.core.started {
+            return;
+        }
+        self.core.started = true;
+        self.load_job();
+        let mut gate = Text::new();
+        self.load_progress(&mut gate);
+        let mut outbox = self.load_outbox();
+        self.core.reporter.outbox_due(!outbox.entries.is_empty());
+        let found = match self.parts.boot.state() {
+            Ok(BootState::Testing { .. }) => Found::Trial,
+            Ok(BootState::Pending { .. }) => Found::Staged,
+            Ok(BootState::RolledBack { reason, last_reset, .. }) if !outbox.rollback_seen => {
+                // The report first: whatever is cut after it, it is not lost, and not made twice.
+                outbox.rollback_seen = true;
+                outbox.add(self.rollback_entry(reason, &gate, last_reset));
+                if self.store_outbox(&outbox).is_ok() && self.staged() {
+                    self.forget_job();
+                }
+                self.found_job()
+            }
+            Ok(BootState::RolledBack { .. }) => self.found_job(),
+            Ok(BootState::Confirmed { .. }) => {
+                if outbox.rollback_seen {
+                    outbox.rollback_seen = false;
+                    let _ = self.store_outbox(&outbox);
+                }
+                self.found_job()
+            }
+            // Offers are refused as long as the store cannot be read.
+            Err(_) => Found::Nothing,
+        };
+        if found == Found::Trial {
+            self.core.reporter.hold_version(true);
+            self.core.reporter.repeat_progress(100);
+            self.parts.app.notice(Notice::Trial);
+        }
+        self.fact(Event::Start(found), now);
+    }
+
+    fn load_job(&mut self) {
+        let torn = match self.parts.journal.read(Kind::Job, self.envelope) {
+            Ok(None) => return,
+            Ok(Some(record)) => match Job::decode(record) {
+                Some((job, _)) => {
+                    self.core.job = Some(job);
+                    return;
+                }
+                None => true,
+            },
+            Err(JournalError::BufferTooSmall { .. }) => true,
+            Err(_) => true,
+        };
+        if torn {
+            let text = ["job record unreadable, update dropped"];
+            self.post(Entry::new(0, Component::default(), FailStage::Upgrade, &text));
+            self.forget_job();
+        }
+    }
+
+    /// The last checkpoint of this job, or the gate that ended a trial.
+    fn load_progress(&mut self, gate: &mut Text) {
+        let mut buf = [0; PROGRESS_MAX];
+        let Ok(Some(record)) = self.parts.journal.read(Kind::Progress, &mut buf) else {
+            return;
+        };
+        match (Progress::decode(record), &self.core.job) {
+            (Some(Progress::Stored { id, durable }), Some(job)) if id == job.id => self.core.durable = durable,
+            (Some(Progress::Gate(name)), _) => push(gate, name),
+            _ => {}
+        }
+    }
+
+    fn staged(&self) -> bool {
+        matches!(&self.core.job, Some(job) if job.phase == Phase::Staged)
+    }
+
+    /// How to go on with the job, when the boot loader has nothing under way.
+    fn found_job(&mut self) -> Found {
+        let Some(job) = &self.core.job else {
+            return Found::Nothing;
+        };
+        let same_slot = job.slot == self.parts.target.slot();
+        let (phase, id, length) = (job.phase, job.id, job.payload.length);
+        if phase == Phase::Staged && !same_slot {
+            // It runs: the accept was stored, the job was not removed any more.
+            self.forget_job();
+            return Found::Nothing;
+        }
+        if self.load_outbox().entries.iter().any(|entry| entry.job == id) {
+            // It is over: the outcome was stored, the job was not removed any more.
+            self.abandon();
+            return Found::Nothing;
+        }
+        if phase == Phase::Deferred {
+            return Found::Deferred;
+        }
+        if phase == Phase::Accepted || !same_slot {
+            self.begin_again();
+            return Found::Accepted;
+        }
+        // Staged, but the boot loader does not know: prove and stage again.
+        if phase == Phase::Staged || self.core.durable == length {
+            return Found::Complete;
+        }
+        Found::Partial
+    }
+
+    fn rollback_entry(&self, reason: RollbackReason, gate: &str, reset: ResetCause) -> Entry {
+        let component = match &self.core.job {
+            Some(job) if job.phase == Phase::Staged => job.component(),
+            _ => Component::default(),
+        };
+        let digits = digits(match reason {
+            RollbackReason::GateFailed(n) | RollbackReason::GateTimeout(n) | RollbackReason::Unknown(n) => n,
+            _ => 0,
+        });
+        let gate = if gate.is_empty() { core::str::from_utf8(&digits).unwrap_or("?") } else { gate };
+        let (what, which, how) = match reason {
+            RollbackReason::Unknown(_) => ("unknown reason ", gate, ""),
+            RollbackReason::AttemptsUsedUp => ("all trial starts used up", "", ""),
+            RollbackReason::ImageInvalid => ("image not valid at boot", "", ""),
+            RollbackReason::ActiveInvalid => ("running image no longer valid", "", ""),
+            RollbackReason::GateFailed(_) => ("health gate ", gate, " failed"),
+            RollbackReason::GateTimeout(_) => ("health gate ", gate, " timed out"),
+            RollbackReason::Requested => ("requested", "", ""),
+        };
+        let text = ["rolled back: ", what, which, how, " (reset: ", reset_text(reset), ")"];
+        Entry::new(0, component, FailStage::Upgrade, &text)
+    }
+
+    /// Sets the job back to its first byte, for the slot that is to be written now.
+    pub(super) fn begin_again(&mut self) {
+        let slot: SlotId = self.parts.target.slot();
+        self.core.taken = None;
+        self.core.durable = 0;
+        self.core.filled = 0;
+        if let Some(job) = &mut self.core.job {
+            job.phase = Phase::Accepted;
+            job.slot = slot;
+            job.validator.clear();
+        }
+    }
+}
+
+/// Three decimal digits.
+const fn digits(n: u8) -> [u8; 3] {
+    [b'0' + n / 100, b'0' + n / 10 % 10, b'0' + n % 10]
+}
+
+const fn reset_text(cause: ResetCause) -> &'static str {
+    match cause {
+        ResetCause::Unknown => "unknown",
+        ResetCause::PowerOn => "power-on",
+        ResetCause::BrownOut => "brown-out",
+        ResetCause::Pin => "pin",
+        ResetCause::Watchdog => "watchdog",
+        ResetCause::Software => "software",
+        ResetCause::Fault => "fault",
+    }
+}

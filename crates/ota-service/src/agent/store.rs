@@ -1,0 +1,96 @@
+//! The agent's journal records.
+
+use super::Agent;
+use crate::job::{HEAD_MAX, Job, PROGRESS_MAX, Progress};
+use crate::outbox::{Entry, OUTBOX_MAX, Outbox};
+use crate::{App, Target};
+use ota_boot::BootControl;
+use ota_hal::{Entropy, Flash, Kind};
+use ota_verify::Keys;
+
+/// The journal failed; what was stored before still stands.
+pub(super) struct StoreFailed;
+
+impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
+    pub(super) fn append(&mut self, kind: Kind, record: Option<&[u8]>) -> Result<(), StoreFailed> {
+        let record = record.ok_or(StoreFailed)?;
+        self.parts.journal.append(kind, record).map_err(|_| StoreFailed)
+    }
+
+    pub(super) fn remove(&mut self, kind: Kind) {
+        // A record that stays is found again at the next start, where it is dealt with like after a power cut.
+        let _ = self.parts.journal.remove(kind);
+    }
+
+    /// Stores a new job.
+    pub(super) fn store_job(&mut self, job: &Job, locator: &str) -> Result<(), StoreFailed> {
+        let mut head = [0; HEAD_MAX];
+        let head = job.encode_head(locator.len(), &mut head).ok_or(StoreFailed)?;
+        let len = lay(self.envelope, head, locator.as_bytes()).ok_or(StoreFailed)?;
+        self.parts.journal.append(Kind::Job, self.envelope.get(..len).unwrap_or_default()).map_err(|_| StoreFailed)
+    }
+
+    /// Stores the job in memory over the one on flash, which keeps its locator.
+    pub(super) fn update_job(&mut self) -> Result<(), StoreFailed> {
+        let job = self.core.job.as_ref().ok_or(StoreFailed)?;
+        let record = self.parts.journal.read(Kind::Job, self.envelope).map_err(|_| StoreFailed)?.ok_or(StoreFailed)?;
+        let (_, locator) = Job::decode(record).ok_or(StoreFailed)?;
+        let (end, len) = (record.len(), locator.len());
+        let mut head = [0; HEAD_MAX];
+        let head = job.encode_head(len, &mut head).ok_or(StoreFailed)?;
+        let new_len = head.len().checked_add(len).filter(|n| *n <= self.envelope.len()).ok_or(StoreFailed)?;
+        self.envelope.copy_within(end - len..end, head.len());
+        self.envelope.get_mut(..head.len()).ok_or(StoreFailed)?.copy_from_slice(head);
+        self.parts.journal.append(Kind::Job, self.envelope.get(..new_len).unwrap_or_default()).map_err(|_| StoreFailed)
+    }
+
+    pub(super) fn store_progress(&mut self, progress: &Progress<'_>) -> Result<(), StoreFailed> {
+        let mut buf = [0; PROGRESS_MAX];
+        self.append(Kind::Progress, progress.encode(&mut buf))
+    }
+
+    pub(super) fn load_outbox(&self) -> Outbox {
+        let mut buf = [0; OUTBOX_MAX];
+        match self.parts.journal.read(Kind::Outbox, &mut buf) {
+            Ok(Some(record)) => Outbox::decode(record).unwrap_or_default(),
+            _ => Outbox::default(),
+        }
+    }
+
+    pub(super) fn store_outbox(&mut self, outbox: &Outbox) -> Result<(), StoreFailed> {
+        self.core.reporter.outbox_due(!outbox.entries.is_empty());
+        if outbox.is_void() {
+            return self.parts.journal.remove(Kind::Outbox).map_err(|_| StoreFailed);
+        }
+        let mut buf = [0; OUTBOX_MAX];
+        self.append(Kind::Outbox, outbox.encode(&mut buf))
+    }
+
+    /// Puts an outcome into the outbox.
+    pub(super) fn post(&mut self, entry: Entry) {
+        let mut outbox = self.load_outbox();
+        if outbox.add(entry) {
+            // If it cannot be stored the other side learns nothing of it; nothing else depends on it.
+            let _ = self.store_outbox(&outbox);
+        }
+    }
+
+    /// Forgets the job on flash and in memory.
+    pub(super) fn forget_job(&mut self) {
+        self.remove(Kind::Job);
+        self.remove(Kind::Progress);
+        self.core.job = None;
+        self.core.taken = None;
+        self.core.durable = 0;
+        self.core.filled = 0;
+        self.core.reporter.forget_progress();
+    }
+}
+
+/// Puts two slices one after the other; the length of both.
+fn lay(buf: &mut [u8], first: &[u8], second: &[u8]) -> Option<usize> {
+    let end = first.len().checked_add(second.len())?;
+    buf.get_mut(..first.len())?.copy_from_slice(first);
+    buf.get_mut(first.len()..end)?.copy_from_slice(second);
+    Some(end)
+}

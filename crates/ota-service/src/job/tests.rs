@@ -1,0 +1,114 @@
+use super::*;
+use proptest::prelude::*;
+use std::vec::Vec as StdVec;
+
+fn offer(url: &str) -> Offer<'_> {
+    Offer {
+        component: Component { device: 3, module: "mcu" },
+        version: "1.2.3",
+        size: Some(77),
+        locator: Locator::Url(url),
+        checksum: Some(Checksum::Md5([9; 16])),
+        cloud_signature: &[],
+        delta: false,
+    }
+}
+
+fn encode(job: &Job, locator: &str) -> StdVec<u8> {
+    let mut head = [0; HEAD_MAX];
+    let mut bytes = job.encode_head(locator.len(), &mut head).unwrap().to_vec();
+    bytes.extend_from_slice(locator.as_bytes());
+    bytes
+}
+
+fn full() -> Job {
+    let mut job = Job::of_offer(&offer("http://h/x"), SlotId::B).unwrap();
+    job.phase = Phase::Selected;
+    job.cloud_signed = true;
+    job.payload = Payload { offset: 300, length: 5, image_size: 6, digest: Some([4; 32]) };
+    job.validator.extend_from_slice(b"\"etag\"").unwrap();
+    job
+}
+
+#[test]
+fn round_trip_and_no_prefix_or_extension_decodes() {
+    let bytes = encode(&full(), "http://h/x");
+    assert_eq!(Job::decode(&bytes), Some((full(), "http://h/x")));
+    for len in 0..bytes.len() {
+        assert_eq!(Job::decode(&bytes[..len]), None, "prefix of {len}");
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    assert_eq!(Job::decode(&longer), None);
+}
+
+#[test]
+fn the_largest_record_is_no_longer_than_said() {
+    let url: std::string::String = core::iter::repeat_n('u', LOCATOR_MAX).collect();
+    let (module, version) = ("m".repeat(MODULE_MAX), "v".repeat(VERSION_MAX));
+    let mut offer = offer(&url);
+    offer.component.module = &module;
+    offer.version = &version;
+    let mut job = Job::of_offer(&offer, SlotId::A).unwrap();
+    job.validator.resize(64, 7).unwrap();
+    let bytes = encode(&job, &url);
+    assert!(bytes.len() <= HEAD_MAX + LOCATOR_MAX);
+    assert_eq!(Job::decode(&bytes).unwrap().1.len(), LOCATOR_MAX);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let long = "x".repeat(LOCATOR_MAX + 1);
+    assert_eq!(Job::of_offer(&offer(&long), SlotId::A), Err("URL too long"));
+    assert_eq!(Job::of_offer(&offer(""), SlotId::A), Err("URL is empty"));
+    let mut o = offer("u");
+    o.version = &long;
+    assert_eq!(Job::of_offer(&o, SlotId::A), Err("version text too long"));
+    o = offer("u");
+    o.component.module = &long;
+    assert_eq!(Job::of_offer(&o, SlotId::A), Err("module name too long"));
+    o = offer("u");
+    o.size = Some(0);
+    assert_eq!(Job::of_offer(&o, SlotId::A), Err("announced size is 0"));
+    o = offer("u");
+    o.locator = Locator::Stream { stream: 1, file: 2 };
+    assert_eq!(Job::of_offer(&o, SlotId::A), Err("no stream download on this device"));
+}
+
+#[test]
+fn identity_is_the_checksum_or_else_the_locator() {
+    assert_eq!(identity(&offer("a")), identity(&offer("b")), "signed URLs change with every push");
+    let mut other = offer("a");
+    other.version = "1.2.4";
+    assert_ne!(identity(&offer("a")), identity(&other));
+    let bare = |url| Offer { checksum: None, ..offer(url) };
+    assert_eq!(identity(&bare("a")), identity(&bare("a")));
+    assert_ne!(identity(&bare("a")), identity(&bare("b")));
+}
+
+#[test]
+fn progress_round_trip() {
+    let mut buf = [0; PROGRESS_MAX];
+    for progress in [Progress::Stored { id: 5, durable: 4096 }, Progress::Gate("a gate of 24 characters!")] {
+        let bytes = progress.encode(&mut buf).unwrap().to_vec();
+        assert_eq!(Progress::decode(&bytes), Some(progress));
+        assert_eq!(Progress::decode(&bytes[..bytes.len() - 1]), None);
+    }
+}
+
+proptest! {
+    #[test]
+    fn decoding_is_total(bytes: StdVec<u8>) {
+        let _ = (Job::decode(&bytes), Progress::decode(&bytes));
+    }
+    #[test]
+    fn a_flipped_byte_never_panics_and_what_decodes_encodes_the_same(at in 0usize..120, byte: u8) {
+        let mut bytes = encode(&full(), "http://h/x");
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        if let Some((job, locator)) = Job::decode(&bytes) {
+            let again = encode(&job, locator);
+            prop_assert_eq!(Job::decode(&again), Some((job, locator)));
+        }
+    }
+}
