@@ -1,9 +1,7 @@
 //! What the engine needs to know of a flash part beyond `embedded-storage`.
 
 use core::cell::RefCell;
-use embedded_storage::nor_flash::{
-    ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
-};
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 
 /// A NOR flash part, or a window on one.
 ///
@@ -127,9 +125,6 @@ impl<F: Flash> Flash for Shared<'_, F> {
         matches!(error, SharedError::Flash(e) if F::is_corrupt(e))
     }
     fn sector_at(&self, offset: u32) -> (u32, u32) {
-        self.0.try_borrow().map_or_else(
-            |_| even_sector::<F>(offset),
-            |flash| flash.sector_at(offset),
-        )
+        self.0.try_borrow().map_or_else(|_| even_sector::<F>(offset), |flash| flash.sector_at(offset))
     }
 }

@@ -43,13 +43,7 @@ impl Kind {
     /// How many kinds there are.
     pub const COUNT: usize = 5;
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Boot,
-        Self::Job,
-        Self::Progress,
-        Self::Outbox,
-        Self::App,
-    ];
+    pub const ALL: [Self; Self::COUNT] = [Self::Boot, Self::Job, Self::Progress, Self::Outbox, Self::App];
 }
 
 /// The journal. See the crate documentation for its power-cut contract.
@@ -87,12 +81,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// As [`Journal::mount`].
     pub fn mount_sized(region: Region<F>) -> Result<Self, JournalError<F::Error>> {
         let half = region.len() / 2;
-        let mut journal = Self {
-            region,
-            bank: Bank::none(half),
-            at: [0; KINDS],
-            cursor: half.saturating_mul(2),
-        };
+        let mut journal = Self { region, bank: Bank::none(half), at: [0; KINDS], cursor: half.saturating_mul(2) };
         journal.check_layout()?;
         journal.find_bank()?;
         Ok(journal)
@@ -105,22 +94,14 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     ///
     /// # Errors
     /// [`JournalError::BufferTooSmall`] or [`JournalError::Flash`].
-    pub fn read<'b>(
-        &mut self,
-        kind: Kind,
-        buf: &'b mut [u8],
-    ) -> Result<Option<&'b [u8]>, JournalError<F::Error>> {
+    pub fn read<'b>(&mut self, kind: Kind, buf: &'b mut [u8]) -> Result<Option<&'b [u8]>, JournalError<F::Error>> {
         let at = self.at(kind as usize);
         if at == 0 {
             return Ok(None);
         }
-        let head = self
-            .check(self.bank, at, buf)?
-            .ok_or(RegionError::Corrupt)?;
+        let head = self.check(self.bank, at, buf)?.ok_or(RegionError::Corrupt)?;
         let needed = usize::from(head.len);
-        buf.get(..needed)
-            .map(Some)
-            .ok_or(JournalError::BufferTooSmall { needed })
+        buf.get(..needed).map(Some).ok_or(JournalError::BufferTooSmall { needed })
     }
 
     /// Makes `payload` the latest record of `kind`.

@@ -108,12 +108,7 @@ impl Layout {
     ///
     /// # Panics
     /// When [`Layout::try_new`] would return an error.
-    pub const fn new(
-        slot_a: Partition,
-        slot_b: Partition,
-        journal: Partition,
-        sector: u32,
-    ) -> Self {
+    pub const fn new(slot_a: Partition, slot_b: Partition, journal: Partition, sector: u32) -> Self {
         match Self::try_new(slot_a, slot_b, journal, sector) {
             Ok(layout) => layout,
             Err(_) => panic!("the flash layout is not valid: see LayoutError"),
@@ -124,12 +119,7 @@ impl Layout {
     ///
     /// # Errors
     /// The first rule that is broken.
-    pub const fn try_new(
-        a: Partition,
-        b: Partition,
-        journal: Partition,
-        sector: u32,
-    ) -> Result<Self, LayoutError> {
+    pub const fn try_new(a: Partition, b: Partition, journal: Partition, sector: u32) -> Result<Self, LayoutError> {
         let all = [a, b, journal];
         let mut i = 0;
         while i < all.len() {
@@ -154,11 +144,7 @@ impl Layout {
         if journal.len / sector < 2 {
             return Err(LayoutError::JournalTooSmall);
         }
-        Ok(Self {
-            slots: [a, b],
-            journal,
-            sector,
-        })
+        Ok(Self { slots: [a, b], journal, sector })
     }
 
     /// The partition of a slot.

@@ -85,9 +85,7 @@ impl<F: Flash> Region<F> {
     /// neighbour's bytes along.
     pub fn sector_at(&self, offset: u32) -> Result<(u32, u32), RegionError<F::Error>> {
         let (start, len) = self.flash.sector_at(self.absolute(offset, 1)?);
-        let start = start
-            .checked_sub(self.partition.start)
-            .ok_or(RegionError::OutOfBounds)?;
+        let start = start.checked_sub(self.partition.start).ok_or(RegionError::OutOfBounds)?;
         self.absolute(start, len as usize)?;
         Ok((start, len))
     }
@@ -123,18 +121,11 @@ impl<F: Flash> Region<F> {
             return Err(RegionError::OutOfBounds);
         }
         // The end too must be an address: `erase` hands it to the driver.
-        self.partition
-            .start
-            .checked_add(end)
-            .ok_or(RegionError::OutOfBounds)?;
+        self.partition.start.checked_add(end).ok_or(RegionError::OutOfBounds)?;
         Ok(self.partition.start + offset)
     }
     fn fault(e: F::Error) -> RegionError<F::Error> {
-        if F::is_corrupt(&e) {
-            RegionError::Corrupt
-        } else {
-            RegionError::Flash(e)
-        }
+        if F::is_corrupt(&e) { RegionError::Corrupt } else { RegionError::Flash(e) }
     }
 }
 

@@ -14,10 +14,7 @@ impl FakeClock {
     /// A clock that starts at `now`.
     #[must_use]
     pub const fn new(now: Millis) -> Self {
-        Self {
-            now: Cell::new(now),
-            waits: Cell::new(0),
-        }
+        Self { now: Cell::new(now), waits: Cell::new(0) }
     }
     /// Moves on by `ms`.
     pub fn advance(&self, ms: u32) {
@@ -54,10 +51,7 @@ mod tests {
         let clock = FakeClock::new(Millis(100));
         let mut context = Context::from_waker(Waker::noop());
         for (at, then) in [(5_000, 5_000), (50, 5_000)] {
-            assert_eq!(
-                pin!(clock.wait_until(Millis(at))).poll(&mut context),
-                Poll::Ready(())
-            );
+            assert_eq!(pin!(clock.wait_until(Millis(at))).poll(&mut context), Poll::Ready(()));
             assert_eq!(clock.now(), Millis(then));
         }
         clock.advance(7);

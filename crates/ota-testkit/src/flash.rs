@@ -36,12 +36,7 @@ use ota_hal::Flash;
 /// assert_eq!(bytes[15], 0xFF); // a prefix never reaches the last byte
 /// ```
 #[derive(Clone)]
-pub struct SimFlash<
-    const WRITE: usize,
-    const ERASED: u8 = 0xFF,
-    const SECTOR: usize = 4096,
-    const READ: usize = 1,
-> {
+pub struct SimFlash<const WRITE: usize, const ERASED: u8 = 0xFF, const SECTOR: usize = 4096, const READ: usize = 1> {
     cells: Vec<u8>,
     /// Writes of each unit since its last complete erase. `u8::MAX` after a torn erase: erase again.
     writes: Vec<u8>,
@@ -71,10 +66,7 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
     /// When the capacity is not a multiple of the sector size.
     #[must_use]
     pub fn new(capacity: u32) -> Self {
-        assert!(
-            capacity.is_multiple_of(SECTOR as u32),
-            "capacity must be a multiple of the sector size"
-        );
+        assert!(capacity.is_multiple_of(SECTOR as u32), "capacity must be a multiple of the sector size");
         Self::with_sectors(&vec![SECTOR as u32; capacity as usize / SECTOR])
     }
 
@@ -88,10 +80,7 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         let ends: Vec<u32> = sectors
             .iter()
             .map(|len| {
-                assert!(
-                    *len > 0 && len.is_multiple_of(WRITE as u32),
-                    "sectors must be multiples of the write size"
-                );
+                assert!(*len > 0 && len.is_multiple_of(WRITE as u32), "sectors must be multiples of the write size");
                 end += len;
                 end
             })
@@ -157,11 +146,7 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         self.ends.partition_point(|end| *end <= offset)
     }
     fn sector_range(&self, index: usize) -> (u32, u32) {
-        let start = index
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or(0);
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         (start, self.ends.get(index).copied().unwrap_or(start))
     }
 
@@ -172,10 +157,7 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
     }
     fn bounds(&mut self, at: u32, len: usize, unit: usize) -> Result<(), SimError> {
         let (from, len32) = (at as usize, u32::try_from(len).unwrap_or(u32::MAX));
-        if from
-            .checked_add(len)
-            .is_none_or(|end| end > self.cells.len())
-        {
+        if from.checked_add(len).is_none_or(|end| end > self.cells.len()) {
             return self.refuse(Violation::OutOfBounds { at, len: len32 });
         }
         if !from.is_multiple_of(unit) || !len.is_multiple_of(unit) {
@@ -215,13 +197,9 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         self.bounds(at, bytes.len(), WRITE)?;
         let start = at as usize;
         let units = start / WRITE..(start + bytes.len()) / WRITE;
-        let full = units
-            .clone()
-            .find(|unit| self.writes[*unit] >= self.rule.writes_max());
+        let full = units.clone().find(|unit| self.writes[*unit] >= self.rule.writes_max());
         if let Some(unit) = full {
-            return self.refuse(Violation::Rewritten {
-                at: (unit * WRITE) as u32,
-            });
+            return self.refuse(Violation::Rewritten { at: (unit * WRITE) as u32 });
         }
         let back = |(old, new): (&u8, &u8)| (old ^ ERASED) & !(new ^ ERASED) != 0;
         let unerased = self.cells[start..].iter().zip(bytes).position(back);
@@ -329,17 +307,14 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         let (start, end) = (from as usize, to as usize);
         self.change(start, &vec![ERASED; end - start], tear, &mut rng);
         for unit in start / WRITE..end / WRITE {
-            let erased = self.cells[unit * WRITE..][..WRITE]
-                .iter()
-                .all(|byte| *byte == ERASED);
+            let erased = self.cells[unit * WRITE..][..WRITE].iter().all(|byte| *byte == ERASED);
             match tear {
                 Tear::Before => {}
                 Tear::After => (self.writes[unit], self.corrupt[unit]) = (0, false),
                 // Cells that look erased may not be: a torn erase must be done again before anything is written.
                 _ => {
                     self.writes[unit] = u8::MAX;
-                    self.corrupt[unit] =
-                        self.ecc && !erased && (self.corrupt[unit] || rng.one_in(2));
+                    self.corrupt[unit] = self.ecc && !erased && (self.corrupt[unit] || rng.one_in(2));
                 }
             }
         }

@@ -94,10 +94,7 @@ impl Link {
     /// Two ends that are connected.
     #[must_use]
     pub fn pair(rng: Rng) -> (Self, Self) {
-        let (there, back) = (
-            Rc::new(RefCell::new(Pipe::default())),
-            Rc::new(RefCell::new(Pipe::default())),
-        );
+        let (there, back) = (Rc::new(RefCell::new(Pipe::default())), Rc::new(RefCell::new(Pipe::default())));
         let end = |incoming: &Rc<RefCell<Pipe>>, outgoing: &Rc<RefCell<Pipe>>, number| Self {
             incoming: Rc::clone(incoming),
             outgoing: Rc::clone(outgoing),
@@ -166,12 +163,7 @@ impl Link {
             max => bytes.len().min(1 + self.rng.below(max as u32) as usize),
         };
         let mut len = 0;
-        while len < limit
-            && self
-                .faults
-                .close_after
-                .is_none_or(|(after, _)| self.received < after)
-        {
+        while len < limit && self.faults.close_after.is_none_or(|(after, _)| self.received < after) {
             let Some(byte) = pipe.bytes.pop_front() else {
                 break;
             };
@@ -181,11 +173,7 @@ impl Link {
             if self.rng.one_in(self.faults.repeat_one_in) {
                 pipe.bytes.push_front(byte);
             }
-            let flip = if self.rng.one_in(self.faults.corrupt_one_in) {
-                1 << self.rng.below(8)
-            } else {
-                0
-            };
+            let flip = if self.rng.one_in(self.faults.corrupt_one_in) { 1 << self.rng.below(8) } else { 0 };
             bytes[len] = byte ^ flip;
             len += 1;
             self.received += 1;
@@ -261,19 +249,12 @@ mod tests {
         for (how, then) in [(Closed::End, Ok(0)), (Closed::Reset, Err(LinkError))] {
             for after in 0..=4 {
                 let mut link = Link::scripted(b"abcdef", Rng::new(2));
-                link.set_faults(Faults {
-                    close_after: Some((after, how)),
-                    ..Faults::default()
-                });
+                link.set_faults(Faults { close_after: Some((after, how)), ..Faults::default() });
                 let mut bytes = [0; 9];
                 if after > 0 {
                     assert_eq!(now(link.read(&mut bytes)), Poll::Ready(Ok(after as usize)));
                 }
-                assert_eq!(
-                    now(link.read(&mut bytes)),
-                    Poll::Ready(then),
-                    "{how:?} after {after}"
-                );
+                assert_eq!(now(link.read(&mut bytes)), Poll::Ready(then), "{how:?} after {after}");
             }
         }
     }
@@ -299,10 +280,7 @@ mod tests {
     #[test]
     fn short_reads() {
         let mut link = Link::scripted(&[9; 100], Rng::new(5));
-        link.set_faults(Faults {
-            chunk_max: 4,
-            ..Faults::default()
-        });
+        link.set_faults(Faults { chunk_max: 4, ..Faults::default() });
         let mut bytes = [0; 50];
         while let Poll::Ready(Ok(len @ 1..)) = now(link.read(&mut bytes)) {
             assert!(len <= 4);

@@ -21,19 +21,13 @@ pub(super) struct Bank {
 impl Bank {
     /// Stands for the absent current bank of an empty journal: the first rotation opens the first bank.
     pub(super) const fn none(half: u32) -> Self {
-        Self {
-            start: half,
-            generation: 0,
-        }
+        Self { start: half, generation: 0 }
     }
 
     /// The bank that a rotation opens.
     pub(super) fn next(self, half: u32) -> Self {
         let start = if self.start == 0 { half } else { 0 };
-        Self {
-            start,
-            generation: self.generation.wrapping_add(1),
-        }
+        Self { start, generation: self.generation.wrapping_add(1) }
     }
 
     /// Whether this bank was opened after `other`. Generations wrap.
@@ -44,10 +38,7 @@ impl Bank {
 
     /// As what the header record is sealed: the generation is not known before it is read.
     pub(super) const fn unnamed(start: u32) -> Self {
-        Self {
-            start,
-            generation: 0,
-        }
+        Self { start, generation: 0 }
     }
 
     /// The payload of the header.
@@ -63,12 +54,8 @@ impl Bank {
     /// The bank at `start` whose header has the head `head` and the payload `name`.
     pub(super) fn from_name(start: u32, head: Head, name: [u8; NAME]) -> Option<Self> {
         let name = u64::from_le_bytes(name);
-        let ours =
-            head.kind == HEADER_KIND && usize::from(head.len) == NAME && name as u32 == MAGIC;
-        ours.then_some(Self {
-            start,
-            generation: (name >> 32) as u32,
-        })
+        let ours = head.kind == HEADER_KIND && usize::from(head.len) == NAME && name as u32 == MAGIC;
+        ours.then_some(Self { start, generation: (name >> 32) as u32 })
     }
 }
 
@@ -78,47 +65,26 @@ mod tests {
 
     #[test]
     fn name_comes_back() {
-        let bank = Bank {
-            start: 512,
-            generation: 0x0403_0201,
-        };
+        let bank = Bank { start: 512, generation: 0x0403_0201 };
         assert_eq!(bank.name(), *b"OTJ1\x01\x02\x03\x04");
         assert_eq!(Bank::from_name(512, bank.header(), bank.name()), Some(bank));
     }
 
     #[test]
     fn other_records_are_no_header() {
-        let bank = Bank {
-            start: 0,
-            generation: 5,
-        };
+        let bank = Bank { start: 0, generation: 5 };
         assert_eq!(Bank::from_name(0, bank.header(), *b"OTJ2\x05\0\0\0"), None);
-        assert_eq!(
-            Bank::from_name(0, Head::new(0, Mark::Live, 8, &bank.name()), bank.name()),
-            None
-        );
-        assert_eq!(
-            Bank::from_name(0, Head::new(HEADER_KIND, Mark::Live, 7, &[]), bank.name()),
-            None
-        );
+        assert_eq!(Bank::from_name(0, Head::new(0, Mark::Live, 8, &bank.name()), bank.name()), None);
+        assert_eq!(Bank::from_name(0, Head::new(HEADER_KIND, Mark::Live, 7, &[]), bank.name()), None);
     }
 
     #[test]
     fn generations_wrap() {
-        let at = |generation| Bank {
-            start: 0,
-            generation,
-        };
+        let at = |generation| Bank { start: 0, generation };
         assert!(at(0).newer_than(at(u32::MAX)));
         assert!(!at(u32::MAX).newer_than(at(0)));
         assert!(at(6).newer_than(at(5)));
         assert!(!at(5).newer_than(at(5)));
-        assert_eq!(
-            at(u32::MAX).next(64),
-            Bank {
-                start: 64,
-                generation: 0
-            }
-        );
+        assert_eq!(at(u32::MAX).next(64), Bank { start: 64, generation: 0 });
     }
 }

@@ -27,11 +27,7 @@ const TABLE: [u32; 16] = {
         let mut value = n as u32;
         let mut bit = 0;
         while bit < 4 {
-            value = if value & 1 == 1 {
-                0xEDB8_8320 ^ (value >> 1)
-            } else {
-                value >> 1
-            };
+            value = if value & 1 == 1 { 0xEDB8_8320 ^ (value >> 1) } else { value >> 1 };
             bit += 1;
         }
         table[n] = value;

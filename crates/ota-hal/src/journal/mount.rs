@@ -9,24 +9,10 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// Both banks must be whole sectors, and hold a header and at least one empty record.
     pub(super) fn check_layout(&self) -> Result<(), JournalError<F::Error>> {
         let (len, half) = (self.region.len(), self.half());
-        let starts = |at| {
-            self.region
-                .sector_at(at)
-                .is_ok_and(|(start, _)| start == at)
-        };
-        let ends = len
-            .checked_sub(1)
-            .is_some_and(|last| self.region.sector_at(last).is_ok());
-        let whole = half * 2 == len
-            && half.is_multiple_of(Self::ALIGN as u32)
-            && starts(0)
-            && starts(half)
-            && ends;
-        if whole && half > Self::HEADER {
-            Ok(())
-        } else {
-            Err(JournalError::Layout)
-        }
+        let starts = |at| self.region.sector_at(at).is_ok_and(|(start, _)| start == at);
+        let ends = len.checked_sub(1).is_some_and(|last| self.region.sector_at(last).is_ok());
+        let whole = half * 2 == len && half.is_multiple_of(Self::ALIGN as u32) && starts(0) && starts(half) && ends;
+        if whole && half > Self::HEADER { Ok(()) } else { Err(JournalError::Layout) }
     }
 
     /// Makes the newest bank with a whole header current, and finds its records.

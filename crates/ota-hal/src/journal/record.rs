@@ -34,12 +34,7 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn new(kind: u8, mark: Mark, len: u16, payload: &[u8]) -> Self {
-        Self {
-            len,
-            kind,
-            mark,
-            sum: crc::update(crc::INIT, payload),
-        }
+        Self { len, kind, mark, sum: crc::update(crc::INIT, payload) }
     }
 
     /// Bytes of head and payload.
@@ -76,12 +71,7 @@ impl Head {
             m if m == Mark::Removed as u8 => Mark::Removed,
             _ => return None,
         };
-        let head = Self {
-            len: u16::from_le_bytes([len_low, len_high]),
-            kind,
-            mark,
-            sum: crc::INIT,
-        };
+        let head = Self { len: u16::from_le_bytes([len_low, len_high]), kind, mark, sum: crc::INIT };
         Some((head, u32::from_le_bytes([s0, s1, s2, s3])))
     }
 
@@ -113,18 +103,11 @@ mod tests {
             head.seal(64, 8),
             Head { kind: 2, ..head }.seal(64, 7),
             Head { len: 2, ..head }.seal(64, 7),
-            Head {
-                mark: Mark::Removed,
-                ..head
-            }
-            .seal(64, 7),
+            Head { mark: Mark::Removed, ..head }.seal(64, 7),
             Head::new(1, Mark::Live, 1, b"y").seal(64, 7),
         ];
         for (i, a) in all.iter().enumerate() {
-            assert!(
-                all.iter().skip(i + 1).all(|b| a != b),
-                "seal {i} is not its own"
-            );
+            assert!(all.iter().skip(i + 1).all(|b| a != b), "seal {i} is not its own");
         }
     }
 

@@ -8,11 +8,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// Opens the other bank with the live records and `new` in the place of its kind's.
     ///
     /// The current bank is only read. The header, written last, is the one moment at which the new bank takes over.
-    pub(super) fn rotate(
-        &mut self,
-        new: Head,
-        payload: &[u8],
-    ) -> Result<(), JournalError<F::Error>> {
+    pub(super) fn rotate(&mut self, new: Head, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
         let old = self.bank;
         let bank = old.next(self.half());
         let mut at = [0; KINDS];
@@ -26,13 +22,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         // From here on the header may be on flash, whatever the driver reports: the old bank takes no more records,
         // or a later mount would not see them.
         self.cursor = self.end(old);
-        if !self.write_record(
-            Bank::unnamed(bank.start),
-            bank.start,
-            bank.header(),
-            0,
-            &bank.name(),
-        )? {
+        if !self.write_record(Bank::unnamed(bank.start), bank.start, bank.header(), 0, &bank.name())? {
             return Err(JournalError::Unreliable);
         }
         (self.bank, self.at, self.cursor) = (bank, at, cursor);
@@ -56,9 +46,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
             } else if from == 0 {
                 continue;
             } else {
-                head = self
-                    .check(self.bank, from, &mut [])?
-                    .ok_or(RegionError::Corrupt)?;
+                head = self.check(self.bank, from, &mut [])?.ok_or(RegionError::Corrupt)?;
             }
             let size = Self::padded(head.total());
             if size > self.end(bank) - cursor {

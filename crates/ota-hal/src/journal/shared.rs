@@ -24,11 +24,7 @@ impl<'a, F: Flash, const UNIT: usize> SharedJournal<'a, F, UNIT> {
     ///
     /// # Errors
     /// As [`Journal::read`], and [`JournalError::Busy`].
-    pub fn read<'b>(
-        &self,
-        kind: Kind,
-        buf: &'b mut [u8],
-    ) -> Result<Option<&'b [u8]>, JournalError<F::Error>> {
+    pub fn read<'b>(&self, kind: Kind, buf: &'b mut [u8]) -> Result<Option<&'b [u8]>, JournalError<F::Error>> {
         self.borrow()?.read(kind, buf)
     }
     /// As [`Journal::append`].

@@ -19,23 +19,13 @@ fn copy(to: &mut [u8], from: &[u8]) {
 impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// Records start and end on multiples of this, so that every read and write is aligned.
     pub(super) const ALIGN: usize = {
-        let align = if F::WRITE_SIZE > F::READ_SIZE {
-            F::WRITE_SIZE
-        } else {
-            F::READ_SIZE
-        };
-        assert!(
-            F::WRITE_SIZE > 0 && F::READ_SIZE > 0,
-            "write size and read size must not be zero"
-        );
+        let align = if F::WRITE_SIZE > F::READ_SIZE { F::WRITE_SIZE } else { F::READ_SIZE };
+        assert!(F::WRITE_SIZE > 0 && F::READ_SIZE > 0, "write size and read size must not be zero");
         assert!(
             align.is_multiple_of(F::WRITE_SIZE) && align.is_multiple_of(F::READ_SIZE),
             "one of write and read size must divide the other"
         );
-        assert!(
-            UNIT >= 16 && UNIT >= align,
-            "give the journal a larger UNIT: at least 16 and the write size"
-        );
+        assert!(UNIT >= 16 && UNIT >= align, "give the journal a larger UNIT: at least 16 and the write size");
         align
     };
     /// A bank header with its padding.
@@ -59,11 +49,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     }
 
     /// Fills `bytes`; `false` when the cells hold no valid data.
-    pub(super) fn load(
-        &mut self,
-        at: u32,
-        bytes: &mut [u8],
-    ) -> Result<bool, RegionError<F::Error>> {
+    pub(super) fn load(&mut self, at: u32, bytes: &mut [u8]) -> Result<bool, RegionError<F::Error>> {
         match self.region.read(at, bytes) {
             Ok(()) => Ok(true),
             Err(RegionError::Corrupt) => Ok(false),
@@ -72,11 +58,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     }
 
     /// Whether every byte from `at` to `end` is erased.
-    pub(super) fn is_blank(
-        &mut self,
-        mut at: u32,
-        end: u32,
-    ) -> Result<bool, RegionError<F::Error>> {
+    pub(super) fn is_blank(&mut self, mut at: u32, end: u32) -> Result<bool, RegionError<F::Error>> {
         let mut buffer = [0; UNIT];
         while at < end {
             let len = (Self::CHUNK as u32).min(end - at);
@@ -92,12 +74,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     }
 
     /// The head of the record of `bank` at `at` if it is whole. Its payload goes to `out`, as far as that reaches.
-    pub(super) fn check(
-        &mut self,
-        bank: Bank,
-        at: u32,
-        out: &mut [u8],
-    ) -> Result<Option<Head>, RegionError<F::Error>> {
+    pub(super) fn check(&mut self, bank: Bank, at: u32, out: &mut [u8]) -> Result<Option<Head>, RegionError<F::Error>> {
         let mut buffer = [0; UNIT];
         let room = self.end(bank) - at;
         let (mut pos, mut len) = (0, Self::FIRST as u32);
@@ -119,16 +96,10 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
                 break;
             };
             let unseen = head.total() - pos;
-            let body = chunk
-                .get(skip as usize..unseen.min(len) as usize)
-                .unwrap_or_default();
+            let body = chunk.get(skip as usize..unseen.min(len) as usize).unwrap_or_default();
             head.sum = crc::update(head.sum, body);
             // Payload byte n stands at n + HEAD.
-            copy(
-                out.get_mut((pos + skip - HEAD) as usize..)
-                    .unwrap_or_default(),
-                body,
-            );
+            copy(out.get_mut((pos + skip - HEAD) as usize..).unwrap_or_default(), body);
             if unseen <= len {
                 return Ok((head.seal(at, bank.generation) == *seal).then_some(*head));
             }
@@ -159,9 +130,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
                 self.region.read(from + pos, chunk)?;
             } else {
                 chunk.fill(F::ERASE_VALUE);
-                let rest = payload
-                    .get((pos + skip - HEAD) as usize..)
-                    .unwrap_or_default();
+                let rest = payload.get((pos + skip - HEAD) as usize..).unwrap_or_default();
                 copy(chunk.get_mut(skip as usize..).unwrap_or_default(), rest);
             }
             if pos == 0 {
@@ -173,8 +142,6 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
             skip = 0;
         }
         // The CRC read from flash stands for the comparison: it costs no second buffer.
-        Ok(self
-            .check(bank, at, &mut [])?
-            .is_some_and(|read| read.sum == head.sum))
+        Ok(self.check(bank, at, &mut [])?.is_some_and(|read| read.sum == head.sum))
     }
 }

@@ -32,19 +32,11 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
 
     /// Cuts the power at operation `op`, counted from the last [`SimFlash::reset_counters`].
     pub fn cut_at(&mut self, op: u64, tear: Tear) {
-        self.events.push(Event {
-            op,
-            tear,
-            cut: true,
-        });
+        self.events.push(Event { op, tear, cut: true });
     }
     /// Makes operation `op` fail after it got as far as `tear`; the power stays.
     pub fn fail_at(&mut self, op: u64, tear: Tear) {
-        self.events.push(Event {
-            op,
-            tear,
-            cut: false,
-        });
+        self.events.push(Event { op, tear, cut: false });
     }
     /// Makes read number `read` fail.
     pub fn fail_read_at(&mut self, read: u64) {

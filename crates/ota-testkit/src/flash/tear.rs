@@ -90,15 +90,8 @@ mod tests {
             let prefix = torn(Tear::Prefix, seed);
             assert!(prefix.is_sorted() && prefix[63] == 0xFF, "seed {seed}");
             let suffix = torn(Tear::Suffix, seed);
-            assert!(
-                suffix.iter().rev().is_sorted() && suffix[0] == 0xFF,
-                "seed {seed}"
-            );
-            assert!(
-                torn(Tear::Units, seed)
-                    .chunks(8)
-                    .all(|unit| unit == [0; 8] || unit == [0xFF; 8])
-            );
+            assert!(suffix.iter().rev().is_sorted() && suffix[0] == 0xFF, "seed {seed}");
+            assert!(torn(Tear::Units, seed).chunks(8).all(|unit| unit == [0; 8] || unit == [0xFF; 8]));
         }
     }
 

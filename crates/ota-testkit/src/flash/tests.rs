@@ -15,10 +15,7 @@ fn writes_and_erases() {
     assert_eq!(read(&mut flash, 8), [1, 2, 3, 4, 0xFF, 0xFF, 0xFF, 0xFF]);
     flash.erase(0, 128).unwrap();
     assert_eq!(read(&mut flash, 8), [0xFF; 8]);
-    assert_eq!(
-        (flash.wear(0), flash.wear(1), flash.wear(2), flash.ops()),
-        (1, 1, 0, 2)
-    );
+    assert_eq!((flash.wear(0), flash.wear(1), flash.wear(2), flash.ops()), (1, 1, 0, 2));
     assert_eq!(flash.violation(), None);
 }
 
@@ -31,34 +28,13 @@ fn refuses_what_the_part_cannot_do() {
         assert_eq!(Some(error), flash.violation().map(SimError::Violation));
         flash.violation().unwrap()
     };
-    assert_eq!(
-        refused(|f| f.write(0, &[0; 4])),
-        Violation::Rewritten { at: 0 }
-    );
-    assert_eq!(
-        refused(|f| f.write(6, &[0; 4])),
-        Violation::NotAligned { at: 6, len: 4 }
-    );
-    assert_eq!(
-        refused(|f| f.write(4, &[0; 3])),
-        Violation::NotAligned { at: 4, len: 3 }
-    );
-    assert_eq!(
-        refused(|f| f.write(256, &[0; 4])),
-        Violation::OutOfBounds { at: 256, len: 4 }
-    );
-    assert_eq!(
-        refused(|f| f.erase(0, 32)),
-        Violation::NotAligned { at: 0, len: 32 }
-    );
-    assert_eq!(
-        refused(|f| f.erase(0, 512)),
-        Violation::OutOfBounds { at: 0, len: 512 }
-    );
-    assert_eq!(
-        refused(|f| f.erase(128, 64)),
-        Violation::NotAligned { at: 128, len: 0 }
-    );
+    assert_eq!(refused(|f| f.write(0, &[0; 4])), Violation::Rewritten { at: 0 });
+    assert_eq!(refused(|f| f.write(6, &[0; 4])), Violation::NotAligned { at: 6, len: 4 });
+    assert_eq!(refused(|f| f.write(4, &[0; 3])), Violation::NotAligned { at: 4, len: 3 });
+    assert_eq!(refused(|f| f.write(256, &[0; 4])), Violation::OutOfBounds { at: 256, len: 4 });
+    assert_eq!(refused(|f| f.erase(0, 32)), Violation::NotAligned { at: 0, len: 32 });
+    assert_eq!(refused(|f| f.erase(0, 512)), Violation::OutOfBounds { at: 0, len: 512 });
+    assert_eq!(refused(|f| f.erase(128, 64)), Violation::NotAligned { at: 128, len: 0 });
 }
 
 #[test]
@@ -66,25 +42,16 @@ fn bits_only_leave_their_erased_value() {
     let mut flash = Part::new(64).with_rule(WriteRule::Clear);
     flash.write(0, &[0xF0; 4]).unwrap();
     flash.write(0, &[0x30; 4]).unwrap();
-    assert_eq!(
-        flash.write(0, &[0x30, 0x31, 0, 0]),
-        Err(SimError::Violation(Violation::Unerased { at: 1 }))
-    );
+    assert_eq!(flash.write(0, &[0x30, 0x31, 0, 0]), Err(SimError::Violation(Violation::Unerased { at: 1 })));
 
     let mut flash = SimFlash::<4, 0x00, 64>::new(64).with_rule(WriteRule::Twice);
     assert_eq!(flash.cells(), [0; 64]);
     flash.write(0, &[0x0F; 4]).unwrap();
     flash.write(0, &[0x1F; 4]).unwrap();
-    assert_eq!(
-        flash.write(0, &[0x1F; 4]),
-        Err(SimError::Violation(Violation::Rewritten { at: 0 }))
-    );
+    assert_eq!(flash.write(0, &[0x1F; 4]), Err(SimError::Violation(Violation::Rewritten { at: 0 })));
     let mut flash = SimFlash::<4, 0x00, 64>::new(64).with_rule(WriteRule::Clear);
     flash.write(0, &[0x0F; 4]).unwrap();
-    assert_eq!(
-        flash.write(0, &[0x0E; 4]),
-        Err(SimError::Violation(Violation::Unerased { at: 0 }))
-    );
+    assert_eq!(flash.write(0, &[0x0E; 4]), Err(SimError::Violation(Violation::Unerased { at: 0 })));
 }
 
 #[test]
@@ -94,13 +61,7 @@ fn uneven_sectors() {
     assert_eq!(flash.sector_at(127), (64, 64));
     assert_eq!(flash.sector_at(130), (128, 128));
     flash.erase(128, 256).unwrap();
-    assert_eq!(
-        flash.erase(128, 192),
-        Err(SimError::Violation(Violation::NotAligned {
-            at: 128,
-            len: 64
-        }))
-    );
+    assert_eq!(flash.erase(128, 192), Err(SimError::Violation(Violation::NotAligned { at: 128, len: 64 })));
     assert_eq!((flash.wear(2), flash.wear_max()), (1, 1));
 }
 
@@ -130,10 +91,7 @@ fn a_torn_erase_must_be_done_again() {
     assert_eq!(flash.erase(0, 64), Err(SimError::NoPower));
     flash.power_on();
     // Reads as erased, yet is not to be relied on.
-    assert_eq!(
-        flash.write(0, &[1; 4]),
-        Err(SimError::Violation(Violation::Rewritten { at: 0 }))
-    );
+    assert_eq!(flash.write(0, &[1; 4]), Err(SimError::Violation(Violation::Rewritten { at: 0 })));
     flash.erase(0, 64).unwrap();
     flash.write(0, &[1; 4]).unwrap();
 }
