@@ -224,14 +224,10 @@ fn has_scheme(reference: &[u8]) -> bool {
 }
 
 fn split_scheme(text: &str) -> Option<(bool, &str)> {
-    for (tls, scheme) in [(false, "http://"), (true, "https://")] {
-        if let Some((head, rest)) = text.split_at_checked(scheme.len())
-            && head.eq_ignore_ascii_case(scheme)
-        {
-            return Some((tls, rest));
-        }
-    }
-    None
+    let tls = matches!(text.as_bytes().get(4), Some(b's' | b'S'));
+    let scheme = if tls { "https://" } else { "http://" };
+    let (head, rest) = text.split_at_checked(scheme.len())?;
+    head.eq_ignore_ascii_case(scheme).then_some((tls, rest))
 }
 
 /// The host bare, the host as written, and what follows it.
@@ -256,18 +252,22 @@ fn check_name(host: &str) -> Result<(), UrlError> {
         return Err(UrlError::Host);
     }
     // A name cannot end in a number: `1.2.3` and `127.1` are addresses gone wrong (RFC 3696 §2).
-    let last = host.rsplit('.').next().unwrap_or_default();
-    if last.bytes().all(|b| b.is_ascii_digit()) && !last.is_empty() && host.parse::<Ipv4Addr>().is_err() {
-        return Err(UrlError::Host);
-    }
-    Ok(())
+    let digits = host.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let before = host.len().checked_sub(digits + 1).and_then(|at| host.as_bytes().get(at));
+    let number = digits > 0 && matches!(before, None | Some(b'.'));
+    if number && host.parse::<Ipv4Addr>().is_err() { Err(UrlError::Host) } else { Ok(()) }
 }
 
 fn read_port(digits: &str) -> Result<u16, UrlError> {
-    if digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(UrlError::Port);
+    let mut port = 0u16;
+    for byte in digits.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 || (port == 0 && digit == 0) {
+            return Err(UrlError::Port);
+        }
+        port = port.checked_mul(10).and_then(|port| port.checked_add(u16::from(digit))).ok_or(UrlError::Port)?;
     }
-    digits.parse().map_err(|_| UrlError::Port)
+    if port == 0 { Err(UrlError::Port) } else { Ok(port) }
 }
 
 fn check_characters(text: &[u8]) -> Result<(), UrlError> {

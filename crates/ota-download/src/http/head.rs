@@ -108,20 +108,22 @@ enum Field {
 }
 
 impl Field {
+    /// The names, in a table: as a `match` they would be compared by 800 bytes of code.
+    const NAMES: [(&'static [u8], Self); 10] = [
+        (b"content-length", Self::ContentLength),
+        (b"content-range", Self::ContentRange),
+        (b"content-encoding", Self::ContentEncoding),
+        (b"transfer-encoding", Self::TransferEncoding),
+        (b"etag", Self::ETag),
+        (b"location", Self::Location),
+        (b"last-modified", Self::LastModified),
+        (b"date", Self::Date),
+        (b"retry-after", Self::RetryAfter),
+        (b"content-type", Self::ContentType),
+    ];
+
     fn of(name: &[u8]) -> Self {
-        match name {
-            b"content-length" => Self::ContentLength,
-            b"content-range" => Self::ContentRange,
-            b"content-encoding" => Self::ContentEncoding,
-            b"transfer-encoding" => Self::TransferEncoding,
-            b"etag" => Self::ETag,
-            b"location" => Self::Location,
-            b"last-modified" => Self::LastModified,
-            b"date" => Self::Date,
-            b"retry-after" => Self::RetryAfter,
-            b"content-type" => Self::ContentType,
-            _ => Self::Other,
-        }
+        Self::NAMES.iter().find(|(known, _)| *known == name).map_or(Self::Other, |(_, field)| *field)
     }
     const fn single(self) -> bool {
         (self as u8) < (Self::LastModified as u8)
@@ -148,11 +150,6 @@ impl Head {
     /// What was read so far; meaningful once [`Progress::Done`] was returned.
     pub const fn answer(&self) -> &Answer {
         &self.answer
-    }
-
-    /// The answer, when [`Progress::Done`] was returned.
-    pub fn into_answer(self) -> Answer {
-        self.answer
     }
 
     /// Takes bytes. The `Location` value goes to `location`, the same buffer in every call.
@@ -194,7 +191,7 @@ impl Head {
 
     /// A line that begins with a space (folding, RFC 9112 §5.2) and a space before the colon fail here: no token bytes.
     fn push_name(&mut self, byte: u8) -> Result<(), PeerError> {
-        if !(byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)) {
+        if !is_token(byte) {
             return Err(PeerError::Head);
         }
         if self.state == State::LineStart {
@@ -340,6 +337,13 @@ fn entity_tag(value: &[u8]) -> Validator {
 
 fn date(value: &[u8]) -> Date {
     if is_date(value) { Date::from_slice(value).unwrap_or_default() } else { Date::new() }
+}
+
+/// A byte of a field name (RFC 9110 §5.6.2), by one bit for each ASCII character.
+fn is_token(byte: u8) -> bool {
+    const TOKENS: [u32; 4] = [0, 0x03FF_6CFA, 0xC7FF_FFFE, 0x57FF_FFFF];
+    let word = TOKENS.get(usize::from(byte >> 5)).copied().unwrap_or(0);
+    word >> (byte & 31) & 1 != 0
 }
 
 /// A byte that may stand in a line: no controls but the tab, so no NUL and no lone carriage return (RFC 9110 §5.5).

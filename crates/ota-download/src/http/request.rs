@@ -51,104 +51,87 @@ impl<'a> Ask<'a> {
 /// );
 /// assert_eq!(head.copy(n, &mut bytes), 0);
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct RequestHead<'a> {
-    slash: &'static str,
-    target: &'a str,
-    authority: &'a str,
+    url: Url<'a>,
+    ask: Ask<'a>,
     user_agent: &'a str,
-    range: &'static str,
-    first: Decimal,
-    last: Decimal,
-    range_end: &'static str,
-    if_range: &'a [u8],
 }
 
 impl<'a> RequestHead<'a> {
     /// Prepares the head. A `user_agent` with control bytes is left empty.
     pub fn new(url: &Url<'a>, ask: &Ask<'a>, user_agent: &'a str) -> Self {
-        let ranged = ask.ranged();
-        let last = ask.end.and_then(|end| end.checked_sub(1));
         let clean = user_agent.bytes().all(|b| (b' '..=0x7E).contains(&b));
-        Self {
-            slash: if url.target().starts_with('/') { "" } else { "/" },
-            target: url.target(),
-            authority: url.authority(),
-            user_agent: if clean { user_agent } else { "" },
-            range: if ranged { "Range: bytes=" } else { "" },
-            first: if ranged { Decimal::new(ask.offset) } else { Decimal::EMPTY },
-            last: last.map_or(Decimal::EMPTY, Decimal::new),
-            range_end: if ranged { "\r\n" } else { "" },
-            if_range: ask.if_range().unwrap_or_default(),
-        }
+        Self { url: *url, ask: *ask, user_agent: if clean { user_agent } else { "" } }
     }
 
     /// Copies what fits into `out`, from byte `from` of the head on; returns how many bytes. 0 when all is copied.
     pub fn copy(&self, from: usize, out: &mut [u8]) -> usize {
-        let (mut skip, mut filled) = (from, 0);
-        for part in self.parts() {
-            let rest = part.get(skip..).unwrap_or_default();
-            skip = skip.saturating_sub(part.len());
-            let room = out.get_mut(filled..).unwrap_or_default();
-            for (to, byte) in room.iter_mut().zip(rest) {
-                *to = *byte;
-                filled += 1;
+        let mut to = Window { skip: from, out, filled: 0 };
+        to.put(b"GET ");
+        if !self.url.target().starts_with('/') {
+            to.put(b"/");
+        }
+        to.put(self.url.target().as_bytes());
+        to.put(b" HTTP/1.1\r\nHost: ");
+        to.put(self.url.authority().as_bytes());
+        to.put(b"\r\nUser-Agent: ");
+        to.put(self.user_agent.as_bytes());
+        // One connection a request: a body that ended early or late can then never be taken for the next one.
+        to.put(b"\r\nAccept-Encoding: identity\r\nConnection: close\r\n");
+        if self.ask.ranged() {
+            to.put(b"Range: bytes=");
+            to.put_decimal(self.ask.offset);
+            to.put(b"-");
+            if let Some(last) = self.ask.end.and_then(|end| end.checked_sub(1)) {
+                to.put_decimal(last);
+            }
+            to.put(b"\r\n");
+        }
+        if let Some(validator) = self.ask.if_range() {
+            to.put(b"If-Range: ");
+            to.put(validator);
+            to.put(b"\r\n");
+        }
+        to.put(b"\r\n");
+        to.filled
+    }
+}
+
+/// Lets through what lies in one window of a longer text.
+struct Window<'o> {
+    skip: usize,
+    out: &'o mut [u8],
+    filled: usize,
+}
+
+impl Window<'_> {
+    #[inline(never)]
+    fn put(&mut self, part: &[u8]) {
+        for byte in part {
+            if self.skip > 0 {
+                self.skip -= 1;
+            } else if let Some(slot) = self.out.get_mut(self.filled) {
+                *slot = *byte;
+                self.filled += 1;
             }
         }
-        filled
     }
 
-    fn parts(&self) -> [&[u8]; 17] {
-        let dash = if self.range.is_empty() { "" } else { "-" };
-        let (tag, tag_end) = if self.if_range.is_empty() { ("", "") } else { ("If-Range: ", "\r\n") };
-        [
-            b"GET ",
-            self.slash.as_bytes(),
-            self.target.as_bytes(),
-            b" HTTP/1.1\r\nHost: ",
-            self.authority.as_bytes(),
-            b"\r\nUser-Agent: ",
-            self.user_agent.as_bytes(),
-            // One connection a request: a body that ended early or late can then never be taken for the next one.
-            b"\r\nAccept-Encoding: identity\r\nConnection: close\r\n",
-            self.range.as_bytes(),
-            self.first.digits(),
-            dash.as_bytes(),
-            self.last.digits(),
-            self.range_end.as_bytes(),
-            tag.as_bytes(),
-            self.if_range,
-            tag_end.as_bytes(),
-            b"\r\n",
-        ]
-    }
-}
-
-/// Decimal digits of a number, without the formatting machinery.
-#[derive(Debug)]
-struct Decimal {
-    digits: [u8; 10],
-    start: u8,
-}
-
-impl Decimal {
-    const EMPTY: Self = Self { digits: [0; 10], start: 10 };
-
-    fn new(mut number: u32) -> Self {
-        let mut decimal = Self::EMPTY;
-        for slot in decimal.digits.iter_mut().rev() {
+    /// Decimal digits, without the formatting machinery.
+    #[inline(never)]
+    fn put_decimal(&mut self, mut number: u32) {
+        let mut digits = [b'0'; 10];
+        let mut start = digits.len();
+        for slot in digits.iter_mut().rev() {
             *slot = b'0' + (number % 10) as u8;
             number /= 10;
-            decimal.start -= 1;
+            start -= 1;
             if number == 0 {
                 break;
             }
         }
-        decimal
-    }
-
-    fn digits(&self) -> &[u8] {
-        self.digits.get(usize::from(self.start)..).unwrap_or_default()
+        self.put(digits.get(start..).unwrap_or_default());
     }
 }
 
@@ -204,8 +187,9 @@ mod tests {
 
     #[test]
     fn digits() {
-        for number in [0, 1, 9, 10, 4095, u32::MAX] {
-            assert_eq!(Decimal::new(number).digits(), std::format!("{number}").as_bytes());
+        for number in [1, 9, 10, 4095, 1_000_000_000, u32::MAX] {
+            let text = text("http://h/", &Ask { offset: number, ..WHOLE }, "", 7);
+            assert!(text.contains(&std::format!("Range: bytes={number}-\r\n")), "{text}");
         }
     }
 }

@@ -1,8 +1,6 @@
 //! The driver: sockets on one side, the core on the other.
 
-use super::{
-    Answer, Ask, Body, Head, HttpConfig, HttpError, PeerError, Progress, RequestHead, SCRATCH_MIN, Verdict, judge,
-};
+use super::{Ask, Body, Head, HttpConfig, HttpError, PeerError, Progress, RequestHead, SCRATCH_MIN, Verdict, judge};
 use crate::connect::{Connect, ConnectError};
 use crate::url::{Url, UrlError, resolve_in};
 use crate::{Failure, Opened, Request, Source, SourceError};
@@ -70,8 +68,9 @@ impl<'s, C: Connect> HttpSource<'s, C> {
             secure = url.tls();
             let mut socket = self.connect.connect(url.host(), url.port(), secure).await.map_err(connect_error)?;
             send(&mut socket, &RequestHead::new(&url, ask, self.config.user_agent), io).await?;
-            let (answer, early) = receive(&mut socket, self.config.head_max, io, location).await?;
-            match judge(ask, &answer, &self.config)? {
+            let mut head = Head::new(self.config.head_max);
+            let early = receive(&mut socket, &mut head, io, location).await?;
+            match judge(ask, head.answer(), &self.config)? {
                 Verdict::Body(opened, mut body) => {
                     let payload = body.accept(io.get_mut(early.clone()).unwrap_or_default())?;
                     let start = split + early.start;
@@ -176,21 +175,20 @@ async fn send<S: Write>(socket: &mut S, head: &RequestHead<'_>, io: &mut [u8]) -
     }
 }
 
-/// Reads a final response head; also where in `io` the raw body bytes lie that came with it.
+/// Reads a final response head; says where in `io` the raw body bytes lie that came with it.
 async fn receive<S: Read>(
     socket: &mut S,
-    head_max: u16,
+    head: &mut Head,
     io: &mut [u8],
     location: &mut [u8],
-) -> Result<(Answer, Range<usize>), HttpError<S::Error>> {
-    let mut head = Head::new(head_max);
+) -> Result<Range<usize>, HttpError<S::Error>> {
     loop {
         let n = socket.read(io).await.map_err(HttpError::Link)?;
         if n == 0 {
             return Err(HttpError::Closed);
         }
         if let Progress::Done(used) = head.feed(io.get(..n).unwrap_or_default(), location)? {
-            return Ok((head.into_answer(), used..n));
+            return Ok(used..n);
         }
     }
 }

@@ -20,7 +20,7 @@ fn read_in(text: &[u8], sizes: &[usize]) -> Result<(Answer, Vec<u8>, usize), Pee
         match head.feed(piece, &mut location)? {
             Progress::More => at += piece.len(),
             Progress::Done(used) => {
-                let answer = head.into_answer();
+                let answer = head.answer().clone();
                 let len = answer.location.unwrap_or(0);
                 return Ok((answer, location[..len].to_vec(), at + used));
             }
@@ -70,6 +70,17 @@ fn line_feeds_alone_end_lines_and_reasons_may_be_missing() {
     }
     let long = format!("HTTP/1.1 503 {}\r\n\r\n", "very ".repeat(50));
     assert_eq!(answer(&long).unwrap().status, 503);
+}
+
+#[test]
+fn names_are_tokens() {
+    for byte in 0..=255u8 {
+        let token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let mut text = b"HTTP/1.1 200 OK\r\nA".to_vec();
+        text.extend_from_slice(&[byte, b'B', b':', b'\r', b'\n', b'\r', b'\n']);
+        // A colon ends the name, and the rest is its value.
+        assert_eq!(read_in(&text, &[usize::MAX]).is_ok(), token || byte == b':', "{byte}");
+    }
 }
 
 #[test]
