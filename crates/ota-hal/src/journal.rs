@@ -16,9 +16,10 @@ mod store;
 pub use error::JournalError;
 pub use shared::SharedJournal;
 
-use crate::{Flash, Region, RegionError};
+use crate::{Flash, Region};
 use bank::Bank;
 use record::{Head, KINDS, Mark};
+use store::Place;
 
 /// What a record is about. The journal keeps the latest record of each kind; it does not look inside.
 ///
@@ -90,7 +91,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// Reads the latest record of `kind` into `buf` and returns its bytes; `None` when there is none.
     ///
     /// The record's CRC is checked again. One that decayed since the mount is
-    /// [`RegionError::Corrupt`]; mounting again makes the journal usable, without that record.
+    /// [`crate::RegionError::Corrupt`]; mounting again makes the journal usable, without that record.
     ///
     /// # Errors
     /// [`JournalError::BufferTooSmall`] or [`JournalError::Flash`].
@@ -99,7 +100,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         if at == 0 {
             return Ok(None);
         }
-        let head = self.check(self.bank, at, buf)?.ok_or(RegionError::Corrupt)?;
+        let head = self.check(at, self.bank.generation, buf)?;
         let needed = usize::from(head.len);
         buf.get(..needed).map(Some).ok_or(JournalError::BufferTooSmall { needed })
     }
@@ -136,27 +137,28 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
 
     /// Appends to the current bank; to the other one when there is no room or what was written does not read back.
     fn put(&mut self, head: Head, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
-        let at = self.cursor;
-        let size = Self::padded(head.total());
-        if size <= self.end(self.bank) - at {
-            let written = self.write_record(self.bank, at, head, 0, payload);
-            if matches!(written, Ok(true)) {
-                self.cursor = at + size;
-                self.set_at(head, at);
+        let to = Place { at: self.cursor, generation: self.bank.generation };
+        let end = self.end(self.bank);
+        if Self::padded(head.total()) <= end - to.at {
+            if self.write_record(to, &head, 0, payload).is_ok() {
+                self.advance(head);
                 return Ok(());
             }
             // Whatever the driver said, these cells are not to be programmed twice.
-            self.cursor = self.end(self.bank);
+            self.cursor = end;
         }
-        self.rotate(head, payload)
+        self.rotate(&head, payload)
+    }
+
+    /// The record at the cursor is whole: it is its kind's latest.
+    fn advance(&mut self, head: Head) {
+        if let Some(slot) = self.at.get_mut(usize::from(head.kind)) {
+            *slot = head.live_at(self.cursor);
+        }
+        self.cursor += Self::padded(head.total());
     }
 
     fn at(&self, kind: usize) -> u32 {
         self.at.get(kind).copied().unwrap_or(0)
-    }
-    fn set_at(&mut self, head: Head, at: u32) {
-        if let Some(slot) = self.at.get_mut(usize::from(head.kind)) {
-            *slot = head.live_at(at);
-        }
     }
 }

@@ -93,6 +93,7 @@ impl<F: Flash> Region<F> {
     ///
     /// # Errors
     /// [`RegionError`]; on [`RegionError::Flash`] the range holds any mix of old and new bits.
+    #[inline(never)]
     pub fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), RegionError<F::Error>> {
         let at = self.absolute(offset, bytes.len())?;
         self.flash.write(at, bytes).map_err(Self::fault)
@@ -109,6 +110,7 @@ impl<F: Flash> Region<F> {
     ///
     /// # Errors
     /// [`RegionError`].
+    #[inline(never)]
     pub fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), RegionError<F::Error>> {
         let at = self.absolute(offset, bytes.len())?;
         self.flash.read(at, bytes).map_err(Self::fault)

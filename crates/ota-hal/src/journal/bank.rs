@@ -36,10 +36,8 @@ impl Bank {
         ahead != 0 && ahead < 1 << 31
     }
 
-    /// As what the header record is sealed: the generation is not known before it is read.
-    pub(super) const fn unnamed(start: u32) -> Self {
-        Self { start, generation: 0 }
-    }
+    /// The generation that the header itself is sealed with: it is not known before the header is read.
+    pub(super) const UNNAMED: u32 = 0;
 
     /// The payload of the header.
     pub(super) fn name(self) -> [u8; NAME] {

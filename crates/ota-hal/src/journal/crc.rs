@@ -7,6 +7,7 @@
 pub(super) const INIT: u32 = 0xFFFF_FFFF;
 
 /// The register after `bytes`. The CRC is its complement.
+#[inline(never)]
 pub(super) fn update(mut register: u32, bytes: &[u8]) -> u32 {
     for byte in bytes {
         register ^= u32::from(*byte);

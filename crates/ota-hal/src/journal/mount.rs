@@ -30,25 +30,31 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// The bank at `start`, if its header is whole.
     fn read_header(&mut self, start: u32) -> Result<Option<Bank>, RegionError<F::Error>> {
         let mut name = [0; NAME];
-        let head = self.check(Bank::unnamed(start), start, &mut name)?;
-        Ok(head.and_then(|head| Bank::from_name(start, head, name)))
+        match self.check(start, Bank::UNNAMED, &mut name) {
+            Ok(head) => Ok(Bank::from_name(start, head, name)),
+            Err(RegionError::Corrupt) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Walks the records of `bank` up to the first that is not whole.
     fn scan(&mut self, bank: Bank) -> Result<(), RegionError<F::Error>> {
         self.bank = bank;
-        let mut at = bank.start + Self::HEADER;
-        while let Some(head) = self.check(bank, at, &mut [])? {
-            if usize::from(head.kind) >= KINDS {
-                break;
+        let end = self.end(bank);
+        self.cursor = bank.start + Self::HEADER;
+        while self.cursor < end {
+            match self.check(self.cursor, bank.generation, &mut []) {
+                Ok(head) if usize::from(head.kind) < KINDS => self.advance(head),
+                Ok(_) | Err(RegionError::Corrupt) => break,
+                Err(error) => return Err(error),
             }
-            self.set_at(head, at);
-            at += Self::padded(head.total());
         }
         // A tail that is not blank is a torn record. Its cells may be half programmed, even those that read as
         // erased: nothing more goes into this bank.
-        let end = self.end(bank);
-        self.cursor = if self.is_blank(at, end)? { at } else { end };
+        match self.check_blank(self.cursor, end) {
+            Err(RegionError::Corrupt) => self.cursor = end,
+            other => other?,
+        }
         Ok(())
     }
 }

@@ -1,63 +1,68 @@
 //! Moving the live records to the other bank.
 
+use super::bank::Bank;
 use super::record::{Head, KINDS};
-use super::{Bank, Journal, JournalError};
+use super::store::Place;
+use super::{Journal, JournalError};
 use crate::{Flash, RegionError};
+
+/// What did not read back right after it was written is not a lost record but a worn-out part.
+fn worn<E>(error: RegionError<E>) -> JournalError<E> {
+    if matches!(error, RegionError::Corrupt) { JournalError::Unreliable } else { JournalError::Flash(error) }
+}
 
 impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// Opens the other bank with the live records and `new` in the place of its kind's.
     ///
     /// The current bank is only read. The header, written last, is the one moment at which the new bank takes over.
-    pub(super) fn rotate(&mut self, new: Head, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
+    pub(super) fn rotate(&mut self, new: &Head, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
         let old = self.bank;
         let bank = old.next(self.half());
         let mut at = [0; KINDS];
         // First without touching anything: every live record must be readable and all of them must fit.
         self.copy_live(bank, new, None, &mut at)?;
         self.region.erase(bank.start, self.half())?;
-        if !self.is_blank(bank.start, self.end(bank))? {
-            return Err(JournalError::Unreliable);
-        }
+        self.check_blank(bank.start, self.end(bank)).map_err(worn)?;
         let cursor = self.copy_live(bank, new, Some(payload), &mut at)?;
         // From here on the header may be on flash, whatever the driver reports: the old bank takes no more records,
         // or a later mount would not see them.
         self.cursor = self.end(old);
-        if !self.write_record(Bank::unnamed(bank.start), bank.start, bank.header(), 0, &bank.name())? {
-            return Err(JournalError::Unreliable);
-        }
+        let place = Place { at: bank.start, generation: Bank::UNNAMED };
+        self.write_record(place, &bank.header(), 0, &bank.name()).map_err(worn)?;
         (self.bank, self.at, self.cursor) = (bank, at, cursor);
         Ok(())
     }
 
     /// Copies the live records, with `new` in the place of its kind's, to `bank`, and returns where they end. Without
     /// a payload it only looks whether that would work.
+    #[inline(never)]
     fn copy_live(
         &mut self,
         bank: Bank,
-        new: Head,
+        new: &Head,
         payload: Option<&[u8]>,
         places: &mut [u32; KINDS],
     ) -> Result<u32, JournalError<F::Error>> {
         let mut cursor = bank.start + Self::HEADER;
-        for (kind, (place, mut from)) in places.iter_mut().zip(self.at).enumerate() {
-            let mut head = new;
+        for (kind, place) in places.iter_mut().enumerate() {
+            let mut from = self.at(kind);
+            let mut head = *new;
             if kind == usize::from(new.kind) {
                 from = 0;
             } else if from == 0 {
                 continue;
             } else {
-                head = self.check(self.bank, from, &mut [])?.ok_or(RegionError::Corrupt)?;
+                head = self.check(from, self.bank.generation, &mut [])?;
             }
             let size = Self::padded(head.total());
             if size > self.end(bank) - cursor {
                 return Err(JournalError::TooLarge);
             }
             if let Some(payload) = payload {
-                if !self.write_record(bank, cursor, head, from, payload)? {
-                    return Err(JournalError::Unreliable);
-                }
-                *place = head.live_at(cursor);
+                let to = Place { at: cursor, generation: bank.generation };
+                self.write_record(to, &head, from, payload).map_err(worn)?;
             }
+            *place = head.live_at(cursor);
             cursor += size;
         }
         Ok(cursor)

@@ -9,11 +9,24 @@ const fn round_up(len: usize, unit: usize) -> usize {
     len.div_ceil(unit) * unit
 }
 
+#[inline(never)]
 /// Copies `from` to the front of `to`, as far as both reach.
 fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }
+}
+
+/// The first `len` bytes of a buffer that has so many.
+fn front(buffer: &mut [u8], len: u32) -> &mut [u8] {
+    buffer.get_mut(..len as usize).unwrap_or_default()
+}
+
+/// Where a record goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) at: u32,
+    pub(super) generation: u32,
 }
 
 impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
@@ -48,84 +61,70 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         len.next_multiple_of(Self::ALIGN as u32)
     }
 
-    /// Fills `bytes`; `false` when the cells hold no valid data.
-    pub(super) fn load(&mut self, at: u32, bytes: &mut [u8]) -> Result<bool, RegionError<F::Error>> {
-        match self.region.read(at, bytes) {
-            Ok(()) => Ok(true),
-            Err(RegionError::Corrupt) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whether every byte from `at` to `end` is erased.
-    pub(super) fn is_blank(&mut self, mut at: u32, end: u32) -> Result<bool, RegionError<F::Error>> {
+    /// Whether every byte from `at` to `end` is erased: [`RegionError::Corrupt`] if not.
+    pub(super) fn check_blank(&mut self, mut at: u32, end: u32) -> Result<(), RegionError<F::Error>> {
         let mut buffer = [0; UNIT];
         while at < end {
             let len = (Self::CHUNK as u32).min(end - at);
-            let Some(chunk) = buffer.get_mut(..len as usize) else {
-                return Ok(false);
-            };
-            if !self.load(at, chunk)? || chunk.iter().any(|byte| *byte != F::ERASE_VALUE) {
-                return Ok(false);
+            let chunk = front(&mut buffer, len);
+            self.region.read(at, chunk)?;
+            if chunk.iter().any(|byte| *byte != F::ERASE_VALUE) {
+                return Err(RegionError::Corrupt);
             }
             at += len;
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// The head of the record of `bank` at `at` if it is whole. Its payload goes to `out`, as far as that reaches.
-    pub(super) fn check(&mut self, bank: Bank, at: u32, out: &mut [u8]) -> Result<Option<Head>, RegionError<F::Error>> {
+    /// The head of the record at `at` in a bank of this generation; [`RegionError::Corrupt`] if it is not whole. Its
+    /// payload goes to `out`, as far as that reaches. `at` must not be the end of a bank.
+    #[inline(never)]
+    pub(super) fn check(&mut self, at: u32, generation: u32, out: &mut [u8]) -> Result<Head, RegionError<F::Error>> {
         let mut buffer = [0; UNIT];
-        let room = self.end(bank) - at;
-        let (mut pos, mut len) = (0, Self::FIRST as u32);
-        let mut found: Option<(Head, u32)> = None;
-        while pos + len <= room {
-            let Some(chunk) = buffer.get_mut(..len as usize) else {
-                break;
-            };
-            if !self.load(at + pos, chunk)? {
-                break;
-            }
-            let skip = if pos == 0 {
-                found = Head::decode(chunk);
-                HEAD
-            } else {
-                0
-            };
-            let Some((head, seal)) = found.as_mut() else {
-                break;
-            };
-            let unseen = head.total() - pos;
-            let body = chunk.get(skip as usize..unseen.min(len) as usize).unwrap_or_default();
+        let half = self.half();
+        let room = if at < half { half - at } else { half * 2 - at };
+        let (mut pos, mut len, mut skip) = (0, Self::FIRST as u32, HEAD);
+        if len > room {
+            return Err(RegionError::Corrupt);
+        }
+        let first = front(&mut buffer, len);
+        self.region.read(at, first)?;
+        let (mut head, seal) = Head::decode(first).ok_or(RegionError::Corrupt)?;
+        let total = head.total();
+        if total > room {
+            return Err(RegionError::Corrupt);
+        }
+        loop {
+            let body = front(&mut buffer, len.min(total - pos)).get(skip as usize..).unwrap_or_default();
             head.sum = crc::update(head.sum, body);
             // Payload byte n stands at n + HEAD.
             copy(out.get_mut((pos + skip - HEAD) as usize..).unwrap_or_default(), body);
-            if unseen <= len {
-                return Ok((head.seal(at, bank.generation) == *seal).then_some(*head));
-            }
             pos += len;
-            len = Self::padded(unseen - len).min(Self::CHUNK as u32);
+            if pos >= total {
+                break;
+            }
+            len = Self::padded(total - pos).min(Self::CHUNK as u32);
+            skip = 0;
+            self.region.read(at + pos, front(&mut buffer, len))?;
         }
-        Ok(None)
+        if head.seal(at, generation) == seal { Ok(head) } else { Err(RegionError::Corrupt) }
     }
 
-    /// Writes a record and reads it back: `false` when it did not take. The payload is that of the record at `from`,
-    /// or `payload` when `from` is 0.
+    /// Writes a record and reads it back: [`RegionError::Corrupt`] when it did not take. The payload is that of the
+    /// record at `from`, or `payload` when `from` is 0.
+    #[inline(never)]
     pub(super) fn write_record(
         &mut self,
-        bank: Bank,
-        at: u32,
-        head: Head,
+        to: Place,
+        head: &Head,
         from: u32,
         payload: &[u8],
-    ) -> Result<bool, RegionError<F::Error>> {
+    ) -> Result<(), RegionError<F::Error>> {
         let mut buffer = [0; UNIT];
         let size = Self::padded(head.total());
         let (mut pos, mut len, mut skip) = (0, Self::FIRST as u32, HEAD);
         while pos < size {
-            let Some(chunk) = buffer.get_mut(..len as usize) else {
-                break;
-            };
+            let chunk = front(&mut buffer, len);
             if from != 0 {
                 self.region.read(from + pos, chunk)?;
             } else {
@@ -134,14 +133,14 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
                 copy(chunk.get_mut(skip as usize..).unwrap_or_default(), rest);
             }
             if pos == 0 {
-                copy(chunk, &head.encode(at, bank.generation));
+                copy(chunk, &head.encode(to.at, to.generation));
             }
-            self.region.write(at + pos, chunk)?;
+            self.region.write(to.at + pos, chunk)?;
             pos += len;
             len = (size - pos).min(Self::CHUNK as u32);
             skip = 0;
         }
-        // The CRC read from flash stands for the comparison: it costs no second buffer.
-        Ok(self.check(bank, at, &mut [])?.is_some_and(|read| read.sum == head.sum))
+        // The CRC read from flash stands for the comparison: it costs no second buffer, and these cells were blank.
+        self.check(to.at, to.generation, &mut []).map(|_| ())
     }
 }
