@@ -61,7 +61,11 @@ pub fn payload(n: u8) -> Vec<u8> {
 
 /// Image `n`, version n.0.0, with this security counter.
 pub fn image_with(n: u8, counter: u32) -> Vec<u8> {
-    let payload = payload(n);
+    build(n, counter, &payload(n))
+}
+
+/// An image of this payload.
+pub fn build(n: u8, counter: u32, payload: &[u8]) -> Vec<u8> {
     let mut image = Vec::new();
     image.extend(0x96F3_B83D_u32.to_le_bytes());
     image.extend(0u32.to_le_bytes());
