@@ -1,0 +1,9 @@
+#![no_std]
+#![doc = include_str!("../README.md")]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod console;
+pub mod identity;
+pub mod product;

@@ -1,0 +1,115 @@
+//! Everything that differs from a microcontroller: sockets, stdin, the runtime.
+
+mod clock;
+mod net;
+mod online;
+mod shell;
+mod trace;
+
+use anyhow::Result;
+use clock::{Chance, Uptime};
+use net::Tcp;
+use online::{Link, broker};
+use ota_board_linux::{Board, Feeder, FileFlash, KeyRing, part};
+use ota_boot::Boot;
+use ota_download::{HttpConfig, HttpSource, http::SCRATCH};
+use ota_hal::{Journal, Kind, Reset, Shared, SharedJournal, Watchdog};
+use ota_service::{Agent, Buffers, ENVELOPE_BUFFER, Exit, Notice, Parts, Policy, SlotTarget, run_offline};
+use ota_transport::mqtt::Inbox;
+use otaapp::identity::{DeviceInfo, INFO_MAX};
+use otaapp::product::{Fault, Product};
+use shell::{After, Shell};
+use std::cell::RefCell;
+use std::time::Duration;
+use trace::Traced;
+
+/// The flash as its several users see it.
+type Flash<'a> = Shared<'a, FileFlash>;
+type Log = fn(Notice<'_>);
+/// The agent of this application.
+type Device<'a> =
+    Agent<'a, Boot<'a, Flash<'a>>, SlotTarget<'a, Flash<'a>, KeyRing>, Flash<'a>, KeyRing, Product<Log>, Chance>;
+
+/// A third of the board's shortest sensible watchdog period.
+const FEED_EVERY: Duration = Duration::from_millis(200);
+/// Room for a URL of 1 KiB; more would be fetched twice after a power cut.
+const READ_BUFFER: usize = 1536;
+const MESSAGE: usize = 4096;
+
+/// Runs the device until it resets.
+pub(crate) async fn run(board: Board) -> Result<()> {
+    let Board { flash, watchdog, mut reset, keys, identity, running } = board;
+    tokio::spawn(feed(watchdog));
+    let flash = RefCell::new(flash);
+    let journal = Journal::mount(part::journal(&flash)).map_err(|e| anyhow::anyhow!("journal: {e:?}"))?;
+    let journal = RefCell::new(journal);
+    let journal = SharedJournal::new(&journal);
+    let boot = Boot::new(journal, running);
+    let target = SlotTarget::new(part::slot(&flash, running.other()), running.other(), &keys, identity);
+    let app = Product::new(Fault::BUILT_IN, tell as Log);
+    let parts = Parts { boot, target, journal, keys: &keys, identity, app, entropy: Chance };
+    let mut envelope = [0; ENVELOPE_BUFFER];
+    let mut agent = Agent::new(parts, Policy { bare_image: true, ..Policy::new() }, &mut envelope);
+
+    let mut scratch = [0; SCRATCH];
+    let mut source = Traced::from_env(HttpSource::new(Tcp, &mut scratch, HttpConfig::default()))?;
+    let (mut message, mut data, mut inbox) = ([0; MESSAGE], [0; READ_BUFFER], [0; MESSAGE]);
+    let mut link = Link {
+        source: &mut source,
+        timer: &Uptime::start(),
+        buffers: Buffers { message: &mut message, data: &mut data },
+        inbox: Inbox::new(&mut inbox),
+        shell: Shell::new(boot, journal),
+        broker: broker(),
+    };
+    loop {
+        let mut record = [0; INFO_MAX];
+        let exit = match stored_identity(&journal, &mut record) {
+            Some(info) => link.online(&mut agent, &info).await,
+            None => alone(&mut link, &mut agent).await,
+        };
+        if exit == After::Reset {
+            reset.reset();
+        }
+    }
+}
+
+/// Without an identity there is no cloud: the console and a download that was under way.
+async fn alone(link: &mut Link<'_, '_, '_>, agent: &mut Device<'_>) -> After {
+    println!("no device identity: devinfo set PK DN DS");
+    loop {
+        let offline = run_offline(agent, link.source, link.timer, link.buffers.data);
+        let after = tokio::select! {
+            line = link.shell.line() => link.shell.execute(&line, agent, link.timer),
+            Exit::Reset | Exit::LinkLost = offline => After::Reset,
+        };
+        if after != After::Continue {
+            return after;
+        }
+    }
+}
+
+fn stored_identity<'b>(
+    journal: &SharedJournal<'_, Flash<'_>>,
+    record: &'b mut [u8; INFO_MAX],
+) -> Option<DeviceInfo<'b>> {
+    let record = journal.read(Kind::App, record).ok()??;
+    DeviceInfo::decode(record).inspect_err(|e| println!("{e}")).ok()
+}
+
+/// Feeds the watchdog as long as the executor turns: a task that blocks starves this one too.
+async fn feed(mut watchdog: Feeder) {
+    loop {
+        watchdog.feed();
+        tokio::time::sleep(FEED_EVERY).await;
+    }
+}
+
+fn tell(notice: Notice<'_>) {
+    match notice {
+        Notice::Downloading { percent } => println!("ota: {percent} %"),
+        Notice::Waiting { ms, reason } => println!("ota: {reason}; next try in {ms} ms"),
+        Notice::Failed { stage, text } => println!("ota: failed ({stage:?}): {text}"),
+        other => println!("ota: {other:?}"),
+    }
+}

@@ -1,0 +1,72 @@
+//! TCP for the broker and for downloads.
+
+use ota_download::{Connect, ConnectError};
+use std::io;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+
+/// Bytes the kernel may hold for us: a window like that of a small IP stack, so that what a power cut loses in
+/// buffers, and has to fetch again, is like on a small device too.
+const WINDOW: u32 = 4096;
+
+/// Plain TCP, without TLS.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tcp;
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Socket(TcpStream);
+
+impl Tcp {
+    /// Connects to the first address of `host` that answers.
+    pub(crate) async fn open(self, host: &str, port: u16) -> io::Result<Socket> {
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for address in lookup_host((host, port)).await? {
+            match Self::try_open(address).await {
+                Ok(stream) => return Ok(Socket(stream)),
+                Err(e) => last = e,
+            }
+        }
+        Err(last)
+    }
+
+    async fn try_open(address: SocketAddr) -> io::Result<TcpStream> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_recv_buffer_size(WINDOW)?;
+        let stream = socket.connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Connect for Tcp {
+    type Error = io::Error;
+    type Socket = Socket;
+
+    async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Socket, ConnectError<io::Error>> {
+        if tls {
+            return Err(ConnectError::NoTls);
+        }
+        self.open(host, port).await.map_err(ConnectError::Link)
+    }
+}
+
+impl embedded_io_async::ErrorType for Socket {
+    type Error = io::Error;
+}
+
+impl embedded_io_async::Read for Socket {
+    async fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes).await
+    }
+}
+
+impl embedded_io_async::Write for Socket {
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).await
+    }
+    async fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().await
+    }
+}
