@@ -1,0 +1,103 @@
+//! A program that runs beside us: its output line by line, its input, and its end.
+
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// A running program. Dropping it kills it (SIGKILL), as a power cut would.
+pub(crate) struct Proc {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    output: Arc<Output>,
+    /// Lines before this one were already waited for.
+    seen: usize,
+}
+
+#[derive(Default)]
+struct Output {
+    lines: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+impl Proc {
+    /// Starts `command`; `name` is for messages.
+    pub(crate) fn start(name: &str, command: &mut Command) -> Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let output = Arc::new(Output::default());
+        let pipes: [Option<Box<dyn Read + Send>>; 2] =
+            [child.stdout.take().map(|p| Box::new(p) as _), child.stderr.take().map(|p| Box::new(p) as _)];
+        for pipe in pipes.into_iter().flatten() {
+            let output = Arc::clone(&output);
+            std::thread::spawn(move || output.collect(pipe));
+        }
+        Ok(Self { name: name.to_owned(), stdin: child.stdin.take(), child, output, seen: 0 })
+    }
+
+    /// Waits for a line that contains `text`, among those after the last one waited for.
+    pub(crate) fn wait_for(&mut self, text: &str, within: Duration) -> Result<String> {
+        self.wait_until(&format!("“{text}”"), within, |line| line.contains(text))
+    }
+
+    /// Waits for a line that `wanted` accepts.
+    pub(crate) fn wait_until(
+        &mut self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        let deadline = Instant::now() + within;
+        let mut lines = self.output.lines.lock().expect("no thread panics with the lines");
+        loop {
+            while let Some(line) = lines.get(self.seen) {
+                self.seen += 1;
+                if wanted(line) {
+                    return Ok(line.clone());
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let tail = lines[lines.len().saturating_sub(15)..].join("\n  ");
+                bail!("{}: {what} did not come within {within:?}; it said last:\n  {tail}", self.name);
+            }
+            lines = self.output.grown.wait_timeout(lines, left).expect("no thread panics with the lines").0;
+        }
+    }
+
+    /// Types a line.
+    pub(crate) fn type_line(&mut self, line: &str) -> Result<()> {
+        let stdin = self.stdin.as_mut().context("the program's input is closed")?;
+        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).with_context(|| format!("{} takes no input", self.name))
+    }
+
+    /// Everything it said so far.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.output.lines.lock().expect("no thread panics with the lines").clone()
+    }
+
+    /// Kills it at once and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Proc {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Output {
+    fn collect(&self, pipe: impl Read) {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+            self.lines.lock().expect("no thread panics with the lines").push(line);
+            self.grown.notify_all();
+        }
+    }
+}
