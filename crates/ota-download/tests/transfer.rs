@@ -155,6 +155,25 @@ async fn a_size_that_changes_gives_a_replaced_object_away() {
     assert_eq!((fetched.data, fetched.restarts), (new, 1));
 }
 
+/// A payload inside a package never begins at 0: a restart there must not be held against the old size.
+#[tokio::test]
+async fn a_restart_in_the_middle_forgets_the_old_size() {
+    let server = Server::start(|seen| {
+        let data = object(if seen.n == 0 { 5_000 } else { 6_000 }, 0);
+        let (first, end) = seen.range().unwrap();
+        let range = format!("Content-Range: bytes {first}-{}/{}\r\n", end.unwrap() - 1, data.len());
+        vec![Act::Send(response(206, &range, &data[first..end.unwrap()]))]
+    })
+    .await;
+    let url = server.url("/");
+    let mut scratch = [0; SCRATCH];
+    let mut source = HttpSource::new(Tcp, &mut scratch, HttpConfig::DEFAULT);
+    let at = |offset| Request { offset, end: Some(4_000), ..request(&url) };
+    assert_eq!(soon(source.open(at(1_000))).await.unwrap().total, Some(5_000));
+    assert_eq!(soon(source.open(at(2_000))).await.unwrap_err().failure(), Failure::Restart);
+    assert_eq!(soon(source.open(at(1_000))).await.unwrap().total, Some(6_000));
+}
+
 #[tokio::test]
 async fn past_the_end_restarts_unless_all_is_there() {
     let data = object(3_000, 0);
