@@ -74,11 +74,13 @@ impl<F> Clone for Shared<'_, F> {
 impl<F> Copy for Shared<'_, F> {}
 
 /// Why an operation on a [`Shared`] flash failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SharedError<E> {
     /// The driver was entered while it was already working. A defect of the board; retrying later works.
+    #[error("the flash driver is in use")]
     Busy,
     /// The flash driver failed.
+    #[error("the flash driver failed")]
     Flash(E),
 }
 

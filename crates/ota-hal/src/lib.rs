@@ -11,6 +11,6 @@ pub mod time;
 pub use flash::{Flash, Shared, SharedError};
 pub use journal::{Journal, JournalError, Kind, SharedJournal};
 pub use layout::{Layout, LayoutError, Partition, SlotId};
-pub use region::{ReadAt, Region, RegionError};
-pub use reset::{Reset, ResetCause, Watchdog};
+pub use region::{PastEnd, ReadAt, Region, RegionError};
+pub use reset::{NoWatchdog, Reset, ResetCause, Watchdog};
 pub use time::{Clock, Entropy, Millis, Timer};

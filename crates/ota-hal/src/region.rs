@@ -30,7 +30,8 @@ impl<R: ReadAt> ReadAt for &mut R {
 }
 
 /// The read went past the end of the slice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("read past the end")]
 pub struct PastEnd;
 
 impl ReadAt for &[u8] {
@@ -54,14 +55,17 @@ pub struct Region<F> {
 }
 
 /// Why an operation on a [`Region`] failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegionError<E> {
     /// The range ends past the region. Nothing was touched.
+    #[error("past the end of the region")]
     OutOfBounds,
     /// The cells hold no valid data (an ECC fault). Erase the sector before the next attempt.
+    #[error("the cells hold no valid data")]
     Corrupt,
     /// The flash driver failed; the content of the range is unknown.
+    #[error("the flash driver failed")]
     Flash(E),
 }
 

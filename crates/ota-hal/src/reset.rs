@@ -60,3 +60,34 @@ impl<W: Watchdog> Watchdog for &mut W {
         (**self).feed();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_some_cause() {
+        for n in 0..=u8::MAX {
+            let cause = ResetCause::from_u8(n);
+            assert_eq!(cause as u8, if n <= 6 { n } else { 0 });
+        }
+    }
+
+    #[test]
+    fn a_lent_watchdog_is_fed() {
+        struct Count(u32);
+        impl Watchdog for Count {
+            fn feed(&mut self) {
+                self.0 += 1;
+            }
+        }
+        fn work(mut watchdog: impl Watchdog) {
+            watchdog.feed();
+        }
+        let mut count = Count(0);
+        work(&mut count);
+        work(&mut count);
+        work(NoWatchdog);
+        assert_eq!(count.0, 2);
+    }
+}

@@ -53,3 +53,17 @@ impl<E: Entropy> Entropy for &mut E {
         (**self).next_u32()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_stops_at_its_ends() {
+        assert_eq!(Millis(5).after(7), Millis(12));
+        assert_eq!(Millis(u64::MAX - 1).after(7), Millis(u64::MAX));
+        assert_eq!(Millis(12).since(Millis(5)), 7);
+        assert_eq!(Millis(5).since(Millis(12)), 0);
+        assert!(Millis(5) < Millis(6));
+    }
+}
