@@ -1,8 +1,11 @@
 //! Chores of this repository; `cargo xtask --help` lists them.
 
+mod interop;
 mod layers;
 mod nostd;
+mod proc;
 mod run;
+mod world;
 
 use clap::{Parser, Subcommand};
 
@@ -19,12 +22,18 @@ enum Command {
     Layers,
     /// Builds the device crates for Cortex-M0, Cortex-M4 and RISC-V
     Nostd,
+    /// Runs the real peers: brokers, file servers, signing tools, clouds written by others
+    Interop {
+        /// Only this one
+        peer: Option<String>,
+    },
 }
 
 fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
         Command::Layers => layers::check(),
         Command::Nostd => nostd::build_all(),
+        Command::Interop { peer } => interop::run(peer.as_deref()),
     };
     if let Err(error) = result {
         eprintln!("error: {error:#}");

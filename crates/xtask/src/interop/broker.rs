@@ -1,0 +1,95 @@
+//! Whole updates of a device through brokers and clouds that we did not write.
+
+use super::Outcome;
+use super::peers::{Peers, free_port, mosquitto as start_mosquitto, nginx, version_of};
+use crate::proc::Proc;
+use crate::run::output;
+use crate::world::{CLASS, DEVICE, Device, PATIENCE, PRODUCT, Programs, Scratch, Vendor};
+use anyhow::{Result, ensure};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A cloud in 60 lines of Python: an independent implementation of the messages.
+const CLOUD: &str = include_str!("cloud.py");
+const UPDATE: Duration = Duration::from_secs(60);
+
+/// mosquitto as the broker, `ota push` as the cloud, nginx as the file server.
+pub(super) fn mosquitto(programs: &Programs, _: &Peers, scratch: &Scratch) -> Result<Outcome> {
+    let bench = Bench::new(programs, scratch.path().join("mosquitto"))?;
+    let mut device = bench.device()?;
+    device.commission()?;
+    let mut push = programs.ota();
+    push.args(["push", "--broker", &bench.broker(), "--product", PRODUCT, "--device", DEVICE, "--version", "1.1.0"]);
+    push.args(["--url", &bench.url(), "--wait", "--timeout", "60"]).arg("--file").arg(bench.package());
+    let said = output(&mut push)?;
+    ensure!(said.contains("1.1.0"), "the push does not name the new version:\n{said}");
+    running(&mut device, "1.1.0")?;
+    let exchanged = "inform, upgrade, progress over QoS 1; 1.0.0 to 1.1.0 offered by `ota push`, payload from nginx";
+    Ok(Outcome { peer: "mosquitto", version: version_of("mosquitto", "-h")?, exchanged: exchanged.into() })
+}
+
+/// paho-mqtt as the cloud: it waits for the inform, offers, follows the progress, answers a query.
+pub(super) fn paho(programs: &Programs, peers: &Peers, scratch: &Scratch) -> Result<Outcome> {
+    let bench = Bench::new(programs, scratch.path().join("paho"))?;
+    let script = bench.dir.join("cloud.py");
+    std::fs::write(&script, CLOUD)?;
+    let (port, script) = (bench.mqtt.to_string(), script.display().to_string());
+    let (url, file) = (bench.url(), bench.package().display().to_string());
+    let mut cloud = peers.start_python("cloud.py", &[&script, &port, PRODUCT, DEVICE, &url, &file, "1.1.0"])?;
+    cloud.wait_for("READY", PATIENCE)?;
+    let mut device = bench.device()?;
+    device.commission()?;
+    for step in ["INFORM 1.0.0", "PROGRESS", "INFORM 1.1.0", "DONE"] {
+        cloud.wait_for(step, UPDATE)?;
+    }
+    running(&mut device, "1.1.0")?;
+    device.running()?.type_line("ota check")?;
+    cloud.wait_for("QUERY", PATIENCE)?;
+    let exchanged = "inform with string id, offer with escaped URL and Md5, progress steps, firmware/get and reply";
+    Ok(Outcome { peer: "paho-mqtt", version: peers.python_version("paho-mqtt")?, exchanged: exchanged.into() })
+}
+
+/// The device says itself what it runs.
+fn running(device: &mut Device<'_>, version: &str) -> Result<()> {
+    let device = device.running()?;
+    device.type_line("version")?;
+    device.wait_for(version, PATIENCE).map(drop)
+}
+
+/// Broker, file server, and two versions of the application.
+struct Bench<'p> {
+    programs: &'p Programs,
+    dir: PathBuf,
+    vendor: Vendor<'p>,
+    factory: PathBuf,
+    mqtt: u16,
+    http: u16,
+    _servers: [Proc; 2],
+}
+
+impl<'p> Bench<'p> {
+    fn new(programs: &'p Programs, dir: PathBuf) -> Result<Self> {
+        let files = dir.join("files");
+        std::fs::create_dir_all(&files)?;
+        let vendor = Vendor::new(programs, &dir, "vendor", "rsa2048")?;
+        let factory = programs.application(&dir, "1.0.0", "none")?;
+        let factory = vendor.sign(&factory, "1.0.0", 1, CLASS)?;
+        let next = programs.application(&dir, "1.1.0", "none")?;
+        vendor.pack(&vendor.sign(&next, "1.1.0", 1, CLASS)?, &files.join("update.ota"))?;
+        let (mqtt, http) = (free_port()?, free_port()?);
+        let servers = [start_mosquitto(&dir, mqtt)?, nginx(&dir, http, &files, "4m")?];
+        Ok(Self { programs, dir, vendor, factory, mqtt, http, _servers: servers })
+    }
+    fn device(&self) -> Result<Device<'p>> {
+        Device::new(self.programs, &self.dir, &self.vendor, &self.factory, &self.broker())
+    }
+    fn broker(&self) -> String {
+        format!("127.0.0.1:{}", self.mqtt)
+    }
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/update.ota", self.http)
+    }
+    fn package(&self) -> PathBuf {
+        Path::join(&self.dir, "files/update.ota")
+    }
+}

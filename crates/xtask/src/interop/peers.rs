@@ -1,0 +1,123 @@
+//! The peers themselves: installed when missing, asked for their version, started on loopback.
+
+use crate::proc::Proc;
+use crate::run::{has, need_debian, output, root};
+use anyhow::{Context, Result};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Pinned, so that a run next year speaks to the same peers.
+const PYTHON: [&str; 2] = ["imgtool==2.5.0", "paho-mqtt==2.2.0"];
+
+/// Every peer, ready to run.
+pub(crate) struct Peers {
+    venv: PathBuf,
+}
+
+impl Peers {
+    /// Installs what is missing, or says what to install.
+    pub(crate) fn ready() -> Result<Self> {
+        let wanted = [("mosquitto", "mosquitto"), ("nginx", "nginx-light"), ("python3", "python3"), ("openssl", "openssl")];
+        let missing: Vec<&str> = wanted.into_iter().filter(|(name, _)| !has(name)).map(|(_, package)| package).collect();
+        if !missing.is_empty() {
+            need_debian(&missing, "interop")?;
+        }
+        let venv = root().join("target/peers");
+        let peers = Self { venv };
+        if peers.python(&["-c", "import imgtool, paho.mqtt.client"]).is_err() {
+            peers.install_python()?;
+        }
+        Ok(peers)
+    }
+
+    fn install_python(&self) -> Result<()> {
+        let make = || output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&self.venv));
+        if make().is_err() {
+            need_debian(&["python3-venv"], "interop")?;
+            make()?;
+        }
+        eprintln!("installing for interop: {}", PYTHON.join(" "));
+        self.python(&[&["-m", "pip", "install", "--quiet"], &PYTHON[..]].concat()).map(drop)
+    }
+
+    /// Runs Python with the peers' packages.
+    pub(crate) fn python(&self, args: &[&str]) -> Result<String> {
+        output(Command::new(self.venv.join("bin/python3")).args(args))
+    }
+
+    /// A Python program that keeps running.
+    pub(crate) fn start_python(&self, name: &str, args: &[&str]) -> Result<Proc> {
+        Proc::start(name, Command::new(self.venv.join("bin/python3")).arg("-u").args(args))
+    }
+
+    /// Runs imgtool.
+    pub(crate) fn imgtool(&self) -> Command {
+        Command::new(self.venv.join("bin/imgtool"))
+    }
+
+    /// Version of an installed Python package.
+    pub(crate) fn python_version(&self, package: &str) -> Result<String> {
+        let ask = format!("import importlib.metadata as m; print(m.version('{package}'))");
+        Ok(self.python(&["-c", &ask])?.trim().to_owned())
+    }
+}
+
+/// A port of loopback that nobody uses at the moment.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("no free port")?.local_addr()?.port())
+}
+
+/// Waits until somebody listens on `port`.
+pub(crate) fn await_port(port: u16) -> Result<()> {
+    for _ in 0..500 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    anyhow::bail!("nobody listens on port {port} after 10 seconds")
+}
+
+/// mosquitto on `port`, with nothing but a listener.
+pub(crate) fn mosquitto(dir: &Path, port: u16) -> Result<Proc> {
+    let config = dir.join("mosquitto.conf");
+    std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n"))?;
+    let broker = Proc::start("mosquitto", system("mosquitto").arg("-c").arg(config))?;
+    await_port(port)?;
+    Ok(broker)
+}
+
+/// nginx on `port`, serving `files` at `rate` bytes per second. One process, so that a kill ends every connection.
+pub(crate) fn nginx(dir: &Path, port: u16, files: &Path, rate: &str) -> Result<Proc> {
+    let config = dir.join("nginx.conf");
+    let (work, files) = (dir.display(), files.display());
+    let text = format!(
+        "daemon off; master_process off; pid {work}/nginx.pid; error_log stderr warn;\n\
+         events {{ worker_connections 64; }}\n\
+         http {{ access_log {work}/access.log; client_body_temp_path {work}/t1; proxy_temp_path {work}/t2;\n\
+         fastcgi_temp_path {work}/t3; uwsgi_temp_path {work}/t4; scgi_temp_path {work}/t5;\n\
+         server {{ listen 127.0.0.1:{port}; root {files}; limit_rate {rate}; }} }}\n"
+    );
+    std::fs::write(&config, text)?;
+    let server = Proc::start("nginx", system("nginx").arg("-p").arg(dir).arg("-c").arg(config))?;
+    await_port(port)?;
+    Ok(server)
+}
+
+/// Debian keeps servers out of a user's path.
+pub(crate) fn system(program: &str) -> Command {
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new(program);
+    command.env("PATH", path);
+    command
+}
+
+/// The version number in what `program` prints about itself.
+pub(crate) fn version_of(program: &str, flag: &str) -> Result<String> {
+    let out = system(program).arg(flag).output().with_context(|| format!("cannot start {program}"))?;
+    let text = [out.stdout, out.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let number = text.split(|c: char| !c.is_ascii_digit() && c != '.').find(|word| word.matches('.').count() >= 2);
+    number.map(str::to_owned).with_context(|| format!("{program} {flag} names no version"))
+}
