@@ -101,8 +101,8 @@ pub struct Verified {
 
 impl Verified {
     // `verify_image` is the only caller.
-    pub(crate) fn new(slot: SlotId, digest: [u8; 32], info: &ImageInfo, security_counter: u32) -> Self {
-        Self { slot, digest, info: info.clone(), security_counter }
+    pub(crate) const fn new(slot: SlotId, digest: [u8; 32], info: ImageInfo, security_counter: u32) -> Self {
+        Self { slot, digest, info, security_counter }
     }
     /// The slot the image is in.
     pub const fn slot(&self) -> SlotId {

@@ -24,6 +24,8 @@ pub use tlv::{Area, Facts, SignatureTlv, Tlv, Tlvs};
 pub(crate) use verify::{check_counter, check_identity};
 pub use verify::{verify_image, verify_image_with};
 
+use tlv::Collected;
+
 use crate::{FormatError, VerifyError};
 use ota_hal::ReadAt;
 
@@ -88,10 +90,16 @@ impl ImageInfo {
     /// # Errors
     /// [`VerifyError::Format`] or [`VerifyError::Read`].
     pub fn facts<R: ReadAt>(&self, image: &mut R) -> Result<Facts, VerifyError<R::Error>> {
-        let mut facts = Facts::default();
+        Ok(self.collect(image)?.facts())
+    }
+
+    fn collect<R: ReadAt>(&self, image: &mut R) -> Result<Collected, VerifyError<R::Error>> {
+        let mut facts = Collected::new();
         let mut tlvs = self.tlvs();
         while let Some(tlv) = tlvs.next(image)? {
-            facts.take(image, &tlv)?;
+            if let Some(value) = facts.place(&tlv)? {
+                image.read_at(tlv.offset, value).map_err(VerifyError::Read)?;
+            }
         }
         Ok(facts)
     }

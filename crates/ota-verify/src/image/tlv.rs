@@ -128,7 +128,7 @@ pub struct SignatureTlv {
 }
 
 /// What the TLVs say. Claims, until [`verify_image`](super::verify_image) has passed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Facts {
     /// The digest the image claims to have.
@@ -145,59 +145,109 @@ pub struct Facts {
     pub class: Option<Uuid>,
 }
 
-impl Facts {
-    pub(super) fn take<R: ReadAt>(&mut self, image: &mut R, tlv: &Tlv) -> Result<(), VerifyError<R::Error>> {
-        match home(tlv.kind) {
-            Some(area) if area != tlv.area => return Err(FormatError::TlvArea(tlv.kind).into()),
-            Some(_) => {}
-            // Signed metadata of others is theirs. Unsigned metadata nobody knows could be anybody's.
-            None if tlv.area == Area::Protected => return Ok(()),
-            None => return Err(FormatError::TlvUnknown(tlv.kind).into()),
+/// [`Facts`] in the form that costs a loader least.
+pub(super) struct Collected {
+    seen: u8,
+    pub(super) digest: [u8; 32],
+    pub(super) key_id: [u8; 32],
+    pub(super) vendor: [u8; 16],
+    pub(super) class: [u8; 16],
+    pub(super) security_counter: [u8; 4],
+    pub(super) signature: SignatureTlv,
+}
+
+/// Which fields of [`Collected`] are there, by bit.
+const KINDS: [u16; 6] = [SHA256, KEYHASH, UUID_VID, UUID_CID, SEC_CNT, RSA2048_PSS];
+
+impl Collected {
+    pub(super) const fn new() -> Self {
+        Self {
+            seen: 0,
+            digest: [0; 32],
+            key_id: [0; 32],
+            vendor: [0; 16],
+            class: [0; 16],
+            security_counter: [0; 4],
+            signature: SignatureTlv { algorithm: Algorithm::Rsa2048Pss, offset: 0, len: 0 },
         }
-        match tlv.kind {
-            SHA256 => set(&mut self.digest, value(image, tlv)?, tlv)?,
-            KEYHASH => set(&mut self.key_id, KeyId(value(image, tlv)?), tlv)?,
-            SEC_CNT => set(&mut self.security_counter, u32::from_le_bytes(value(image, tlv)?), tlv)?,
-            UUID_VID => set(&mut self.vendor, Uuid(value(image, tlv)?), tlv)?,
-            UUID_CID => set(&mut self.class, Uuid(value(image, tlv)?), tlv)?,
-            BOOT_RECORD => {}
-            kind => {
-                let algorithm = Algorithm::from_tlv(kind).ok_or(FormatError::TlvUnknown(kind))?;
-                if !algorithm.accepts_len(tlv.len.into()) {
-                    return Err(FormatError::TlvLength(kind).into());
-                }
-                set(&mut self.signature, SignatureTlv { algorithm, offset: tlv.offset, len: tlv.len }, tlv)?;
+    }
+
+    fn has(&self, bit: u8) -> bool {
+        self.seen & 1 << bit != 0
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            digest: self.has(0).then_some(self.digest),
+            key_id: self.has(1).then_some(KeyId(self.key_id)),
+            vendor: self.has(2).then_some(Uuid(self.vendor)),
+            class: self.has(3).then_some(Uuid(self.class)),
+            security_counter: self.has(4).then_some(u32::from_le_bytes(self.security_counter)),
+            signature: self.has(5).then_some(self.signature),
+        }
+    }
+
+    /// Refuses when anything is missing. Where no signature is, the first of its types is named.
+    pub(super) fn require_all(&self) -> Result<(), FormatError> {
+        match KINDS.iter().zip(0..).find(|(_, bit)| !self.has(*bit)) {
+            Some((kind, _)) => Err(FormatError::TlvMissing(*kind)),
+            None => Ok(()),
+        }
+    }
+
+    /// Judges one TLV; returns where its value goes, if it is to be read now.
+    pub(super) fn place(&mut self, tlv: &Tlv) -> Result<Option<&mut [u8]>, FormatError> {
+        let kind = tlv.kind;
+        match (home(kind), tlv.area) {
+            // Signed, so its meaning is the vendor's business.
+            (Home::Vendor, Area::Protected) => return Ok(None),
+            (Home::Vendor, Area::Unprotected) => return Err(FormatError::TlvUnknown(kind)),
+            (Home::Area(home), area) if home != area => return Err(FormatError::TlvArea(kind)),
+            _ => {}
+        }
+        let (bit, value): (u8, &mut [u8]) = match kind {
+            SHA256 => (0, &mut self.digest),
+            KEYHASH => (1, &mut self.key_id),
+            UUID_VID => (2, &mut self.vendor),
+            UUID_CID => (3, &mut self.class),
+            SEC_CNT => (4, &mut self.security_counter),
+            BOOT_RECORD => return Ok(None),
+            _ => (5, &mut []),
+        };
+        if bit == 5 {
+            let algorithm = Algorithm::from_tlv(kind).ok_or(FormatError::TlvUnknown(kind))?;
+            if !algorithm.accepts_len(tlv.len.into()) {
+                return Err(FormatError::TlvLength(kind));
             }
+            self.signature = SignatureTlv { algorithm, offset: tlv.offset, len: tlv.len };
+        } else if usize::from(tlv.len) != value.len() {
+            return Err(FormatError::TlvLength(kind));
         }
-        Ok(())
+        if self.seen & 1 << bit != 0 {
+            return Err(FormatError::TlvDuplicate(kind));
+        }
+        self.seen |= 1 << bit;
+        Ok(Some(value))
     }
 }
 
-/// The one area a known type may be in; `None` for types this reader does not know.
-const fn home(kind: u16) -> Option<Area> {
+/// Where a type belongs.
+enum Home {
+    /// One of MCUboot's numbers or of ours. Protected: counters, ids, dependencies. Unprotected: digests, keys,
+    /// signatures.
+    Area(Area),
+    /// Of MCUboot's vendor range: allowed where it is signed, because unsigned it could be anybody's.
+    Vendor,
+}
+
+const fn home(kind: u16) -> Home {
     match kind {
-        DEPENDENCY | SEC_CNT | BOOT_RECORD | 0x70..=0x73 | UUID_VID | UUID_CID => Some(Area::Protected),
-        // Every type MCUboot keeps outside, so that none can hide among the protected ones.
-        0x01..=0x02 | 0x10..=0x12 | 0x20..=0x25 | 0x30..=0x34 => Some(Area::Unprotected),
-        RSA4096_PSS..=RSA4096_PKCS1 => Some(Area::Unprotected),
-        _ => None,
+        RSA4096_PSS..=RSA4096_PKCS1 => Home::Area(Area::Unprotected),
+        // 0xFFFF is MCUboot's wildcard, never a type.
+        _ if kind & 0xFF >= 0xA0 && kind != 0xFFFF => Home::Vendor,
+        _ if kind >= DEPENDENCY => Home::Area(Area::Protected),
+        _ => Home::Area(Area::Unprotected),
     }
-}
-
-fn set<T>(field: &mut Option<T>, value: T, tlv: &Tlv) -> Result<(), FormatError> {
-    match field.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(FormatError::TlvDuplicate(tlv.kind)),
-    }
-}
-
-fn value<R: ReadAt, const N: usize>(image: &mut R, tlv: &Tlv) -> Result<[u8; N], VerifyError<R::Error>> {
-    if usize::from(tlv.len) != N {
-        return Err(FormatError::TlvLength(tlv.kind).into());
-    }
-    let mut bytes = [0; N];
-    image.read_at(tlv.offset, &mut bytes).map_err(VerifyError::Read)?;
-    Ok(bytes)
 }
 
 /// Reads an area's header at `at` and returns the area's length, header included.

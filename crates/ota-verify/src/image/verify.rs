@@ -1,6 +1,6 @@
 //! From bytes on flash to a proof.
 
-use super::{Facts, ImageInfo, tlv};
+use super::{ImageInfo, tlv::Collected};
 use crate::digest::digest_region_with;
 use crate::{FormatError, Identity, Keys, Refusal, Rules, Verified, VerifyError};
 use crate::{KeyId, Uuid, image::SignatureTlv, key::SIGNATURE_MAX};
@@ -34,45 +34,22 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
 ) -> Result<Verified, VerifyError<R::Error>> {
     let info = ImageInfo::read(image)?;
     info.header().check_flags()?;
-    let claims = Claims::of(&info.facts(image)?)?;
+    let claims = info.collect(image)?;
+    claims.require_all()?;
     let digest = digest_region_with(image, info.signed_len(), progress).map_err(VerifyError::Read)?;
     if digest != claims.digest {
         return Err(Refusal::Digest.into());
     }
     check_signature(image, &claims, rules.keys, &digest)?;
-    check_identity(&rules.identity, claims.vendor, claims.class)?;
-    check_counter(claims.security_counter, rules.floor)?;
-    Ok(Verified::new(slot, digest, &info, claims.security_counter))
-}
-
-/// [`Facts`] with nothing missing.
-struct Claims {
-    digest: [u8; 32],
-    key_id: KeyId,
-    signature: SignatureTlv,
-    security_counter: u32,
-    vendor: Uuid,
-    class: Uuid,
-}
-
-impl Claims {
-    fn of(facts: &Facts) -> Result<Self, FormatError> {
-        let missing = FormatError::TlvMissing;
-        Ok(Self {
-            digest: facts.digest.ok_or(missing(tlv::SHA256))?,
-            key_id: facts.key_id.ok_or(missing(tlv::KEYHASH))?,
-            // No signature at all: which algorithm was meant is unknown, so the first is named.
-            signature: facts.signature.ok_or(missing(tlv::RSA2048_PSS))?,
-            security_counter: facts.security_counter.ok_or(missing(tlv::SEC_CNT))?,
-            vendor: facts.vendor.ok_or(missing(tlv::UUID_VID))?,
-            class: facts.class.ok_or(missing(tlv::UUID_CID))?,
-        })
-    }
+    check_identity(&rules.identity, Uuid(claims.vendor), Uuid(claims.class))?;
+    let security_counter = u32::from_le_bytes(claims.security_counter);
+    check_counter(security_counter, rules.floor)?;
+    Ok(Verified::new(slot, digest, info, security_counter))
 }
 
 fn check_signature<R: ReadAt, K: Keys>(
     image: &mut R,
-    claims: &Claims,
+    claims: &Collected,
     keys: &K,
     digest: &[u8; 32],
 ) -> Result<(), VerifyError<R::Error>> {
@@ -80,7 +57,7 @@ fn check_signature<R: ReadAt, K: Keys>(
     let mut buf = [0; SIGNATURE_MAX];
     let signature = buf.get_mut(..usize::from(len)).ok_or(FormatError::TlvLength(algorithm.tlv()))?;
     image.read_at(offset, signature).map_err(VerifyError::Read)?;
-    keys.verify(&claims.key_id, algorithm, digest, signature).map_err(|e| Refusal::Signature(e).into())
+    keys.verify(&KeyId(claims.key_id), algorithm, digest, signature).map_err(|e| Refusal::Signature(e).into())
 }
 
 /// Vendor first: another vendor's class ids mean nothing.

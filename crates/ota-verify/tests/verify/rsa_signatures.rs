@@ -171,6 +171,21 @@ fn pkcs1_encodings_that_are_not_the_one_are_refused() {
     }
 }
 
+#[test]
+fn every_byte_of_a_pkcs1_message_counts() {
+    // Same lengths as the right encoding, so that only the comparison of this very byte can notice.
+    let digest = message_digest();
+    let blob = rsa_blob(2048, pkcs1(2048));
+    let key = PublicKey::from_blob(&blob).unwrap();
+    let good = pkcs1_message(2048, &INFO, &digest);
+    for at in 1..good.len() {
+        let mut message = good.clone();
+        message[at] ^= 1;
+        let verdict = key.verify_digest(&digest, &raw_sign(2048, &message));
+        assert_eq!(verdict, Err(SignatureError::Mismatch), "byte {at}");
+    }
+}
+
 /// A PSS encoding with what a test wants changed. `db` is changed before masking, `message` after.
 fn pss_message(bits: usize, salt: &[u8], db: impl FnOnce(&mut [u8]), message: impl FnOnce(&mut [u8])) -> Vec<u8> {
     let len = bits / 8;
