@@ -27,7 +27,7 @@ mod reader;
 mod text;
 mod writer;
 
-pub use reader::{Next, Reader};
+pub use reader::{Reader, ValueKind};
 pub use writer::{Overflow, Writer};
 
 /// Why a text could not be read.
@@ -44,3 +44,6 @@ pub enum JsonError {
     #[error("JSON value of another type")]
     Type,
 }
+
+#[cfg(test)]
+mod tests;

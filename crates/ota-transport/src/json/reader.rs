@@ -9,7 +9,7 @@ const DEPTH_MAX: u8 = 32;
 
 /// What the next value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum ValueKind {
     /// `null`
     Null,
     /// `true` or `false`
@@ -46,14 +46,14 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When no value starts here.
-    pub fn next(&mut self) -> Result<Next, JsonError> {
+    pub fn kind(&mut self) -> Result<ValueKind, JsonError> {
         match self.peek().ok_or(JsonError::Malformed)? {
-            b'n' => Ok(Next::Null),
-            b't' | b'f' => Ok(Next::Bool),
-            b'-' | b'0'..=b'9' => Ok(Next::Number),
-            b'"' => Ok(Next::String),
-            b'[' => Ok(Next::Array),
-            b'{' => Ok(Next::Object),
+            b'n' => Ok(ValueKind::Null),
+            b't' | b'f' => Ok(ValueKind::Bool),
+            b'-' | b'0'..=b'9' => Ok(ValueKind::Number),
+            b'"' => Ok(ValueKind::String),
+            b'[' => Ok(ValueKind::Array),
+            b'{' => Ok(ValueKind::Object),
             _ => Err(JsonError::Malformed),
         }
     }
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonError::Type`] when the next value is none.
     pub fn object(&mut self) -> Result<(), JsonError> {
-        self.expect(Next::Object)?;
+        self.expect(ValueKind::Object)?;
         self.enter(1)
     }
 
@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonError::Type`] when the next value is none.
     pub fn array(&mut self) -> Result<(), JsonError> {
-        self.expect(Next::Array)?;
+        self.expect(ValueKind::Array)?;
         self.enter(0)
     }
 
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonError::Type`] when the next value is none.
     pub fn string(&mut self) -> Result<&'a str, JsonError> {
-        self.expect(Next::String)?;
+        self.expect(ValueKind::String)?;
         self.text()
     }
 
@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonError::Type`] when the next value is none.
     pub fn base64(&mut self) -> Result<&'a [u8], JsonError> {
-        self.expect(Next::String)?;
+        self.expect(ValueKind::String)?;
         let bytes = self.text_bytes()?;
         str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
         let len = text::base64(bytes)?;
@@ -145,8 +145,8 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonError::Type`] when it has a sign, a fraction or an exponent, or is too large.
     pub fn number(&mut self) -> Result<u32, JsonError> {
-        let digits = match self.next()? {
-            Next::String => self.text()?,
+        let digits = match self.kind()? {
+            ValueKind::String => self.text()?,
             _ => self.number_text()?,
         };
         if digits.is_empty() {
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonError::Type`] when the next value is none.
     pub fn number_text(&mut self) -> Result<&'a str, JsonError> {
-        self.expect(Next::Number)?;
+        self.expect(ValueKind::Number)?;
         let len = text::number_len(self.rest)?;
         str::from_utf8(self.take(len)?).map_err(|_| JsonError::Malformed)
     }
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonError::Type`] when it is something else.
     pub fn flag(&mut self) -> Result<bool, JsonError> {
-        if self.next()? == Next::Bool {
+        if self.kind()? == ValueKind::Bool {
             return self.word().map(|word| word == "true");
         }
         match self.number()? {
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonError::Type`] when it is something else.
     pub fn boolean(&mut self) -> Result<bool, JsonError> {
-        self.expect(Next::Bool)?;
+        self.expect(ValueKind::Bool)?;
         self.word().map(|word| word == "true")
     }
 
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When no value starts here.
     pub fn null(&mut self) -> Result<bool, JsonError> {
-        let is = self.next()? == Next::Null;
+        let is = self.kind()? == ValueKind::Null;
         if is {
             self.word()?;
         }
@@ -211,12 +211,12 @@ impl<'a> Reader<'a> {
     pub fn skip(&mut self) -> Result<(), JsonError> {
         let outside = self.depth;
         loop {
-            match self.next()? {
-                Next::Object => self.enter(1)?,
-                Next::Array => self.enter(0)?,
-                Next::String => drop(self.text()?),
-                Next::Null | Next::Bool => drop(self.word()?),
-                Next::Number => {
+            match self.kind()? {
+                ValueKind::Object => self.enter(1)?,
+                ValueKind::Array => self.enter(0)?,
+                ValueKind::String => drop(self.text()?),
+                ValueKind::Null | ValueKind::Bool => drop(self.word()?),
+                ValueKind::Number => {
                     let len = text::number_len(self.rest)?;
                     self.take(len)?;
                 }
@@ -246,8 +246,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Uses up a value of the wrong type, so that the reader stays in step.
-    fn expect(&mut self, kind: Next) -> Result<(), JsonError> {
-        if self.next()? == kind {
+    fn expect(&mut self, kind: ValueKind) -> Result<(), JsonError> {
+        if self.kind()? == kind {
             return Ok(());
         }
         self.skip()?;

@@ -116,7 +116,7 @@ pub(super) fn base64(text: &mut [u8]) -> Result<usize, JsonError> {
     while len % 4 != 1 && text.len() - len < 2 && len > 0 && text.get(len - 1) == Some(&b'=') {
         len -= 1;
     }
-    if len % 4 == 1 || len < text.len() && text.len() % 4 != 0 {
+    if len % 4 == 1 || len < text.len() && !text.len().is_multiple_of(4) {
         return Err(JsonError::Type);
     }
     let (mut bits, mut held, mut to) = (0_u32, 0, 0);
