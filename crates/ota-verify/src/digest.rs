@@ -19,6 +19,8 @@ pub fn digest_region<R: ReadAt>(image: &mut R, len: u32) -> Result<[u8; 32], R::
 ///
 /// # Errors
 /// When the medium fails or has fewer bytes.
+// Not inlined, so that buffer and hash state leave the stack before a signature is checked.
+#[inline(never)]
 pub fn digest_region_with<R: ReadAt>(image: &mut R, len: u32, progress: impl FnMut(u32)) -> Result<[u8; 32], R::Error> {
     let mut hash = Sha256::new();
     for_each_chunk(image, len, progress, |bytes| hash.update(bytes))?;

@@ -232,15 +232,18 @@ impl<'a> Manifest<'a> {
         accepts: Accepts,
     ) -> Result<Selected, PackageError> {
         let component = self.component(name).ok_or(PackageError::NoSuchComponent)?;
-        let payload = component
-            .payloads()
-            .filter(|p| p.slot.suits(slot))
-            .filter_map(|p| Some((p.encoding.rank(base, accepts)?, p)))
-            .min_by_key(|(rank, _)| *rank)
-            .ok_or(PackageError::NoUsablePayload)?
-            .1;
-        let ComponentHead { version, security_counter, .. } = component.head;
-        Ok(Selected { version, security_counter, payload })
+        let ComponentHead { version, security_counter, payloads, .. } = component.head;
+        let mut rest = component.bytes;
+        let mut best = None;
+        // A loop, because a payload is large and iterator adapters would keep several on the stack.
+        for _ in 0..payloads {
+            let payload: Payload = item(&mut rest)?;
+            let Some(rank) = payload.encoding.rank(base, accepts) else { continue };
+            if payload.slot.suits(slot) && best.as_ref().is_none_or(|(least, _)| rank < *least) {
+                best = Some((rank, Selected { version, security_counter, payload }));
+            }
+        }
+        best.map(|(_, selected)| selected).ok_or(PackageError::NoUsablePayload)
     }
 
     fn payloads(&self) -> impl Iterator<Item = Payload> + use<'a> {

@@ -38,13 +38,13 @@ impl<'a, const W: usize> RsaKey<'a, W> {
         Ok(Self { id: blob.key_id, modulus })
     }
 
-    /// The encoded message that `signature` hides: s^65537 mod n, big-endian.
-    fn open(&self, signature: &[u8]) -> Result<[[u8; 4]; W], SignatureError> {
-        let (s, []) = signature.as_chunks::<4>() else {
-            return Err(SignatureError::Malformed);
-        };
+    /// Takes the encoded message out of `signature` (s^65537 mod n, big-endian) and asks `matches`.
+    fn check(&self, signature: &[u8], matches: impl FnOnce(&mut [u8]) -> bool) -> Result<(), SignatureError> {
+        let (s, []) = signature.as_chunks::<4>() else { return Err(SignatureError::Malformed) };
         let s: &[[u8; 4]; W] = s.try_into().map_err(|_| SignatureError::Malformed)?;
-        self.modulus.raise(s).ok_or(SignatureError::Malformed)
+        let mut message = [[0; 4]; W];
+        self.modulus.raise(s, &mut message).ok_or(SignatureError::Malformed)?;
+        if matches(message.as_flattened_mut()) { Ok(()) } else { Err(SignatureError::Mismatch) }
     }
 }
 
@@ -119,8 +119,7 @@ impl<const W: usize> Verifier for RsaPss<'_, W> {
         &self.0.id
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
-        let mut message = self.0.open(signature)?;
-        if pss::matches(message.as_flattened_mut(), digest) { Ok(()) } else { Err(SignatureError::Mismatch) }
+        self.0.check(signature, |message| pss::matches(message, digest))
     }
 }
 
@@ -132,8 +131,7 @@ impl<const W: usize> Verifier for RsaPkcs1<'_, W> {
         &self.0.id
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
-        let message = self.0.open(signature)?;
-        if pkcs1::matches(message.as_flattened(), digest) { Ok(()) } else { Err(SignatureError::Mismatch) }
+        self.0.check(signature, |message| pkcs1::matches(message, digest))
     }
 }
 

@@ -20,6 +20,8 @@ impl<'a, const W: usize> Modulus<'a, W> {
     ///
     /// The check of R² is complete, not a sample: two Montgomery products with 1 take it to 1, and no other number
     /// below n. It costs 2 of the 19 products of a verification.
+    // Not inlined, so that its three numbers do not stay on the stack of whoever holds the key.
+    #[inline(never)]
     pub(super) fn new(n: &'a [[u8; 4]; W], rr: &'a [[u8; 4]; W], n0inv: u32) -> Option<Self> {
         let low = u32::from_le_bytes(*n.first()?);
         let high = u32::from_le_bytes(*n.last()?);
@@ -28,7 +30,8 @@ impl<'a, const W: usize> Modulus<'a, W> {
             return None;
         }
         let modulus = Self { n, rr, n0inv };
-        let mut x = load(rr);
+        let mut x = [0; W];
+        load(&mut x, rr);
         if modulus.is_reached_by(&x, false) {
             return None;
         }
@@ -40,8 +43,10 @@ impl<'a, const W: usize> Modulus<'a, W> {
         (x == one).then_some(modulus)
     }
 
-    /// s^65537 mod n, both big-endian; `None` unless s < n.
-    pub(super) fn raise(&self, s: &[[u8; 4]; W]) -> Option<[[u8; 4]; W]> {
+    /// Sets `message` to s^65537 mod n, both big-endian; `None` unless s < n.
+    // Not inlined, so that its three numbers leave the stack before the padding is looked at.
+    #[inline(never)]
+    pub(super) fn raise(&self, s: &[[u8; 4]; W], message: &mut [[u8; 4]; W]) -> Option<()> {
         let mut base = [0; W];
         for (word, bytes) in base.iter_mut().zip(s.iter().rev()) {
             *word = u32::from_be_bytes(*bytes);
@@ -49,7 +54,8 @@ impl<'a, const W: usize> Modulus<'a, W> {
         if self.is_reached_by(&base, false) {
             return None;
         }
-        let mut spare = load(self.rr);
+        let mut spare = [0; W];
+        load(&mut spare, self.rr);
         let mut x = [0; W];
         self.multiply(&mut x, &base, &spare);
         // 16 squarings, two at a time so that the result is in `x` again.
@@ -59,11 +65,10 @@ impl<'a, const W: usize> Modulus<'a, W> {
         }
         // One factor in Montgomery form and one not: the product is plain.
         self.multiply(&mut spare, &x, &base);
-        let mut message = [[0; 4]; W];
         for (bytes, word) in message.iter_mut().rev().zip(&spare) {
             *bytes = word.to_be_bytes();
         }
-        Some(message)
+        Some(())
     }
 
     /// out = a·b·R⁻¹ mod n, for a, b < n.
@@ -123,8 +128,10 @@ const fn mul_add(a: u32, b: u32, c: u32, d: u32) -> (u32, u32) {
     (sum as u32, (sum >> 32) as u32)
 }
 
-fn load<const W: usize>(bytes: &[[u8; 4]; W]) -> Words<W> {
-    bytes.map(u32::from_le_bytes)
+fn load<const W: usize>(words: &mut Words<W>, bytes: &[[u8; 4]; W]) {
+    for (word, bytes) in words.iter_mut().zip(bytes) {
+        *word = u32::from_le_bytes(*bytes);
+    }
 }
 
 #[cfg(test)]
@@ -166,7 +173,8 @@ mod tests {
         for s in edges.into_iter().chain(random) {
             let be = s.to_be_bytes();
             let (be, _) = be.as_chunks::<4>();
-            let out = modulus.raise(be.try_into().unwrap()).unwrap();
+            let mut out = [[0; 4]; 2];
+            modulus.raise(be.try_into().unwrap(), &mut out).unwrap();
             assert_eq!(u64::from_be_bytes(out.as_flattened().try_into().unwrap()), pow(s), "{s:#x}");
         }
     }
@@ -178,7 +186,7 @@ mod tests {
         for s in [N, N + 1, u64::MAX] {
             let be = s.to_be_bytes();
             let (be, _) = be.as_chunks::<4>();
-            assert!(modulus.raise(be.try_into().unwrap()).is_none());
+            assert!(modulus.raise(be.try_into().unwrap(), &mut [[0; 4]; 2]).is_none());
         }
     }
 

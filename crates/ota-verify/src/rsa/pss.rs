@@ -9,6 +9,8 @@ const SALT: usize = 32;
 
 /// Whether `message`, whose first byte holds one bit less than eight (the modulus has its top bit set), encodes
 /// `digest`. Unmasks it in place.
+// Not inlined, so that its hash states are not on the stack while the number is raised.
+#[inline(never)]
 pub(super) fn matches(message: &mut [u8], digest: &[u8; 32]) -> bool {
     // Step 4: trailer.
     let Some((0xBC, rest)) = message.split_last_mut() else {
