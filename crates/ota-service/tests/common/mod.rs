@@ -1,6 +1,6 @@
 //! A whole device in one process: simulated flash, the real loader, the real agent, and the script of its peers.
 // Each test binary uses its own part of this.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod build;
 pub mod peers;
@@ -12,7 +12,7 @@ use core::num::NonZeroU8;
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use ota_boot::{Boot, Config, Decision as BootDecision, loader};
 use ota_hal::reset::NoWatchdog;
-use ota_hal::{Journal, Layout, Partition, Region, ResetCause, Shared, SharedJournal, SlotId};
+use ota_hal::{Flash, Journal, Layout, Partition, Region, ResetCause, Shared, SharedJournal, SlotId};
 use ota_service::{
     Agent, App, Buffers, Decision, Exit, Gate, Health, Notice, Parts, Policy, SlotTarget, block_on, run, run_offline,
 };
@@ -164,16 +164,11 @@ impl World {
 
     /// Runs the loader: the version and slot that start.
     pub fn load(&self) -> Option<(u8, SlotId, bool)> {
-        let flash = Shared::new(&self.flash);
-        let mut journal = Journal::mount(Region::new(flash, LAYOUT.journal())).ok()?;
-        let mut slots = [SlotId::A, SlotId::B].map(|slot| Region::new(flash, LAYOUT.slot(slot)));
-        let key = vendor().key();
-        let rules = Rules { keys: &key, identity: IDENTITY, floor: 0 };
-        let config = Config { attempts: NonZeroU8::new(3).unwrap() };
-        match loader::boot(&mut journal, &mut slots, &rules, self.cause, &config, &mut NoWatchdog) {
-            BootDecision::Boot { proof, trial } => Some((proof.version().major, proof.slot(), trial)),
-            BootDecision::Recovery { why } => panic!("seed {}: nothing to start: {why:?}", self.seed),
+        let decision = load(&self.flash, self.cause);
+        if !self.flash.borrow().is_powered() {
+            return None;
         }
+        Some(decision.unwrap_or_else(|| panic!("seed {}: nothing to start", self.seed)))
     }
 
     /// One start: loader, application, agent, until `quit` holds, a reset is due or the power goes.
@@ -266,9 +261,12 @@ impl World {
         assert_eq!((loaded.0, loaded.2), (version, false), "another image, or a trial");
         self.cloud.to_device.borrow_mut().clear();
         self.server.script.borrow_mut().clear();
+        self.product.ready.set(true);
+        self.product.answers.borrow_mut().clear();
         self.server.no_ranges.set(false);
         self.server.no_length.set(false);
         self.server.endless.set(false);
+        self.server.chunk.set(usize::MAX);
         self.product.gates.clear();
         self.policy.bare_image = false;
         self.policy.cloud_key = None;
@@ -285,6 +283,20 @@ impl World {
         let mut bytes = vec![0; slot.len as usize];
         self.flash.borrow_mut().read(slot.start, &mut bytes).unwrap();
         bytes
+    }
+}
+
+/// The loader of any part with this layout.
+pub fn load<F: Flash>(flash: &RefCell<F>, cause: ResetCause) -> Option<(u8, SlotId, bool)> {
+    let flash = Shared::new(flash);
+    let mut journal = Journal::mount(Region::new(flash, LAYOUT.journal())).ok()?;
+    let mut slots = [SlotId::A, SlotId::B].map(|slot| Region::new(flash, LAYOUT.slot(slot)));
+    let key = vendor().key();
+    let rules = Rules { keys: &key, identity: IDENTITY, floor: 0 };
+    let config = Config { attempts: NonZeroU8::new(3).unwrap() };
+    match loader::boot(&mut journal, &mut slots, &rules, cause, &config, &mut NoWatchdog) {
+        BootDecision::Boot { proof, trial } => Some((proof.version().major, proof.slot(), trial)),
+        BootDecision::Recovery { .. } => None,
     }
 }
 

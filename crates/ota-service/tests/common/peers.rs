@@ -263,7 +263,7 @@ impl OwnedOffer {
     }
 
     /// In the receiver's buffer, as a driver would.
-    fn lay<'b>(&self, buf: &'b mut [u8]) -> Offer<'b> {
+    pub fn lay<'b>(&self, buf: &'b mut [u8]) -> Offer<'b> {
         let (version, rest) = put(buf, self.version.as_bytes());
         let (url, rest) = put(rest, self.url.as_bytes());
         let (module, rest) = put(rest, self.module.as_bytes());
