@@ -1,9 +1,158 @@
-//! x
+//! `ota serve`: a cloud for the bench. Broker, device registry, file server and page in one process.
+//!
+//! It authenticates nobody. It listens on the loopback address unless told otherwise.
+
+mod broker;
+mod cloud;
+mod events;
+mod files;
+mod http;
+mod link;
+mod range;
+mod session;
+mod store;
+
+pub use cloud::{Cloud, Status};
+
 use crate::output::Output;
-/// x
+use anyhow::{Context, Result, bail, ensure};
+use events::Events;
+use serde_json::json;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Runs the cloud.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
-/// x
-pub fn run(_: Args, _: Output) -> anyhow::Result<()> {
-    Ok(())
+pub struct Args {
+    /// Directory whose files are served and offered
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Address to listen on. Anything but a loopback address lets the whole network offer updates
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "IP")]
+    listen: IpAddr,
+    /// Port of the MQTT broker (3.1.1 and 5 on the same port); 0 takes a free one
+    #[arg(long, default_value_t = 1883, value_name = "PORT")]
+    mqtt_port: u16,
+    /// Port of the file server and the page; 0 takes a free one
+    #[arg(long, default_value_t = 8080, value_name = "PORT")]
+    http_port: u16,
+    /// What devices reach the file server as, when that is not its address (`http://10.0.2.2:8080` from QEMU)
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Limits each download to so many KiB per second
+    #[arg(long, value_name = "KIB_PER_S", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Downloads at once; further ones are told to come back (503, Retry-After)
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    downloads: usize,
+    /// RSA key (PEM) that signs the digest of offered files (`digestsign`)
+    #[arg(long, value_name = "PEM")]
+    digestsign: Option<PathBuf>,
+    /// Where devices and offers are kept over a restart [default: DIR/.ota-serve.json]
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+}
+
+/// What the parts of the server share.
+struct Shared {
+    session: session::Session,
+    store: store::Store,
+    events: Events,
+    downloads: Arc<tokio::sync::Semaphore>,
+    rate_kib_per_s: Option<u32>,
+    loopback_only: bool,
+}
+
+/// Serves until interrupted.
+///
+/// # Errors
+/// When a port is taken, the directory is missing, or the broker does not start.
+pub fn run(args: Args, output: Output) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args, output))
+}
+
+async fn serve(args: Args, output: Output) -> Result<()> {
+    ensure!(args.dir.is_dir(), "{} is not a directory; give the one that holds your packages", args.dir.display());
+    let mqtt = bind(args.listen, args.mqtt_port, "--mqtt-port").await?;
+    let http = bind(args.listen, args.http_port, "--http-port").await?;
+    let (mqtt_addr, http_addr) = (mqtt.local_addr()?, http.local_addr()?);
+    if !args.listen.is_loopback() {
+        eprintln!(
+            "warning: listening on {}: whoever reaches it can offer updates (there is no authentication)",
+            args.listen
+        );
+    }
+
+    let events = Events::new(output);
+    let store = store::Store::open(&args.dir, public_url(&args, http_addr)?, args.digestsign.as_deref())?;
+    let state = args.state.clone().unwrap_or_else(|| args.dir.join(".ota-serve.json"));
+    let ports = broker::start().await?;
+    tokio::spawn(broker::forward(mqtt, ports));
+    let session = session::Session::new(Cloud::load(&state)?, state, events.clone(), store.clone());
+    link::start(ports.v4, session.clone()).await?;
+    let shared = Arc::new(Shared {
+        session,
+        store,
+        events: events.clone(),
+        downloads: Arc::new(tokio::sync::Semaphore::new(args.downloads.max(1))),
+        rate_kib_per_s: args.rate,
+        loopback_only: args.listen.is_loopback(),
+    });
+
+    let page = format!("http://{http_addr}/");
+    println!("READY mqtt={mqtt_addr} http={http_addr} page={page}");
+    events
+        .emit(json!({ "event": "ready", "mqtt": mqtt_addr.to_string(), "http": http_addr.to_string(), "page": page }));
+    tokio::select! {
+        done = axum::serve(http, http::router(shared)) => done.context("the HTTP server stopped"),
+        _ = interrupted() => Ok(()),
+    }
+}
+
+async fn bind(ip: IpAddr, port: u16, option: &str) -> Result<TcpListener> {
+    match TcpListener::bind((ip, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(e) => bail!("cannot listen on {ip}:{port}: {e}; choose another port with {option} (0 takes a free one)"),
+    }
+}
+
+/// What URLs in offers start with.
+fn public_url(args: &Args, http: SocketAddr) -> Result<String> {
+    if let Some(url) = &args.public_url {
+        ensure!(
+            url.starts_with("http://") || url.starts_with("https://"),
+            "--public-url must start with http:// or https://"
+        );
+        return Ok(url.trim_end_matches('/').to_owned());
+    }
+    if http.ip().is_unspecified() {
+        // Which of its own addresses a packet to the outside would leave from; nothing is sent.
+        let probe =
+            std::net::UdpSocket::bind("0.0.0.0:0").and_then(|s| s.connect("192.0.2.1:9").and_then(|()| s.local_addr()));
+        let own = probe.ok().map(|a| a.ip()).filter(|ip| !ip.is_unspecified());
+        let own = own.context("cannot tell which address devices reach; give --public-url http://ADDRESS:PORT")?;
+        return Ok(format!("http://{}", SocketAddr::new(own, http.port())));
+    }
+    Ok(format!("http://{http}"))
+}
+
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut term) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // No signal handler to be had: run until killed.
+        tokio::time::sleep(Duration::MAX).await;
+    }
 }

@@ -1,0 +1,294 @@
+//! What the cloud knows and decides. Pure: messages and times come in, sends and events come out.
+
+use crate::linkkit::{DeviceName, Up};
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Devices a bench cloud remembers.
+const DEVICES_MAX: usize = 10_000;
+/// Modules of one device it remembers.
+const MODULES_MAX: usize = 16;
+/// After a restart in mid-update a device resumes by itself; if it does not within this time, it is told again.
+const NUDGE_MS: u64 = 30_000;
+
+/// How far an offer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The device was not seen yet.
+    Queued,
+    /// The device was told.
+    Offered,
+    /// The device is at work.
+    Progress,
+    /// The device reported the offered version.
+    Done,
+    /// The device reported a failure, or fell back.
+    Failed,
+}
+
+/// An update for one module of one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// File name in the served directory.
+    pub file: String,
+    /// The version it brings.
+    pub version: String,
+    /// How far it is.
+    pub status: Status,
+    /// Last percentage.
+    pub percent: u8,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// Linkkit code of the failure, -1 to -4.
+    pub code: Option<i32>,
+    #[serde(skip)]
+    nudge_at: Option<u64>,
+}
+
+/// What is known of one module.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Module {
+    /// Reported version.
+    pub version: Option<String>,
+    /// The last offer.
+    pub offer: Option<Offer>,
+}
+
+/// What is known of one device.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Device {
+    /// Last message, milliseconds since 1970.
+    pub last_seen: Option<u64>,
+    /// Tags it sent.
+    pub tags: BTreeMap<String, String>,
+    /// Its modules; the empty name is the firmware.
+    pub modules: BTreeMap<String, Module>,
+    #[serde(skip)]
+    greeted: bool,
+}
+
+/// Something to send.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Send {
+    /// Tell the device of its pending offer.
+    Push(DeviceName, String),
+    /// Answer a query; the module's offer if there is one, else "nothing".
+    Reply(DeviceName, Value, String),
+}
+
+/// What follows from a message.
+#[derive(Debug, Default)]
+pub struct Reaction {
+    /// To be sent.
+    pub sends: Vec<Send>,
+    /// To be told to people.
+    pub events: Vec<Value>,
+}
+
+/// The registry.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Cloud {
+    devices: BTreeMap<String, Device>,
+}
+
+impl Cloud {
+    /// Reads what an earlier run kept; empty when there is no file.
+    ///
+    /// # Errors
+    /// When the file exists and is not ours: it is not overwritten.
+    pub fn load(path: &Path) -> Result<Self> {
+        match std::fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+                format!("{} is not a state file of `ota serve`; remove it or give --state", path.display())
+            }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// The devices as the page shows them.
+    pub fn snapshot(&self) -> Value {
+        let list = self.devices.iter().map(|(name, d)| {
+            let modules = d
+                .modules
+                .iter()
+                .map(|(m, module)| json!({ "module": m, "version": module.version, "offer": module.offer }));
+            json!({ "device": name, "last_seen": d.last_seen, "tags": d.tags, "modules": modules.collect::<Vec<_>>() })
+        });
+        json!({ "devices": list.collect::<Vec<_>>() })
+    }
+
+    /// Every known device.
+    pub fn names(&self) -> Vec<DeviceName> {
+        self.devices.keys().filter_map(|name| DeviceName::parse(name).ok()).collect()
+    }
+
+    /// The offer a device should hear of.
+    pub fn pending(&self, name: &DeviceName, module: &str) -> Option<&Offer> {
+        let offer = self.devices.get(&name.to_string())?.modules.get(module)?.offer.as_ref()?;
+        matches!(offer.status, Status::Queued | Status::Offered | Status::Progress).then_some(offer)
+    }
+
+    /// Offers `file` as `version`; an earlier offer for the same module is replaced.
+    ///
+    /// # Errors
+    /// When there are too many devices or modules.
+    pub fn offer(&mut self, name: &DeviceName, module: &str, file: &str, version: &str) -> Result<Reaction> {
+        let device = self.device(name)?;
+        let known = device.last_seen.is_some();
+        let slot = module_of(device, module)?;
+        let runs_it = slot.version.as_deref() == Some(version);
+        let status = match (runs_it, known) {
+            (true, _) => Status::Done,
+            (false, true) => Status::Offered,
+            (false, false) => Status::Queued,
+        };
+        slot.offer = Some(Offer {
+            file: file.to_owned(),
+            version: version.to_owned(),
+            status,
+            percent: 0,
+            reason: runs_it.then(|| "the device already runs this version".to_owned()),
+            code: None,
+            nudge_at: None,
+        });
+        let mut reaction = Reaction::default();
+        if status == Status::Offered {
+            reaction.sends.push(Send::Push(name.clone(), module.to_owned()));
+        }
+        reaction.events.push(event(
+            "offered",
+            name,
+            module,
+            json!({ "file": file, "version": version, "status": status }),
+        ));
+        Ok(reaction)
+    }
+
+    /// Takes a message of a device.
+    pub fn on_message(&mut self, name: &DeviceName, up: &Up, now: u64) -> Reaction {
+        let mut reaction = Reaction::default();
+        let Ok(device) = self.device(name) else {
+            return reaction;
+        };
+        device.last_seen = Some(now);
+        if !std::mem::replace(&mut device.greeted, true) {
+            reaction.events.push(json!({ "event": "online", "device": name.to_string() }));
+        }
+        match up {
+            Up::Inform { module, version } => {
+                if let Ok(slot) = module_of(device, module) {
+                    on_version(slot, name, module, version, now, &mut reaction);
+                }
+            }
+            Up::Progress { module, step, text } => {
+                if let Ok(slot) = module_of(device, module) {
+                    on_progress(slot, name, module, *step, text, &mut reaction);
+                }
+            }
+            Up::Query { id, module } => reaction.sends.push(Send::Reply(name.clone(), id.clone(), module.clone())),
+            Up::Tags(tags) => device.tags.extend(tags.iter().take(MODULES_MAX).cloned()),
+            Up::Bad(why) => reaction.events.push(json!({ "event": "bad", "device": name.to_string(), "reason": why })),
+        }
+        reaction
+    }
+
+    /// To be called about once a second: tells devices again that went silent after a restart.
+    pub fn on_tick(&mut self, now: u64) -> Vec<Send> {
+        let mut sends = Vec::new();
+        for (name, device) in &mut self.devices {
+            for (module, slot) in &mut device.modules {
+                let Some(offer) = &mut slot.offer else { continue };
+                if offer.nudge_at.is_some_and(|at| at <= now) {
+                    offer.nudge_at = None;
+                    sends.extend(DeviceName::parse(name).ok().map(|name| Send::Push(name, module.clone())));
+                }
+            }
+        }
+        sends
+    }
+
+    fn device(&mut self, name: &DeviceName) -> Result<&mut Device> {
+        let key = name.to_string();
+        ensure!(self.devices.len() < DEVICES_MAX || self.devices.contains_key(&key), "more than {DEVICES_MAX} devices");
+        Ok(self.devices.entry(key).or_default())
+    }
+}
+
+fn module_of<'d>(device: &'d mut Device, module: &str) -> Result<&'d mut Module> {
+    let known = device.modules.contains_key(module);
+    ensure!(known || device.modules.len() < MODULES_MAX, "more than {MODULES_MAX} modules on one device");
+    Ok(device.modules.entry(module.to_owned()).or_default())
+}
+
+fn on_version(slot: &mut Module, name: &DeviceName, module: &str, version: &str, now: u64, reaction: &mut Reaction) {
+    slot.version = Some(version.to_owned());
+    reaction.events.push(event("version", name, module, json!({ "version": version })));
+    let Some(offer) = &mut slot.offer else { return };
+    offer.nudge_at = None;
+    if offer.version == version {
+        if offer.status != Status::Done {
+            (offer.status, offer.percent, offer.reason, offer.code) = (Status::Done, 100, None, None);
+            reaction.events.push(event("done", name, module, json!({ "version": version })));
+        }
+        return;
+    }
+    match offer.status {
+        Status::Queued | Status::Offered => {
+            offer.status = Status::Offered;
+            reaction.sends.push(Send::Push(name.clone(), module.to_owned()));
+        }
+        // It restarted in mid-update: it resumes, or reports why not, or asks. Telling it at once would only make
+        // a device that just rolled back try the same image again.
+        Status::Progress => offer.nudge_at = Some(now.saturating_add(NUDGE_MS)),
+        Status::Done => fail(offer, name, module, None, &format!("the device went back to {version}"), reaction),
+        Status::Failed => {}
+    }
+}
+
+fn on_progress(slot: &mut Module, name: &DeviceName, module: &str, step: i32, text: &str, reaction: &mut Reaction) {
+    let Some(offer) = &mut slot.offer else {
+        reaction.events.push(event(
+            "progress",
+            name,
+            module,
+            json!({ "percent": step, "text": text, "unasked": true }),
+        ));
+        return;
+    };
+    offer.nudge_at = None;
+    if step < 0 {
+        fail(offer, name, module, Some(step), text, reaction);
+    } else if matches!(offer.status, Status::Queued | Status::Offered | Status::Progress) {
+        offer.status = Status::Progress;
+        offer.percent = u8::try_from(step.min(100)).unwrap_or(0);
+        reaction.events.push(event("progress", name, module, json!({ "percent": offer.percent })));
+    }
+}
+
+fn fail(offer: &mut Offer, name: &DeviceName, module: &str, code: Option<i32>, text: &str, reaction: &mut Reaction) {
+    offer.status = Status::Failed;
+    // The first reason is the cause; a fall-back that follows says less.
+    offer.code = code.or(offer.code);
+    offer.reason = Some(if text.is_empty() { "no reason given".to_owned() } else { text.to_owned() });
+    let what = json!({ "version": offer.version, "code": code, "reason": offer.reason });
+    reaction.events.push(event("failed", name, module, what));
+}
+
+fn event(kind: &str, name: &DeviceName, module: &str, more: Value) -> Value {
+    let mut event = json!({ "event": kind, "device": name.to_string() });
+    if !module.is_empty() {
+        event["module"] = json!(module);
+    }
+    if let (Value::Object(event), Value::Object(more)) = (&mut event, more) {
+        event.extend(more);
+    }
+    event
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+use super::*;
+
+fn device() -> DeviceName {
+    DeviceName::new("pk", "dn").unwrap()
+}
+fn inform(version: &str) -> Up {
+    Up::Inform { module: String::new(), version: version.to_owned() }
+}
+fn progress(step: i32, text: &str) -> Up {
+    Up::Progress { module: String::new(), step, text: text.to_owned() }
+}
+fn push() -> Vec<Send> {
+    vec![Send::Push(device(), String::new())]
+}
+fn offer(cloud: &Cloud) -> Offer {
+    cloud.devices["pk/dn"].modules[""].offer.clone().unwrap()
+}
+fn kinds(reaction: &Reaction) -> Vec<&str> {
+    reaction.events.iter().filter_map(|e| e["event"].as_str()).collect()
+}
+
+#[test]
+fn the_version_report_is_what_counts_as_success() {
+    let mut cloud = Cloud::default();
+    let hello = cloud.on_message(&device(), &inform("1.0.0"), 1);
+    assert_eq!(kinds(&hello), ["online", "version"]);
+    assert_eq!(cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap().sends, push());
+    cloud.on_message(&device(), &progress(100, ""), 2);
+    assert_eq!(offer(&cloud).status, Status::Progress);
+    let done = cloud.on_message(&device(), &inform("1.1.0"), 3);
+    assert_eq!(kinds(&done), ["version", "done"]);
+    assert_eq!(offer(&cloud).status, Status::Done);
+    assert!(cloud.pending(&device(), "").is_none());
+}
+
+#[test]
+fn an_offer_for_an_absent_device_waits_for_its_report() {
+    let mut cloud = Cloud::default();
+    assert!(cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap().sends.is_empty());
+    assert_eq!(cloud.on_message(&device(), &inform("1.0.0"), 1).sends, push());
+    // The message may have been lost on the way: told again as long as nothing moves.
+    assert_eq!(cloud.on_message(&device(), &inform("1.0.0"), 2).sends, push());
+}
+
+#[test]
+fn a_failure_keeps_its_reason_and_is_not_offered_again() {
+    let mut cloud = Cloud::default();
+    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap();
+    cloud.on_message(&device(), &progress(50, ""), 2);
+    let failed = cloud.on_message(&device(), &progress(-3, "signature mismatch"), 3);
+    assert_eq!(kinds(&failed), ["failed"]);
+    assert_eq!((offer(&cloud).code, offer(&cloud).reason.as_deref()), (Some(-3), Some("signature mismatch")));
+    assert!(cloud.on_message(&device(), &inform("1.0.0"), 4).sends.is_empty());
+    assert!(cloud.pending(&device(), "").is_none());
+    // Progress of a failed job that was on its way is not a new life.
+    cloud.on_message(&device(), &progress(60, ""), 5);
+    assert_eq!(offer(&cloud).status, Status::Failed);
+}
+
+#[test]
+fn a_restart_in_mid_update_is_given_time_before_it_is_told_again() {
+    let mut cloud = Cloud::default();
+    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap();
+    cloud.on_message(&device(), &progress(50, ""), 2);
+    assert!(cloud.on_message(&device(), &inform("1.0.0"), 1000).sends.is_empty());
+    assert!(cloud.on_tick(1000 + NUDGE_MS - 1).is_empty());
+    assert_eq!(cloud.on_tick(1000 + NUDGE_MS), push());
+    assert!(cloud.on_tick(1000 + 2 * NUDGE_MS).is_empty());
+    // A device that resumes by itself is not disturbed.
+    cloud.on_message(&device(), &inform("1.0.0"), 2000);
+    cloud.on_message(&device(), &progress(55, ""), 2001);
+    assert!(cloud.on_tick(u64::MAX).is_empty());
+}
+
+#[test]
+fn a_rollback_after_the_version_report_is_a_failure() {
+    let mut cloud = Cloud::default();
+    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    cloud.offer(&device(), "", "f.ota", "1.2.0").unwrap();
+    cloud.on_message(&device(), &inform("1.2.0"), 2);
+    cloud.on_message(&device(), &inform("1.0.0"), 3);
+    assert_eq!(offer(&cloud).status, Status::Failed);
+    cloud.on_message(&device(), &progress(-1, "rolled back: health gate 1 failed"), 4);
+    assert_eq!(offer(&cloud).reason.as_deref(), Some("rolled back: health gate 1 failed"));
+}
+
+#[test]
+fn what_is_saved_comes_back() {
+    let mut cloud = Cloud::default();
+    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    cloud.offer(&device(), "mcu", "f.ota", "1.1.0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.json");
+    std::fs::write(&path, serde_json::to_vec(&cloud).unwrap()).unwrap();
+    assert_eq!(Cloud::load(&path).unwrap().snapshot(), cloud.snapshot());
+    std::fs::write(&path, "something else").unwrap();
+    assert!(Cloud::load(&path).is_err());
+}
+
+#[test]
+fn a_flood_of_names_is_bounded() {
+    let mut cloud = Cloud::default();
+    for i in 0..DEVICES_MAX + 5 {
+        cloud.on_message(&DeviceName::new("pk", &i.to_string()).unwrap(), &inform("1"), 1);
+    }
+    assert_eq!(cloud.names().len(), DEVICES_MAX);
+    for i in 0..100 {
+        let up = Up::Inform { module: i.to_string(), version: "1".to_owned() };
+        cloud.on_message(&DeviceName::new("pk", "0").unwrap(), &up, 1);
+    }
+    assert_eq!(cloud.devices["pk/0"].modules.len(), MODULES_MAX);
+}

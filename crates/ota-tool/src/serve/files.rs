@@ -1,0 +1,163 @@
+//! `GET /files/...`: a strict file server, limited in speed and number on request.
+
+use super::Shared;
+use super::events::Events;
+use super::range::{Conditions, Selection, select};
+use super::store::Described;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+/// Seconds a client is told to stay away when all downloads are taken.
+const RETRY_AFTER_S: u32 = 2;
+/// Body bytes read at once without a limit.
+const CHUNK: u64 = 64 << 10;
+/// Pieces per second of a limited body.
+const PIECES_PER_S: u64 = 20;
+
+/// Serves GET and HEAD.
+pub(super) async fn serve(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    let field = |name| headers.get(name).and_then(|v| v.to_str().ok());
+    let mut log = Log {
+        events: shared.events.clone(),
+        event: json!({ "event": "http", "method": method.as_str(), "path": path, "range": field(header::RANGE) }),
+        status: StatusCode::OK,
+        bytes: 0,
+    };
+    let Ok(permit) = Arc::clone(&shared.downloads).try_acquire_owned() else {
+        let retry = [(header::RETRY_AFTER, RETRY_AFTER_S.to_string())];
+        return (log.status(StatusCode::SERVICE_UNAVAILABLE), retry, "too many downloads\n").into_response();
+    };
+    let store = shared.store.clone();
+    let opened = tokio::task::spawn_blocking(move || store.file(&path)).await;
+    let Ok(Ok((file, described))) = opened else {
+        return (log.status(StatusCode::NOT_FOUND), "no such file\n").into_response();
+    };
+    let etag = described.etag();
+    let conditions = Conditions {
+        if_match: field(header::IF_MATCH),
+        if_none_match: field(header::IF_NONE_MATCH),
+        if_range: field(header::IF_RANGE),
+        // A range is defined for GET only (RFC 9110 §14.2).
+        range: if method == Method::GET { field(header::RANGE) } else { None },
+    };
+    let common = [(header::ETAG, etag.clone()), (header::ACCEPT_RANGES, "bytes".to_owned())];
+    let (status, from, to) = match select(&conditions, &etag, described.size) {
+        Selection::Whole => (StatusCode::OK, 0, described.size),
+        Selection::Part(from, to) => (StatusCode::PARTIAL_CONTENT, from, to),
+        Selection::Unsatisfiable => {
+            let size = [(header::CONTENT_RANGE, format!("bytes */{}", described.size))];
+            return (log.status(StatusCode::RANGE_NOT_SATISFIABLE), common, size).into_response();
+        }
+        Selection::NotModified => return (log.status(StatusCode::NOT_MODIFIED), common).into_response(),
+        Selection::PreconditionFailed => return (log.status(StatusCode::PRECONDITION_FAILED), common).into_response(),
+    };
+    let mut response = (status, common, entity_headers(&described, from, to)).into_response();
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = format!("bytes {from}-{}/{}", to - 1, described.size);
+        if let Ok(value) = range.parse() {
+            response.headers_mut().insert(header::CONTENT_RANGE, value);
+        }
+    }
+    log.status = status;
+    if method == Method::HEAD {
+        return response;
+    }
+    let body = Download {
+        file: file.into(),
+        from: Some(from),
+        left: to - from,
+        limit: shared.rate_kib_per_s,
+        next: Instant::now(),
+        log,
+        _permit: permit,
+    };
+    *response.body_mut() = body.into_body();
+    response
+}
+
+fn entity_headers(described: &Described, from: u64, to: u64) -> [(header::HeaderName, String); 2] {
+    let kind = if described.kind == "package" { "application/vnd.ota-package" } else { "application/octet-stream" };
+    [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_LENGTH, (to - from).to_string())]
+}
+
+/// Tells of a request when it is over.
+struct Log {
+    events: Events,
+    event: Value,
+    status: StatusCode,
+    bytes: u64,
+}
+
+impl Log {
+    /// For an answer without a body.
+    fn status(mut self, status: StatusCode) -> StatusCode {
+        self.status = status;
+        status
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.event["status"] = json!(self.status.as_u16());
+        self.event["bytes"] = json!(self.bytes);
+        self.events.emit(self.event.take());
+    }
+}
+
+/// A body on its way. Dropped, with its log, when it is complete or the client went away.
+struct Download {
+    file: tokio::fs::File,
+    /// Where to start, until that is done.
+    from: Option<u64>,
+    left: u64,
+    limit: Option<u32>,
+    next: Instant,
+    log: Log,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Download {
+    fn into_body(self) -> Body {
+        Body::from_stream(futures_util::stream::try_unfold(self, |mut download| async move {
+            let piece = download.piece().await?;
+            Ok::<_, io::Error>(piece.map(|bytes| (bytes, download)))
+        }))
+    }
+
+    async fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        if let Some(from) = self.from.take() {
+            self.file.seek(io::SeekFrom::Start(from)).await?;
+        }
+        let most = match self.limit {
+            None => CHUNK,
+            Some(kib_per_s) => {
+                tokio::time::sleep_until(self.next).await;
+                self.next = Instant::now() + Duration::from_millis(1000 / PIECES_PER_S);
+                u64::from(kib_per_s) * 1024 / PIECES_PER_S
+            }
+        };
+        let mut bytes = vec![0; usize::try_from(self.left.min(most)).unwrap_or(1)];
+        // A file that shrinks under us ends the connection, never the length we promised.
+        self.file.read_exact(&mut bytes).await?;
+        self.left -= bytes.len() as u64;
+        self.log.bytes += bytes.len() as u64;
+        Ok(Some(bytes.into()))
+    }
+}

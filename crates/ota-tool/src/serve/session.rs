@@ -1,0 +1,150 @@
+//! The registry at work: locked, kept on disk, connected to broker and page.
+
+use super::cloud::{Cloud, Reaction, Send};
+use super::events::Events;
+use super::store::Store;
+use crate::files::{self, Access};
+use crate::linkkit::{self, DeviceName};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{Notify, mpsc};
+
+/// A topic and what to say there.
+pub(super) type Message = (String, String);
+
+/// Shared by the broker link and the HTTP handlers.
+#[derive(Clone)]
+pub(super) struct Session(Arc<Inner>);
+
+struct Inner {
+    cloud: Mutex<Cloud>,
+    state: PathBuf,
+    events: Events,
+    store: Store,
+    outbox: mpsc::UnboundedSender<Message>,
+    inbox_of_link: Mutex<Option<mpsc::UnboundedReceiver<Message>>>,
+    dirty: Notify,
+    next_id: AtomicU32,
+}
+
+impl Session {
+    /// Starts keeping `cloud` in the file `state`.
+    pub(super) fn new(cloud: Cloud, state: PathBuf, events: Events, store: Store) -> Self {
+        let (outbox, receiver) = mpsc::unbounded_channel();
+        let session = Self(Arc::new(Inner {
+            cloud: Mutex::new(cloud),
+            state,
+            events,
+            store,
+            outbox,
+            inbox_of_link: Mutex::new(Some(receiver)),
+            dirty: Notify::new(),
+            next_id: AtomicU32::new(1),
+        }));
+        tokio::spawn(session.clone().keep_saved());
+        tokio::spawn(session.clone().tick());
+        session
+    }
+
+    /// What the link has to send; can be taken once.
+    pub(super) fn take_outbox(&self) -> Option<mpsc::UnboundedReceiver<Message>> {
+        self.0.inbox_of_link.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The devices as the page shows them.
+    pub(super) fn snapshot(&self) -> Value {
+        self.cloud().snapshot()
+    }
+
+    /// Every known device.
+    pub(super) fn names(&self) -> Vec<DeviceName> {
+        self.cloud().names()
+    }
+
+    /// Offers a file of the store to a device.
+    pub(super) fn offer(&self, name: &DeviceName, module: &str, file: &str, version: &str) -> Result<()> {
+        let reaction = self.cloud().offer(name, module, file, version)?;
+        self.follow(reaction);
+        Ok(())
+    }
+
+    /// Takes a message from the broker.
+    pub(super) fn on_message(&self, topic: &str, payload: &[u8]) {
+        if let Some((name, up)) = linkkit::parse(topic, payload) {
+            let reaction = self.cloud().on_message(&name, &up, now());
+            self.follow(reaction);
+        }
+    }
+
+    fn cloud(&self) -> MutexGuard<'_, Cloud> {
+        // A panic elsewhere left the registry as it was between two statements: still better than no cloud.
+        self.0.cloud.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn follow(&self, reaction: Reaction) {
+        for event in reaction.events {
+            self.0.events.emit(event);
+        }
+        for send in reaction.sends {
+            self.send(send);
+        }
+        self.0.dirty.notify_one();
+    }
+
+    fn send(&self, send: Send) {
+        let (topic, payload) = match send {
+            Send::Push(name, module) => match self.announcement(&name, &module) {
+                Some(update) => (name.upgrade_topic(), update.upgrade(self.0.next_id.fetch_add(1, Ordering::Relaxed))),
+                None => return,
+            },
+            Send::Reply(name, id, module) => {
+                (name.reply_topic(), linkkit::reply(&id, self.announcement(&name, &module).as_ref()))
+            }
+        };
+        // The link is gone only when the process ends.
+        let _ = self.0.outbox.send((topic, payload));
+    }
+
+    fn announcement(&self, name: &DeviceName, module: &str) -> Option<linkkit::Announcement> {
+        let offer = self.cloud().pending(name, module).cloned()?;
+        // Hashing a large file the first time takes a while; other tasks move on meanwhile.
+        match tokio::task::block_in_place(|| self.0.store.announce(module, &offer.file, &offer.version)) {
+            Ok(update) => Some(update),
+            Err(e) => {
+                self.0.events.emit(json!({ "event": "error", "device": name.to_string(), "reason": format!("{e:#}") }));
+                None
+            }
+        }
+    }
+
+    /// Writes the state soon after it changed, not at every message.
+    async fn keep_saved(self) {
+        loop {
+            self.0.dirty.notified().await;
+            let bytes = serde_json::to_vec(&*self.cloud());
+            let path = self.0.state.clone();
+            let written = tokio::task::spawn_blocking(move || files::write(&path, &bytes?, Access::Public)).await;
+            if let Ok(Err(e)) = written {
+                self.0.events.emit(json!({ "event": "error", "reason": format!("{e:#}") }));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn tick(self) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let sends = self.cloud().on_tick(now());
+            sends.into_iter().for_each(|send| self.send(send));
+        }
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
