@@ -98,7 +98,8 @@ pub enum Status {
 }
 
 /// No image is on trial, or the boot loader's store failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no image is on trial, or the boot record could not be written")]
 pub struct NotOnTrial;
 
 /// With nothing to wait for, the agent is polled this often all the same.

@@ -30,7 +30,7 @@ pub fn block_on<F: Future>(future: F, mut idle: impl FnMut()) -> F::Output {
     }
 }
 
-/// [`run`] for a thread or a super-loop.
+/// [`run()`] for a thread or a super-loop.
 pub fn run_blocking<D: Drive, T: Transport, S: Source, C: Timer>(
     agent: &mut D,
     transport: &mut T,

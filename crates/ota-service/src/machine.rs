@@ -18,8 +18,12 @@
 //! From every state but the last four a refusal, a fault that cannot be retried, or a cancel leads to `Idle`;
 //! `Staged` and `Resetting` return there when the staged image was withdrawn.
 
+#[cfg(test)]
+mod explore;
 mod gates;
 mod reporter;
+#[cfg(test)]
+mod tests;
 pub use gates::{Judge, Verdict};
 pub use reporter::{Item, Reporter};
 

@@ -49,7 +49,7 @@ pub async fn run<D: Drive, T: Transport, S: Source, C: Timer>(
 /// Only ever returns [`Exit::Reset`]; select it against the connecting future.
 ///
 /// # Cancellation
-/// As [`run`].
+/// As [`run()`].
 pub async fn run_offline<D: Drive, S: Source, C: Timer>(
     agent: &mut D,
     source: &mut S,

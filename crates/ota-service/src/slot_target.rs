@@ -41,7 +41,8 @@ struct Cursor {
 }
 
 /// Why a slot was not written or not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
 pub struct SlotError {
     stage: FailStage,
     text: &'static str,

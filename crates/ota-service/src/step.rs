@@ -47,7 +47,7 @@ pub struct Fault {
 
 /// The agent as a driver sees it: all synchronous, facts in, one wish out. [`crate::Agent`] implements it.
 ///
-/// Use [`crate::run`] or [`crate::run_blocking`]; write a driver of your own over this only for a link that neither fits.
+/// Use [`crate::run()`] or [`crate::run_blocking`]; write a driver of your own over this only for a link that neither fits.
 pub trait Drive {
     /// Does all that can be done without a link and says what the link is to do. Call after each `on_*`.
     fn poll(&mut self, now: Millis) -> Step;
