@@ -52,6 +52,11 @@ fn version_of(event: Event<'_>) -> String {
     }
 }
 
+/// The next event, which must come soon: a lost one is a failure, not a hang.
+async fn event<'b>(mqtt: &mut impl Transport, buf: &'b mut [u8]) -> Event<'b> {
+    timeout(Duration::from_secs(5), mqtt.recv(buf)).await.expect("an event within 5 s").unwrap()
+}
+
 fn ignore(_: &InboundPublish<'_>) {}
 
 /// Everything an update says, in both directions, for the device and a sub-device.
@@ -75,7 +80,7 @@ async fn reports_reach_the_cloud_and_offers_the_device() {
     );
 
     cloud.publish(UPGRADE, offer("1.1.0")).await;
-    match mqtt.recv(&mut buf).await.unwrap() {
+    match event(&mut mqtt, &mut buf).await {
         Event::Offer(offer) => {
             assert_eq!(offer.component, FIRMWARE);
             assert_eq!(offer.locator, Locator::Url("http://files.example/fw.bin?Expires=1"));
@@ -96,14 +101,14 @@ async fn reports_reach_the_cloud_and_offers_the_device() {
     assert_eq!(cloud.next().await, ("/sys/a1B2c3D4e5F/lamp-7/thing/ota/firmware/get".into(), query.into()));
 
     cloud.publish(GET_REPLY, r#"{"code":200,"data":{},"id":"2","message":"success"}"#).await;
-    assert_eq!(mqtt.recv(&mut buf).await.unwrap(), Event::NoUpdate);
+    assert_eq!(event(&mut mqtt, &mut buf).await, Event::NoUpdate);
 
     let bulb = Component { device: 1, module: "radio" };
     mqtt.send(&Report::Version { component: bulb, version: "7" }).await.unwrap();
     let inform = r#"{"id":"4","params":{"version":"7","module":"radio"}}"#;
     assert_eq!(cloud.next().await, ("/ota/device/inform/a1Sub/bulb:2".into(), inform.into()));
     cloud.publish("/ota/device/upgrade/a1Sub/bulb:2", offer("8")).await;
-    match mqtt.recv(&mut buf).await.unwrap() {
+    match event(&mut mqtt, &mut buf).await {
         Event::Offer(offer) => assert_eq!((offer.component.device, offer.version), (1, "8")),
         other => panic!("{other:?}"),
     }
@@ -111,7 +116,7 @@ async fn reports_reach_the_cloud_and_offers_the_device() {
     let unknown = mqtt.send(&Report::Query { component: Component { device: 2, module: "" } }).await;
     assert!(matches!(unknown, Err(MqttError::Report(_))));
     cloud.publish(UPGRADE, "{").await;
-    assert_eq!(mqtt.recv(&mut buf).await.unwrap(), Event::Bad(OfferError::Malformed));
+    assert_eq!(event(&mut mqtt, &mut buf).await, Event::Bad(OfferError::Malformed));
     assert!(cloud.silent().await);
 }
 
@@ -158,7 +163,7 @@ async fn the_application_keeps_its_use_of_the_connection() {
     say.borrow_mut().extend(["one", "two", "three", "four", "five", "six", "seven"]);
     cloud.publish("/app/down", "first").await;
     cloud.publish(UPGRADE, offer("2")).await;
-    assert_eq!(version_of(mqtt.recv(&mut buf).await.unwrap()), "2");
+    assert_eq!(version_of(event(&mut mqtt, &mut buf).await), "2");
     cloud.publish("/app/down", "second").await;
     socket.waiting().await;
     mqtt.send(&Report::Progress { component: FIRMWARE, percent: 1 }).await.unwrap();
@@ -200,13 +205,13 @@ async fn offers_that_come_during_a_send_are_kept() {
     socket.waiting().await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     mqtt.send(&Report::Query { component: FIRMWARE }).await.unwrap();
-    assert_eq!(version_of(mqtt.recv(&mut buf).await.unwrap()), "2");
-    assert_eq!(version_of(mqtt.recv(&mut buf).await.unwrap()), "3");
-    assert_eq!(mqtt.recv(&mut buf).await.unwrap(), Event::Bad(OfferError::TooLarge));
+    assert_eq!(version_of(event(&mut mqtt, &mut buf).await), "2");
+    assert_eq!(version_of(event(&mut mqtt, &mut buf).await), "3");
+    assert_eq!(event(&mut mqtt, &mut buf).await, Event::Bad(OfferError::TooLarge));
     cloud.publish(UPGRADE, offer("5")).await;
-    assert_eq!(mqtt.recv(&mut [0; 100]).await.unwrap(), Event::Bad(OfferError::TooLarge));
+    assert_eq!(event(&mut mqtt, &mut [0; 100]).await, Event::Bad(OfferError::TooLarge));
     cloud.publish(UPGRADE, offer("6")).await;
-    assert_eq!(version_of(mqtt.recv(&mut buf).await.unwrap()), "6");
+    assert_eq!(version_of(event(&mut mqtt, &mut buf).await), "6");
 }
 
 /// `recv` may be dropped at any point and loses nothing.
@@ -243,7 +248,8 @@ async fn a_dropped_recv_loses_nothing() {
         }
         (got, drops)
     };
-    let ((), (got, drops)) = tokio::join!(publish, receive);
+    let both = async { tokio::join!(publish, receive) };
+    let ((), (got, drops)) = timeout(Duration::from_secs(20), both).await.expect("50 offers within 20 s");
     assert_eq!(got, (0..50).map(|n| n.to_string()).collect::<Vec<_>>());
     assert!(drops > 50);
 }
@@ -309,7 +315,7 @@ async fn a_lost_connection_is_an_error_and_the_next_one_goes_on() {
         }
         mqtt.send(&Report::Progress { component: FIRMWARE, percent: round }).await.unwrap();
         cloud.publish(UPGRADE, offer("2")).await;
-        assert_eq!(version_of(mqtt.recv(&mut buf).await.unwrap()), "2");
+        assert_eq!(version_of(event(&mut mqtt, &mut buf).await), "2");
         drop(hold);
         assert!(matches!(mqtt.recv(&mut buf).await, Err(MqttError::Lost(_))), "round {round}");
         assert!(matches!(mqtt.send(&Report::Query { component: FIRMWARE }).await, Err(MqttError::Lost(_))));

@@ -30,11 +30,10 @@ pub(super) fn unescape(body: &mut [u8]) -> Result<usize, JsonError> {
             from += used;
             len = symbol.encode_utf8(&mut utf8).len();
         }
-        body.get_mut(to..to + len)
-            .zip(utf8.get(..len))
-            .ok_or(JsonError::Malformed)
-            .map(|(to, from)| to.copy_from_slice(from))?;
-        to += len;
+        for byte in utf8.into_iter().take(len) {
+            *body.get_mut(to).ok_or(JsonError::Malformed)? = byte;
+            to += 1;
+        }
     }
     Ok(to)
 }

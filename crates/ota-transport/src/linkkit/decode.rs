@@ -7,8 +7,6 @@ use crate::{Checksum, Component, Event, Locator, Offer, OfferError};
 /// Longest module name, in bytes.
 const MODULE_MAX: usize = 64;
 
-type Result<T> = core::result::Result<T, OfferError>;
-
 impl Linkkit<'_> {
     /// Reads a message; `None` when it is not for the agent. The payload is changed: the event borrows from it.
     ///
@@ -27,215 +25,299 @@ impl Linkkit<'_> {
 
 /// Reads a payload that is known to be for `device`.
 pub(crate) fn decode_payload(device: u8, payload: &mut [u8]) -> Event<'_> {
-    let offer = read(payload).and_then(|fields| match fields {
-        Some(fields) => fields.offer(device).map(Some),
-        None => Ok(None),
-    });
-    match offer {
-        Ok(Some(offer)) => Event::Offer(offer),
-        Ok(None) => Event::NoUpdate,
+    let mut fields = Fields::default();
+    if fields.read(Reader::new(payload)).is_err() {
+        return Event::Bad(OfferError::Malformed);
+    }
+    if fields.refused {
+        return Event::Bad(OfferError::Refused);
+    }
+    if let Some(name) = fields.wrong {
+        return Event::Bad(OfferError::Invalid(name));
+    }
+    if fields.is_empty() {
+        return Event::NoUpdate;
+    }
+    match fields.offer(device) {
+        Ok(offer) => Event::Offer(offer),
         Err(error) => Event::Bad(error),
     }
 }
 
-/// The members of `data` that matter, as they came.
+/// The texts of an offer: indices of [`Fields::texts`].
+#[derive(Clone, Copy)]
+enum Text {
+    Version,
+    Url,
+    Module,
+    Method,
+    Sign,
+    Md5,
+    Protocol,
+}
+const TEXTS: usize = Text::Protocol as usize + 1;
+
+/// The numbers of an offer: indices of [`Fields::numbers`].
+#[derive(Clone, Copy)]
+enum Number {
+    Size,
+    Stream,
+    File,
+    Delta,
+}
+const NUMBERS: usize = Number::Delta as usize + 1;
+
+/// What a member holds and where it goes.
+#[derive(Clone, Copy)]
+enum Member {
+    Text(Text),
+    Number(Number),
+    Flag(Number),
+    Signature,
+    Files,
+}
+
+type Table = [(&'static str, Member)];
+
+/// Members of `data`. A table, because a branch for each costs five times the code.
+const DATA: &Table = &[
+    ("version", Member::Text(Text::Version)),
+    ("url", Member::Text(Text::Url)),
+    ("size", Member::Number(Number::Size)),
+    ("sign", Member::Text(Text::Sign)),
+    ("signMethod", Member::Text(Text::Method)),
+    ("md5", Member::Text(Text::Md5)),
+    ("module", Member::Text(Text::Module)),
+    ("isDiff", Member::Flag(Number::Delta)),
+    ("digestsign", Member::Signature),
+    ("dProtocol", Member::Text(Text::Protocol)),
+    ("streamId", Member::Number(Number::Stream)),
+    ("streamFileId", Member::Number(Number::File)),
+    ("files", Member::Files),
+];
+
+/// Members of an entry of `files`.
+const FILE: &Table = &[
+    ("fileUrl", Member::Text(Text::Url)),
+    ("fileSize", Member::Number(Number::Size)),
+    ("fileSign", Member::Text(Text::Sign)),
+    ("fileMd5", Member::Text(Text::Md5)),
+];
+
+/// What matters of a message, as it came.
 #[derive(Default)]
 struct Fields<'a> {
-    version: Option<&'a str>,
-    size: Option<u32>,
-    url: Option<&'a str>,
-    module: Option<&'a str>,
-    method: Option<&'a str>,
-    sign: Option<&'a str>,
-    md5: Option<&'a str>,
-    cloud_signature: Option<&'a [u8]>,
-    delta: Option<bool>,
-    protocol: Option<&'a str>,
-    stream: Option<u32>,
-    file: Option<u32>,
+    texts: [Option<&'a str>; TEXTS],
+    numbers: [Option<u32>; NUMBERS],
+    signature: &'a [u8],
     /// Entries of `files`.
     files: Option<u8>,
-    /// The first field of a wrong type. Kept until the end: the refusal must not depend on the order of fields.
+    /// The other side says that it has no offer but an error.
+    refused: bool,
+    /// The first member of a wrong type. Kept until the end: the refusal must not depend on their order.
     wrong: Option<&'static str>,
 }
 
-/// The whole message; `None` when it carries no offer.
-fn read(payload: &mut [u8]) -> Result<Option<Fields<'_>>> {
-    let mut json = Reader::new(payload);
-    let mut fields = Fields::default();
-    let mut refused = false;
-    json.object().map_err(malformed)?;
-    while let Some(key) = json.key().map_err(malformed)? {
-        match key {
-            _ if json.null().map_err(malformed)? => {}
-            "code" => refused |= !matches!(json.number(), Ok(200 | 1000)),
-            "message" => refused |= !json.string().is_ok_and(|text| starts_with(text, "success")),
-            "data" => fields.read(&mut json)?,
-            _ => json.skip().map_err(malformed)?,
-        }
-    }
-    json.finish().map_err(malformed)?;
-    if refused {
-        return Err(OfferError::Refused);
-    }
-    if let Some(name) = fields.wrong {
-        return Err(OfferError::Invalid(name));
-    }
-    let empty = fields.url.is_none() && fields.size.is_none() && fields.stream.is_none() && fields.files.is_none();
-    Ok((!empty).then_some(fields))
-}
-
 impl<'a> Fields<'a> {
-    /// Reads the object `data`.
-    fn read(&mut self, json: &mut Reader<'a>) -> Result<()> {
-        if self.keep("data", json.object())?.is_none() {
+    /// Reads the whole message.
+    fn read(&mut self, mut json: Reader<'a>) -> Result<(), JsonError> {
+        json.object()?;
+        while let Some(key) = json.key()? {
+            match key {
+                _ if json.null()? => {}
+                "code" => self.refused |= !matches!(json.number(), Ok(200 | 1000)),
+                "message" => self.refused |= !json.string().is_ok_and(is_success),
+                "data" => self.read_data(&mut json)?,
+                _ => json.skip()?,
+            }
+        }
+        json.finish()
+    }
+
+    fn read_data(&mut self, json: &mut Reader<'a>) -> Result<(), JsonError> {
+        if !self.fits("data", json.object())? {
             return Ok(());
         }
-        while let Some(key) = json.key().map_err(malformed)? {
-            match key {
-                _ if json.null().map_err(malformed)? => {}
-                "version" => self.version = self.keep("version", json.string())?,
-                "module" => self.module = self.keep("module", json.string())?,
-                "signMethod" => self.method = self.keep("signMethod", json.string())?,
-                "digestsign" => self.cloud_signature = self.keep("digestsign", json.base64())?,
-                "isDiff" => self.delta = self.keep("isDiff", json.flag())?,
-                "dProtocol" => self.protocol = self.keep("dProtocol", json.string())?,
-                "streamId" => self.stream = self.keep("streamId", json.number())?,
-                "streamFileId" => self.file = self.keep("streamFileId", json.number())?,
-                "files" => self.read_files(json)?,
-                "size" => self.size = self.keep("size", json.number())?,
-                "url" => self.url = self.keep("url", json.string())?,
-                "sign" => self.sign = self.keep("sign", json.string())?,
-                "md5" => self.md5 = self.keep("md5", json.string())?,
-                _ => json.skip().map_err(malformed)?,
+        while let Some(key) = json.key()? {
+            match find(DATA, key) {
+                _ if json.null()? => {}
+                Some((name, Member::Files)) => self.read_files(name, json)?,
+                member => self.read_member(member, json)?,
             }
         }
         Ok(())
     }
 
-    fn read_files(&mut self, json: &mut Reader<'a>) -> Result<()> {
-        if self.keep("files", json.array())?.is_none() {
+    fn read_files(&mut self, name: &'static str, json: &mut Reader<'a>) -> Result<(), JsonError> {
+        if !self.fits(name, json.array())? {
             return Ok(());
         }
         let mut count = 0_u8;
-        while json.element().map_err(malformed)? {
+        while json.element()? {
             count = count.saturating_add(1);
-            if self.keep("files", json.object())?.is_some() {
-                self.read_file(json)?;
+            if !self.fits(name, json.object())? {
+                continue;
+            }
+            while let Some(key) = json.key()? {
+                if !json.null()? {
+                    self.read_member(find(FILE, key), json)?;
+                }
             }
         }
         self.files = Some(count);
         Ok(())
     }
 
-    fn read_file(&mut self, json: &mut Reader<'a>) -> Result<()> {
-        while let Some(key) = json.key().map_err(malformed)? {
-            match key {
-                _ if json.null().map_err(malformed)? => {}
-                "fileSize" => self.size = self.keep("fileSize", json.number())?,
-                "fileUrl" => self.url = self.keep("fileUrl", json.string())?,
-                "fileSign" => self.sign = self.keep("fileSign", json.string())?,
-                "fileMd5" => self.md5 = self.keep("fileMd5", json.string())?,
-                _ => json.skip().map_err(malformed)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes a field of a wrong type and goes on.
-    fn keep<T>(&mut self, name: &'static str, read: core::result::Result<T, JsonError>) -> Result<Option<T>> {
-        match read {
-            Ok(value) => Ok(Some(value)),
-            Err(JsonError::Type) => {
-                self.wrong.get_or_insert(name);
-                Ok(None)
-            }
-            Err(error) => Err(malformed(error)),
-        }
-    }
-
-    fn offer(self, device: u8) -> Result<Offer<'a>> {
-        if self.files.is_some_and(|count| count != 1) {
-            return Err(OfferError::Invalid("files"));
-        }
-        let version = self.version.ok_or(OfferError::Missing("version"))?;
-        check(is_name(version, VERSION_MAX), "version")?;
-        check(self.size != Some(0), "size")?;
-        let module = match self.module {
-            None | Some("" | "default") => "",
-            Some(name) => name,
+    fn read_member(&mut self, member: Option<(&'static str, Member)>, json: &mut Reader<'a>) -> Result<(), JsonError> {
+        let Some((name, member)) = member else { return json.skip() };
+        let read = match member {
+            Member::Text(at) => json.string().map(|text| self.set_text(at, text)),
+            Member::Number(at) => json.number().map(|number| self.set_number(at, number)),
+            Member::Flag(at) => json.flag().map(|flag| self.set_number(at, flag.into())),
+            Member::Signature | Member::Files => json.base64().map(|signature| self.signature = signature),
         };
-        check(module.is_empty() || is_name(module, MODULE_MAX), "module")?;
-        let cloud_signature = self.cloud_signature.unwrap_or_default();
-        check(matches!(cloud_signature.len(), 0 | 256..=512), "digestsign")?;
+        self.fits(name, read).map(drop)
+    }
+
+    /// Whether a member was of its type; notes it if not, so that reading can go on.
+    fn fits(&mut self, name: &'static str, read: Result<(), JsonError>) -> Result<bool, JsonError> {
+        if matches!(read, Err(JsonError::Type)) {
+            self.wrong.get_or_insert(name);
+            return Ok(false);
+        }
+        read.map(|()| true)
+    }
+
+    fn set_text(&mut self, at: Text, text: &'a str) {
+        if let Some(slot) = self.texts.get_mut(at as usize) {
+            *slot = Some(text);
+        }
+    }
+
+    fn set_number(&mut self, at: Number, number: u32) {
+        if let Some(slot) = self.numbers.get_mut(at as usize) {
+            *slot = Some(number);
+        }
+    }
+
+    fn text(&self, at: Text) -> Option<&'a str> {
+        self.texts.get(at as usize).copied().flatten()
+    }
+
+    fn number(&self, at: Number) -> Option<u32> {
+        self.numbers.get(at as usize).copied().flatten()
+    }
+
+    /// Nothing says where or how large an object is.
+    fn is_empty(&self) -> bool {
+        self.text(Text::Url).is_none()
+            && self.number(Number::Size).is_none()
+            && self.number(Number::Stream).is_none()
+            && self.files.is_none()
+    }
+
+    fn offer(&self, device: u8) -> Result<Offer<'a>, OfferError> {
+        let version = self.text(Text::Version).ok_or(OfferError::Missing("version"))?;
+        let module = self.text(Text::Module).filter(|name| *name != "default").unwrap_or_default();
+        let size = self.number(Number::Size);
+        let wrong = if self.files.is_some_and(|count| count != 1) {
+            Some("files")
+        } else if !is_name(version, VERSION_MAX) {
+            Some("version")
+        } else if size == Some(0) {
+            Some("size")
+        } else if !module.is_empty() && !is_name(module, MODULE_MAX) {
+            Some("module")
+        } else if !matches!(self.signature.len(), 0 | 256..=512) {
+            Some("digestsign")
+        } else {
+            None
+        };
+        if let Some(name) = wrong {
+            return Err(OfferError::Invalid(name));
+        }
         Ok(Offer {
             component: Component { device, module },
             version,
-            size: self.size,
+            size,
             locator: self.locator()?,
             checksum: self.checksum()?,
-            cloud_signature,
-            delta: self.delta.unwrap_or(false),
+            cloud_signature: self.signature,
+            delta: self.number(Number::Delta) == Some(1),
         })
     }
 
-    fn locator(&self) -> Result<Locator<'a>> {
-        let by_mqtt = self.protocol.is_some_and(|name| name.eq_ignore_ascii_case("mqtt"));
-        match self.url {
+    fn locator(&self) -> Result<Locator<'a>, OfferError> {
+        let stream = self.number(Number::Stream);
+        let by_mqtt = self.text(Text::Protocol).is_some_and(|name| same(name, "mqtt"));
+        match self.text(Text::Url) {
             Some(url) if !by_mqtt => {
-                let plain = url.bytes().all(|byte| byte.is_ascii_graphic());
-                check(plain && (1..=URL_MAX).contains(&url.len()), "url")?;
+                if !(1..=URL_MAX).contains(&url.len()) || !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    return Err(OfferError::Invalid("url"));
+                }
                 Ok(Locator::Url(url))
             }
-            None if !by_mqtt && self.stream.is_none() => Err(OfferError::Missing("url")),
-            _ => {
-                let stream = self.stream.ok_or(OfferError::Missing("streamId"))?;
-                let file = self.file.ok_or(OfferError::Missing("streamFileId"))?;
-                self.size.ok_or(OfferError::Missing("size"))?;
-                Ok(Locator::Stream { stream, file })
+            None if !by_mqtt && stream.is_none() => Err(OfferError::Missing("url")),
+            _ => match (stream, self.number(Number::File), self.number(Number::Size)) {
+                (Some(stream), Some(file), Some(_)) => Ok(Locator::Stream { stream, file }),
+                (None, ..) => Err(OfferError::Missing("streamId")),
+                (_, None, _) => Err(OfferError::Missing("streamFileId")),
+                _ => Err(OfferError::Missing("size")),
+            },
+        }
+    }
+
+    fn checksum(&self) -> Result<Option<Checksum>, OfferError> {
+        let (method, sign, md5) = (self.text(Text::Method), self.text(Text::Sign), self.text(Text::Md5));
+        let sha256 = match method {
+            Some(name) if same(name, "sha256") || same(name, "sha-256") => true,
+            Some(name) if same(name, "md5") => false,
+            Some(_) => return Err(OfferError::Invalid("signMethod")),
+            None => md5.is_none() && sign.is_some_and(|sign| sign.len() == 64),
+        };
+        let (name, text) = match (sign, md5) {
+            (_, Some(md5)) if !sha256 && (method.is_none() || sign.is_none()) => ("md5", md5),
+            (Some(sign), _) => ("sign", sign),
+            (None, _) if method.is_some() => return Err(OfferError::Missing("sign")),
+            (None, _) => return Ok(None),
+        };
+        let mut digest = [0; 32];
+        let digest_len = if sha256 { 32 } else { 16 };
+        if !digest.get_mut(..digest_len).is_some_and(|digest| hex(text, digest)) {
+            return Err(OfferError::Invalid(name));
+        }
+        Ok(match digest.first_chunk() {
+            Some(md5) if !sha256 => Some(Checksum::Md5(*md5)),
+            _ => Some(Checksum::Sha256(digest)),
+        })
+    }
+}
+
+fn find(table: &Table, key: &str) -> Option<(&'static str, Member)> {
+    table.iter().find(|(name, _)| *name == key).copied()
+}
+
+// Inlined, it is there five times.
+#[inline(never)]
+fn same(text: &str, name: &str) -> bool {
+    text.eq_ignore_ascii_case(name)
+}
+
+/// Fills `bytes` from exactly as many hexadecimal digits; says whether it could.
+fn hex(text: &str, bytes: &mut [u8]) -> bool {
+    let mut digits =
+        text.bytes().map(|digit| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
+    text.len() == 2 * bytes.len()
+        && bytes.iter_mut().all(|byte| match (digits.next().flatten(), digits.next().flatten()) {
+            (Some(high), Some(low)) => {
+                *byte = high << 4 | low;
+                true
             }
-        }
-    }
-
-    fn checksum(&self) -> Result<Option<Checksum>> {
-        let is = |name: &str| self.method.is_some_and(|method| method.eq_ignore_ascii_case(name));
-        if is("sha256") || is("sha-256") {
-            let sign = self.sign.ok_or(OfferError::Missing("sign"))?;
-            return digest(sign, "sign").map(|digest| Some(Checksum::Sha256(digest)));
-        }
-        check(self.method.is_none() || is("md5"), "signMethod")?;
-        match (self.sign, self.md5) {
-            (Some(sign), _) if self.method.is_some() => digest(sign, "sign").map(|digest| Some(Checksum::Md5(digest))),
-            (_, Some(md5)) => digest(md5, "md5").map(|digest| Some(Checksum::Md5(digest))),
-            (Some(sign), None) if sign.len() == 64 => digest(sign, "sign").map(|digest| Some(Checksum::Sha256(digest))),
-            (Some(sign), None) => digest(sign, "sign").map(|digest| Some(Checksum::Md5(digest))),
-            (None, None) if self.method.is_some() => Err(OfferError::Missing("sign")),
-            (None, None) => Ok(None),
-        }
-    }
+            _ => false,
+        })
 }
 
-/// Exactly `2 * N` hexadecimal digits.
-fn digest<const N: usize>(hex: &str, name: &'static str) -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    check(hex.len() == 2 * N, name)?;
-    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-        for &digit in pair {
-            let digit = char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            *byte = *byte << 4 | digit.ok_or(OfferError::Invalid(name))?;
-        }
-    }
-    Ok(bytes)
-}
-
-fn check(holds: bool, name: &'static str) -> Result<()> {
-    if holds { Ok(()) } else { Err(OfferError::Invalid(name)) }
-}
-
-fn starts_with(text: &str, start: &str) -> bool {
-    text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
-}
-
-fn malformed(_: JsonError) -> OfferError {
-    OfferError::Malformed
+/// The original's rule: it begins with `success`.
+fn is_success(text: &str) -> bool {
+    text.get(..7).is_some_and(|head| same(head, "success"))
 }

@@ -26,8 +26,8 @@ impl Identity {
     /// # Errors
     /// When one is empty, too long, or has a character the platform does not allow.
     pub fn new(product_key: &str, device_name: &str) -> Result<Self, IdentityError> {
-        let product_key = name(product_key, "").ok_or(IdentityError::ProductKey)?;
-        let device_name = name(device_name, "-_.:@").ok_or(IdentityError::DeviceName)?;
+        let product_key = name(product_key, b"").ok_or(IdentityError::ProductKey)?;
+        let device_name = name(device_name, b"-_.:@").ok_or(IdentityError::DeviceName)?;
         Ok(Self { product_key, device_name })
     }
 
@@ -42,9 +42,8 @@ impl Identity {
     }
 }
 
-fn name<const N: usize>(text: &str, signs: &str) -> Option<String<N>> {
-    let allowed = |symbol: char| symbol.is_ascii_alphanumeric() || signs.contains(symbol);
-    if text.is_empty() || !text.chars().all(allowed) {
+fn name<const N: usize>(text: &str, signs: &[u8]) -> Option<String<N>> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || signs.contains(&byte)) {
         return None;
     }
     String::try_from(text).ok()

@@ -85,11 +85,14 @@ impl<'i> Linkkit<'i> {
 
     /// Which device a message on `topic` is for; `None` when it is none of ours.
     pub fn device_of(&self, topic: &str) -> Option<u8> {
-        let (_, product_key, device_name) = Topic::parse(topic).filter(|(topic, ..)| Topic::INBOUND.contains(topic))?;
-        (0..=u8::MAX)
-            .map_while(|n| self.identity(n).map(|identity| (n, identity)))
-            .find(|(_, identity)| identity.product_key() == product_key && identity.device_name() == device_name)
-            .map(|(n, _)| n)
+        let mut buf = [0; TOPIC_MAX];
+        for n in 0..=u8::MAX {
+            let identity = self.identity(n)?;
+            if Topic::INBOUND.into_iter().any(|inbound| inbound.write(identity, &mut buf) == Ok(topic)) {
+                return Some(n);
+            }
+        }
+        None
     }
 }
 

@@ -47,6 +47,8 @@ fn a_message_is_for_the_device_its_topic_names() {
         ("/sys/a1Sub/bulb:1/thing/ota/firmware/get_reply", Some(1)),
         ("/ota/device/upgrade/a1Sub/bulb:3", None),
         ("/ota/device/upgrade/a1Sub/bulb:1/x", None),
+        ("/ota/device/upgrade/a1Other/lamp-7", None),
+        ("/ota/device/upgrade/a1B2c3D4e5F/bulb:1", None),
         ("/ota/device/upgrade/a1Sub", None),
         ("/ota/device/inform/a1B2c3D4e5F/lamp-7", None),
         ("/sys/a1Sub/bulb:1/thing/ota/firmware/get", None),
