@@ -1,9 +1,119 @@
-//! x
+//! `ota push`: offers an update through any MQTT broker and waits for the outcome.
+
+mod broker;
+mod report;
+mod target;
+
+use crate::files;
+use crate::keys::{PrivateKey, Scheme};
+use crate::linkkit::{self, Announcement, DeviceName};
 use crate::output::Output;
-/// x
+use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use broker::{Endpoint, Protocol};
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Pushes.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
-/// x
-pub fn run(_: Args, _: Output) -> anyhow::Result<std::process::ExitCode> {
-    Ok(std::process::ExitCode::SUCCESS)
+pub struct Args {
+    /// The object as it lies at the URL: package or image
+    file: PathBuf,
+    /// Where devices fetch it: any static HTTP host or object store
+    #[arg(long)]
+    url: String,
+    /// Broker: mqtt://[USER:PASSWORD@]HOST[:PORT]; the password may come from OTA_MQTT_PASSWORD
+    #[arg(long, short, default_value = "mqtt://127.0.0.1:1883")]
+    broker: String,
+    /// MQTT version
+    #[arg(long, value_enum, default_value = "5")]
+    protocol: Protocol,
+    /// Devices: PRODUCTKEY/DEVICENAME, separated by commas, or @FILE with one a line
+    #[arg(long, short, value_name = "LIST", required_unless_present = "group")]
+    devices: Vec<String>,
+    /// File with the devices of a group, one a line; `#` starts a comment
+    #[arg(long, short, value_name = "FILE")]
+    group: Option<PathBuf>,
+    /// Product key of devices given by name only
+    #[arg(long, value_name = "KEY")]
+    product: Option<String>,
+    /// Module; without it, the firmware
+    #[arg(long, default_value = "")]
+    module: String,
+    /// Version as the device will report it [default: from the file]
+    #[arg(long)]
+    version: Option<String>,
+    /// RSA key (PEM) that signs the object's digest (`digestsign`)
+    #[arg(long, value_name = "PEM")]
+    digestsign: Option<PathBuf>,
+    /// Waits until every device reports the version or a failure
+    #[arg(long, short)]
+    wait: bool,
+    /// Gives up waiting after so many seconds
+    #[arg(long, default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+    /// Leaves the offer at the broker (retained) for devices that are not connected now
+    #[arg(long)]
+    retain: bool,
 }
+
+/// Offers, and waits if told to. Exit code 1 when a device failed or did not answer.
+///
+/// # Errors
+/// When an option makes no sense or the broker cannot be reached.
+pub fn run(args: Args, output: Output) -> Result<ExitCode> {
+    let devices = target::devices(&args.devices, args.group.as_deref(), args.product.as_deref())?;
+    let update = announcement(&args)?;
+    let endpoint = Endpoint::parse(&args.broker, args.protocol)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let job = broker::Job {
+        update: &update,
+        devices: &devices,
+        wait_s: args.wait.then_some(args.timeout),
+        retain: args.retain,
+    };
+    let outcomes = runtime.block_on(broker::run(&endpoint, &job, output))?;
+    output.result(&json!({
+        "file": args.file.display().to_string(),
+        "url": update.url,
+        "version": update.version,
+        "size": update.size,
+        "sha256": update.sha256,
+        "devices": outcomes.json(),
+    }));
+    Ok(if outcomes.all_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn announcement(args: &Args) -> Result<Announcement> {
+    let scheme_ok = args.url.starts_with("http://") || args.url.starts_with("https://");
+    ensure!(scheme_ok, "--url must start with http:// or https://");
+    let bytes = files::read(&args.file)?;
+    ensure!(!bytes.is_empty(), "{} is empty", args.file.display());
+    let found = crate::serve::version_of(&bytes).with_context(|| args.file.display().to_string())?;
+    let version = args.version.clone().or(found).context("the file does not say its version; give --version")?;
+    linkkit::check_version(&version)?;
+    let digest = files::sha256(&bytes);
+    let digestsign = match &args.digestsign {
+        None => None,
+        Some(path) => {
+            let key = PrivateKey::load(path)?;
+            if !key.public()?.is_rsa() {
+                bail!("--digestsign needs an RSA key");
+            }
+            Some(STANDARD.encode(key.sign(Scheme::Pkcs1, &digest)?))
+        }
+    };
+    Ok(Announcement {
+        module: if args.module == "default" { String::new() } else { args.module.clone() },
+        version,
+        url: args.url.clone(),
+        size: bytes.len() as u64,
+        sha256: files::hex(&digest),
+        digestsign,
+    })
+}
+
+/// Devices in the order given.
+type Devices = Vec<DeviceName>;

@@ -12,7 +12,8 @@ mod range;
 mod session;
 mod store;
 
-pub use cloud::{Cloud, Status};
+pub use cloud::{Cloud, Device, Module, Offer, Reaction, Send, Status};
+pub(crate) use store::version_of;
 
 use crate::output::Output;
 use anyhow::{Context, Result, bail, ensure};
