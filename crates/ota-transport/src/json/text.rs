@@ -60,9 +60,10 @@ fn unicode(text: &[u8]) -> Result<(usize, char), JsonError> {
         return Ok((5, symbol));
     }
     let low = hex4(text.get(7..11))?;
-    if high >= 0xDC00 || text.get(5..7) != Some(b"\\u") || !(0xDC00..0xE000).contains(&low) {
+    if text.get(5..7) != Some(b"\\u") || !(0xDC00..0xE000).contains(&low) {
         return Err(JsonError::Malformed);
     }
+    // Two low surrogates add up to more than any symbol has.
     let symbol = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
     char::from_u32(symbol).map(|symbol| (11, symbol)).ok_or(JsonError::Malformed)
 }
