@@ -19,8 +19,9 @@ pub(super) fn mosquitto(programs: &Programs, _: &Peers, scratch: &Scratch) -> Re
     let mut device = bench.device()?;
     device.commission()?;
     let mut push = programs.ota();
-    push.args(["push", "--broker", &bench.broker(), "--product", PRODUCT, "--device", DEVICE, "--version", "1.1.0"]);
-    push.args(["--url", &bench.url(), "--wait", "--timeout", "60"]).arg("--file").arg(bench.package());
+    let (broker, device_name) = (format!("mqtt://{}", bench.broker()), format!("{PRODUCT}/{DEVICE}"));
+    push.args(["push", "--broker", &broker, "--devices", &device_name, "--url", &bench.url()]);
+    push.args(["--wait", "--timeout", "60"]).arg(bench.package());
     let said = output(&mut push)?;
     ensure!(said.contains("1.1.0"), "the push does not name the new version:\n{said}");
     running(&mut device, "1.1.0")?;
