@@ -8,10 +8,10 @@ mod start;
 mod store;
 mod trial;
 
-use crate::job::Job;
+use crate::job::{Job, MODULE_MAX};
 use crate::machine::{Effect, Event, Item, Judge, Machine, Part, Reporter, State, Wish};
-use crate::outbox::Entry;
 use crate::{App, Drive, Fault, Notice, Policy, Step, Target};
+use heapless::String;
 use ota_boot::{BootControl, RollbackReason};
 use ota_download::{Opened, Request};
 use ota_hal::{Entropy, Flash, Millis, SharedJournal};
@@ -68,8 +68,17 @@ struct Core {
     /// The last fault of the source, and the last reason to refuse.
     fault: &'static str,
     refusal: (FailStage, &'static str),
-    reply: Option<Entry>,
+    reply: Option<Reply>,
     sending: Option<Item>,
+}
+
+/// An answer to an offer that was not taken.
+#[derive(Debug)]
+struct Reply {
+    device: u8,
+    module: String<MODULE_MAX>,
+    text: &'static str,
+    detail: &'static str,
 }
 
 /// Where an agent stands, for a console or a display.

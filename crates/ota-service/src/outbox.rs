@@ -4,105 +4,178 @@
 //! Kind::Outbox   version 1 │ flags (bit 0: the present rollback is in here or was reported) │ count 0..=2 │
 //!                each entry: u64 job id, 0 for none │ stage │ device │ u8 length, module │ u8 length, text
 //! ```
+//! It is worked on as the record it is stored as: entries are short, few and seldom.
 
 use crate::codec::{Reader, Writer};
 use crate::job::MODULE_MAX;
-use heapless::{String, Vec};
+use heapless::String;
 use ota_transport::{Component, FailStage, Report};
 
-/// A report text; longer ones are cut.
-pub(crate) type Text = String<96>;
-
-/// One outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// The job that is over with this outcome; 0 when none is, or the same offer was taken again since.
-    pub(crate) job: u64,
-    pub(crate) stage: FailStage,
-    pub(crate) device: u8,
-    pub(crate) module: String<MODULE_MAX>,
-    pub(crate) text: Text,
-}
-
-impl Entry {
-    pub(crate) fn new(job: u64, component: Component<'_>, stage: FailStage, text: &[&str]) -> Self {
-        let mut module = String::new();
-        push(&mut module, component.module);
-        Self { job, stage, device: component.device, module, text: join(text) }
-    }
-    pub(crate) fn report(&self) -> Report<'_> {
-        let component = Component { device: self.device, module: &self.module };
-        Report::Failed { component, stage: self.stage, text: &self.text }
-    }
-}
-
-/// The whole record.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Outbox {
-    /// The boot loader's present rollback state was taken note of; cleared by the next staging.
-    pub(crate) rollback_seen: bool,
-    pub(crate) entries: Vec<Entry, 2>,
-}
-
+/// Most bytes of a report text; longer ones are cut.
+pub(crate) const TEXT_MAX: usize = 96;
+/// Most entries.
+const ENTRIES_MAX: u8 = 2;
+const HEAD: usize = 3;
+const ENTRY_MAX: usize = 12 + MODULE_MAX + TEXT_MAX;
 /// Longest record.
-pub(crate) const OUTBOX_MAX: usize = 3 + 2 * (12 + MODULE_MAX + 96);
+pub(crate) const OUTBOX_MAX: usize = HEAD + ENTRIES_MAX as usize * ENTRY_MAX;
 const RECORD_VERSION: u8 = 1;
 
+/// The whole record.
+#[derive(Debug, Clone)]
+pub(crate) struct Outbox {
+    record: [u8; OUTBOX_MAX],
+    len: usize,
+}
+
 impl Outbox {
-    /// Adds an outcome. The oldest stays, because it may be on its way; of several newer ones the last stays.
-    /// False when it is in there already.
-    pub(crate) fn add(&mut self, entry: Entry) -> bool {
-        if self.entries.contains(&entry) {
+    pub(crate) const fn new() -> Self {
+        let mut record = [0; OUTBOX_MAX];
+        record[0] = RECORD_VERSION;
+        Self { record, len: HEAD }
+    }
+
+    /// Where a stored record is read to; then call [`Outbox::adopt`] with its length.
+    pub(crate) const fn buffer(&mut self) -> &mut [u8] {
+        &mut self.record
+    }
+    /// Takes the record over, or begins an empty one when it is not sound.
+    pub(crate) fn adopt(&mut self, len: usize) {
+        self.len = len;
+        if !is_sound(self.record()) {
+            *self = Self::new();
+        }
+    }
+    pub(crate) fn record(&self) -> &[u8] {
+        self.record.get(..self.len).unwrap_or_default()
+    }
+
+    /// The boot loader's present rollback state was taken note of; cleared by the next staging.
+    pub(crate) const fn rollback_seen(&self) -> bool {
+        self.record[1] != 0
+    }
+    /// False when it was so already.
+    pub(crate) fn set_rollback_seen(&mut self, seen: bool) -> bool {
+        let before = core::mem::replace(&mut self.record[1], seen.into());
+        before != u8::from(seen)
+    }
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.record[2] == 0
+    }
+    /// Whether the record says anything at all.
+    pub(crate) const fn is_void(&self) -> bool {
+        !self.rollback_seen() && self.is_empty()
+    }
+
+    /// Whether an entry says that this job is over.
+    pub(crate) fn ends(&self, job: u64) -> bool {
+        self.find(job).is_some()
+    }
+    /// Makes the entries about this job say nothing of it any more. False when there are none.
+    pub(crate) fn detach(&mut self, job: u64) -> bool {
+        let mut changed = false;
+        for _ in 0..ENTRIES_MAX {
+            let Some(at) = self.find(job) else { break };
+            self.record.iter_mut().skip(at).take(8).for_each(|byte| *byte = 0);
+            changed = true;
+        }
+        changed
+    }
+    /// Where the first entry about this job begins.
+    fn find(&self, job: u64) -> Option<usize> {
+        let begins = |at: usize| self.record.get(at..).is_some_and(|entry| entry.starts_with(&job.to_le_bytes()));
+        self.positions().map(|(at, _)| at).find(|at| job != 0 && begins(*at))
+    }
+
+    /// Adds an outcome: of a job that is over with it, or 0. The oldest entry stays, because it may be on its way; of
+    /// several newer ones the last stays. False when it is in there already.
+    pub(crate) fn add(&mut self, job: u64, component: Component<'_>, stage: FailStage, text: &[&str]) -> bool {
+        let mut entry = [0; ENTRY_MAX];
+        let Some(entry) = encode_entry(&mut entry, job, component, stage, text) else {
+            return false;
+        };
+        if self.positions().any(|(at, end)| self.record.get(at..end) == Some(entry)) {
             return false;
         }
-        if let Err(entry) = self.entries.push(entry) {
-            self.entries.pop();
-            let _ = self.entries.push(entry);
+        let second = self.positions().nth(1);
+        let at = second.map_or(self.len, |(at, _)| at);
+        let end = at + entry.len();
+        let Some(place) = self.record.get_mut(at..end) else {
+            return false;
+        };
+        place.copy_from_slice(entry);
+        self.len = end;
+        if second.is_none() {
+            self.record[2] += 1;
         }
         true
     }
-    /// Whether the record says anything at all.
-    pub(crate) fn is_void(&self) -> bool {
-        !self.rollback_seen && self.entries.is_empty()
+
+    /// Takes the oldest entry out. False when there is none.
+    pub(crate) fn pop(&mut self) -> bool {
+        let Some((at, end)) = self.positions().next() else {
+            return false;
+        };
+        self.record.copy_within(end..self.len, at);
+        self.len -= end - at;
+        self.record[2] -= 1;
+        true
     }
-    pub(crate) fn encode<'b>(&self, buf: &'b mut [u8; OUTBOX_MAX]) -> Option<&'b [u8]> {
-        let mut w = Writer::new(buf);
-        w.bytes(&[RECORD_VERSION, self.rollback_seen.into(), u8::try_from(self.entries.len()).ok()?])?;
-        for entry in &self.entries {
-            w.bytes(&entry.job.to_le_bytes())?;
-            w.bytes(&[entry.stage as u8, entry.device])?;
-            w.short(entry.module.as_bytes())?;
-            w.short(entry.text.as_bytes())?;
-        }
-        Some(w.finish())
+
+    /// Start and end of each entry.
+    fn positions(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let mut r = Reader(self.record().get(HEAD..).unwrap_or_default());
+        (0..self.record[2]).map_while(move |_| {
+            let at = self.len - r.0.len();
+            entry(&mut r)?;
+            Some((at, self.len - r.0.len()))
+        })
     }
-    pub(crate) fn decode(record: &[u8]) -> Option<Self> {
-        let mut r = Reader(record);
-        let [version, flags, count] = r.array()?;
-        if version != RECORD_VERSION || flags > 1 {
-            return None;
-        }
-        let mut entries = Vec::new();
-        for _ in 0..count {
-            let (job, report) = entry(&mut r)?;
-            let Report::Failed { component, stage, text } = report else { return None };
-            let module = String::try_from(component.module).ok()?;
-            let text = String::try_from(text).ok()?;
-            entries.push(Entry { job, stage, device: component.device, module, text }).ok()?;
-        }
-        r.is_empty().then_some(Self { rollback_seen: flags == 1, entries })
-    }
+}
+
+fn encode_entry<'b>(
+    buf: &'b mut [u8],
+    job: u64,
+    component: Component<'_>,
+    stage: FailStage,
+    text: &[&str],
+) -> Option<&'b [u8]> {
+    let module = cut(component.module, MODULE_MAX);
+    let mut w = Writer::new(buf);
+    w.bytes(&job.to_le_bytes())?;
+    w.bytes(&[stage as u8, component.device])?;
+    w.short(module.as_bytes())?;
+    let mut len = 0;
+    let parts = || {
+        text.iter().scan(TEXT_MAX, |room, part| {
+            let part = cut(part, *room);
+            *room -= part.len();
+            Some(part)
+        })
+    };
+    parts().for_each(|part| len += part.len());
+    w.u8(u8::try_from(len).ok()?)?;
+    parts().try_for_each(|part| w.bytes(part.as_bytes()))?;
+    Some(w.finish())
+}
+
+fn is_sound(record: &[u8]) -> bool {
+    let mut r = Reader(record);
+    let Some([RECORD_VERSION, 0 | 1, count @ 0..=ENTRIES_MAX]) = r.array() else {
+        return false;
+    };
+    (0..count).all(|_| entry(&mut r).is_some()) && r.is_empty()
 }
 
 /// The first outcome of a record, borrowed from it.
 pub(crate) fn first(record: &[u8]) -> Option<Report<'_>> {
     let mut r = Reader(record);
     let [_, _, count] = r.array()?;
-    if count == 0 { None } else { entry(&mut r).map(|(_, report)| report) }
+    if count == 0 { None } else { entry(&mut r) }
 }
 
-fn entry<'b>(r: &mut Reader<'b>) -> Option<(u64, Report<'b>)> {
-    let job = u64::from_le_bytes(r.array()?);
+fn entry<'b>(r: &mut Reader<'b>) -> Option<Report<'b>> {
+    r.bytes(8)?;
     let [stage, device] = r.array()?;
     let stage = match stage {
         1 => FailStage::Upgrade,
@@ -113,76 +186,113 @@ fn entry<'b>(r: &mut Reader<'b>) -> Option<(u64, Report<'b>)> {
     };
     let module = r.short_text()?;
     let text = r.short_text()?;
-    Some((job, Report::Failed { component: Component { device, module }, stage, text }))
+    // No longer than this program writes: the sum of the longest entries is the buffer.
+    let fits = module.len() <= MODULE_MAX && text.len() <= TEXT_MAX;
+    fits.then_some(Report::Failed { component: Component { device, module }, stage, text })
 }
 
-/// Joins the parts as far as they fit.
-pub(crate) fn join(parts: &[&str]) -> Text {
-    let mut text = Text::new();
-    for part in parts {
-        push(&mut text, part);
+/// As many whole characters as fit `room`.
+fn cut(text: &str, room: usize) -> &str {
+    let mut end = room.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
-    text
+    text.get(..end).unwrap_or_default()
 }
 
 /// Appends as many whole characters as fit.
 pub(crate) fn push<const N: usize>(text: &mut String<N>, part: &str) {
-    let mut room = (N - text.len()).min(part.len());
-    while !part.is_char_boundary(room) {
-        room -= 1;
-    }
-    let _ = text.push_str(part.get(..room).unwrap_or_default());
+    let _ = text.push_str(cut(part, N - text.len()));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::vec::Vec;
 
-    fn entry(text: &str) -> Entry {
-        Entry::new(7, Component { device: 1, module: "m" }, FailStage::Verify, &["refused: ", text])
+    const M: Component<'_> = Component { device: 1, module: "m" };
+
+    fn add(outbox: &mut Outbox, job: u64, text: &str) -> bool {
+        outbox.add(job, M, FailStage::Verify, &["refused: ", text])
+    }
+    fn texts(outbox: &Outbox) -> Vec<std::string::String> {
+        let mut r = Reader(&outbox.record()[HEAD..]);
+        let mut texts = Vec::new();
+        while let Some(Report::Failed { component, stage, text }) = entry(&mut r) {
+            assert_eq!((component, stage), (M, FailStage::Verify));
+            texts.push(text.into());
+        }
+        texts
     }
 
     #[test]
     fn the_oldest_stays_and_the_newest_replaces_the_one_between() {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new();
         assert!(outbox.is_void());
-        assert!(outbox.add(entry("a")) && outbox.add(entry("b")));
-        assert!(!outbox.add(entry("a")), "no duplicates");
-        assert!(outbox.add(entry("c")));
-        assert_eq!(outbox.entries, [entry("a"), entry("c")]);
+        assert!(add(&mut outbox, 1, "a") && add(&mut outbox, 2, "longer than the others"));
+        assert!(!add(&mut outbox, 1, "a"), "no duplicates");
+        assert!(add(&mut outbox, 3, "c"));
+        assert_eq!(texts(&outbox), ["refused: a", "refused: c"]);
+        assert!(is_sound(outbox.record()));
+        assert!(outbox.pop());
+        assert_eq!(texts(&outbox), ["refused: c"]);
+        assert!(outbox.pop() && !outbox.pop() && outbox.is_void());
     }
 
     #[test]
-    fn round_trip_at_full_size() {
-        let long = "x".repeat(200);
-        let module = "m".repeat(MODULE_MAX);
-        let big = |text| Entry::new(7, Component { device: 1, module: &module }, FailStage::Burn, &[text, &long]);
-        let mut outbox = Outbox { rollback_seen: true, entries: Vec::new() };
-        outbox.add(big("1"));
-        outbox.add(big("2"));
-        let mut buf = [0; OUTBOX_MAX];
-        let bytes = outbox.encode(&mut buf).unwrap();
-        assert_eq!(bytes.len(), OUTBOX_MAX);
-        assert_eq!(Outbox::decode(bytes).as_ref(), Some(&outbox));
-        assert_eq!(first(bytes), Some(outbox.entries[0].report()));
-        assert_eq!(Outbox::decode(&bytes[..bytes.len() - 1]), None);
+    fn an_entry_ends_its_job_until_it_is_detached() {
+        let mut outbox = Outbox::new();
+        add(&mut outbox, 1, "a");
+        add(&mut outbox, 2, "b");
+        assert!(outbox.ends(1) && outbox.ends(2) && !outbox.ends(3));
+        assert!(outbox.detach(2) && !outbox.detach(2));
+        assert!(outbox.ends(1) && !outbox.ends(2));
+        assert_eq!(texts(&outbox), ["refused: a", "refused: b"]);
+    }
+
+    #[test]
+    fn the_largest_record_fits_and_is_adopted_again() {
+        let (long, module) = ("x".repeat(200), "m".repeat(40));
+        let component = Component { device: 1, module: &module };
+        let mut outbox = Outbox::new();
+        assert!(outbox.set_rollback_seen(true) && !outbox.set_rollback_seen(true));
+        for text in ["1", "2", "3"] {
+            assert!(outbox.add(u64::MAX, component, FailStage::Burn, &[text, &long]));
+        }
+        assert_eq!(outbox.record().len(), OUTBOX_MAX);
+        let mut again = Outbox::new();
+        again.buffer().copy_from_slice(outbox.record());
+        again.adopt(OUTBOX_MAX);
+        assert_eq!(again.record(), outbox.record());
+        assert!(again.rollback_seen());
+        again.adopt(OUTBOX_MAX - 1);
+        assert!(again.is_void(), "not sound: empty");
     }
 
     #[test]
     fn long_texts_are_cut_between_characters() {
-        let text = join(&[&"a".repeat(95), "é"]);
-        assert_eq!(text.len(), 95);
+        let mut outbox = Outbox::new();
+        outbox.add(0, M, FailStage::Verify, &[&"a".repeat(95), "é", "b"]);
+        assert_eq!(texts(&outbox)[0].len(), 96);
+        assert!(texts(&outbox)[0].ends_with("ab"));
     }
 
     proptest! {
         #[test]
-        fn decoding_is_total(bytes: std::vec::Vec<u8>) {
-            if let Some(outbox) = Outbox::decode(&bytes) {
-                let mut buf = [0; OUTBOX_MAX];
-                let again = Outbox::decode(outbox.encode(&mut buf).unwrap());
-                prop_assert_eq!(again, Some(outbox));
+        fn adopting_is_total(mut bytes in proptest::collection::vec(any::<u8>(), 0..OUTBOX_MAX), head in 0u8..4) {
+            if let [version, flags, count, ..] = &mut bytes[..] {
+                (*version, *flags, *count) = (1, head & 1, head >> 1);
             }
+            let mut outbox = Outbox::new();
+            outbox.buffer()[..bytes.len()].copy_from_slice(&bytes);
+            outbox.adopt(bytes.len());
+            prop_assert!(is_sound(outbox.record()));
+            let mut more = outbox.clone();
+            add(&mut more, 5, "more");
+            prop_assert!(is_sound(more.record()) && !more.is_empty());
+            more.pop();
+            prop_assert!(is_sound(more.record()));
         }
     }
 }

@@ -3,11 +3,10 @@
 use super::Agent;
 use crate::job::Phase;
 use crate::machine::{Event, Why};
-use crate::outbox::Entry;
 use crate::{App, Expected, Finished, Notice, Target, TargetError};
 use ota_boot::{BootControl, RollbackReason};
 use ota_hal::{Entropy, Flash, Millis};
-use ota_transport::FailStage;
+use ota_transport::{Component, FailStage};
 use ota_verify::{Keys, Verified};
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
@@ -49,11 +48,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.update_job().map_err(|_| (FailStage::Burn, "journal failed"))?;
         self.parts.boot.stage(proof).map_err(|_| (FailStage::Upgrade, "the boot loader refused the image"))?;
         // An earlier rollback was told of; the next one, of this image, has not been.
-        let mut outbox = self.load_outbox();
-        if outbox.rollback_seen {
-            outbox.rollback_seen = false;
-            let _ = self.store_outbox(&outbox);
-        }
+        let _ = self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(false));
         Ok(())
     }
 
@@ -89,9 +84,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             Why::Applied => return self.applied(),
         };
         if let Some(job) = &self.core.job {
+            let (id, device, module) = (job.id, job.device, job.module.clone());
             // The outcome first: a cut after it ends the job at the next start, a cut before it loses nothing.
-            let entry = Entry::new(job.id, job.component(), stage, &[first, second]);
-            self.post(entry);
+            self.post(id, Component { device, module: &module }, stage, &[first, second]);
         }
         self.abandon();
         self.parts.app.notice(Notice::Failed { stage, text: if second.is_empty() { first } else { second } });

@@ -1,9 +1,9 @@
 //! From an offer to a job.
 
-use super::Agent;
+use super::{Agent, Reply};
 use crate::job::{Job, Phase, identity};
 use crate::machine::{Effect, Event};
-use crate::outbox::Entry;
+use crate::outbox::push;
 use crate::{App, Decision, Notice, Target};
 use ota_boot::{BootControl, BootState};
 use ota_hal::{Entropy, Flash, Kind, Millis};
@@ -20,7 +20,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             return;
         }
         match self.react(Event::Offer { known }, now) {
-            Effect::Busy => self.answer(offer.component, &["busy: another update is under way"]),
+            Effect::Busy => self.answer(offer.component, "busy: another update is under way", ""),
             Effect::None => self.consider(offer, now),
             _ => {}
         }
@@ -94,17 +94,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     /// An older outcome of the same offer, still unsent, must not end the new try at the next start.
     fn detach_outcome(&mut self) {
         let id = self.core.job.as_ref().map_or(0, |job| job.id);
-        let mut outbox = self.load_outbox();
-        let mut changed = false;
-        for entry in &mut outbox.entries {
-            if entry.job == id {
-                entry.job = 0;
-                changed = true;
-            }
-        }
-        if changed {
-            let _ = self.store_outbox(&outbox);
-        }
+        let _ = self.edit_outbox(&mut |outbox| outbox.detach(id));
     }
 
     /// All that can be judged before a byte is fetched.
@@ -130,7 +120,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 
     /// The offer did not become a job.
     fn decline(&mut self, component: Component<'_>, stage: FailStage, text: &'static str, now: Millis) {
-        self.post(Entry::new(0, component, stage, &["refused: ", text]));
+        self.post(0, component, stage, &["refused: ", text]);
         self.core.job = None;
         self.parts.app.notice(Notice::Failed { stage, text });
         // The outcome is told already: the machine only has to leave its state.
@@ -138,20 +128,22 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// An answer that is not worth a flash write: the other side will offer again.
-    fn answer(&mut self, component: Component<'_>, text: &[&str]) {
-        self.core.reply = Some(Entry::new(0, component, FailStage::Upgrade, text));
+    fn answer(&mut self, component: Component<'_>, text: &'static str, detail: &'static str) {
+        let mut module = heapless::String::new();
+        push(&mut module, component.module);
+        self.core.reply = Some(Reply { device: component.device, module, text, detail });
         self.core.reporter.reply_due();
     }
 
     pub(super) fn answer_bad(&mut self, error: OfferError) {
-        let (what, field) = match error {
-            OfferError::Malformed => ("malformed message", ""),
+        let (text, detail) = match error {
             OfferError::Refused => return,
-            OfferError::Missing(field) => ("missing field ", field),
-            OfferError::Invalid(field) => ("bad field ", field),
-            OfferError::TooLarge => ("message too large", ""),
-            _ => ("not understood", ""),
+            OfferError::Malformed => ("offer refused: malformed message", ""),
+            OfferError::Missing(field) => ("offer refused: missing field ", field),
+            OfferError::Invalid(field) => ("offer refused: bad field ", field),
+            OfferError::TooLarge => ("offer refused: message too large", ""),
+            _ => ("offer refused: not understood", ""),
         };
-        self.answer(Component::default(), &["offer refused: ", what, field]);
+        self.answer(Component::default(), text, detail);
     }
 }

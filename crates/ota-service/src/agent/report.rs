@@ -1,11 +1,12 @@
 //! Saying it.
 
 use super::Agent;
+use crate::codec::Writer;
 use crate::machine::Item;
 use crate::{App, Target, outbox};
 use ota_boot::BootControl;
 use ota_hal::{Entropy, Flash, Kind, Millis};
-use ota_transport::{Component, Report};
+use ota_transport::{Component, FailStage, Report};
 use ota_verify::Keys;
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
@@ -31,7 +32,15 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
                 Ok(Some(record)) => outbox::first(record),
                 _ => None,
             },
-            Item::Reply => self.core.reply.as_ref().map(outbox::Entry::report),
+            Item::Reply => {
+                let reply = self.core.reply.as_ref()?;
+                let mut text = Writer::new(buf);
+                text.bytes(reply.text.as_bytes())?;
+                text.bytes(reply.detail.as_bytes())?;
+                let text = core::str::from_utf8(text.finish()).ok()?;
+                let component = Component { device: reply.device, module: &reply.module };
+                Some(Report::Failed { component, stage: FailStage::Upgrade, text })
+            }
             Item::Progress(percent) => Some(Report::Progress { component, percent }),
             Item::Query => Some(Report::Query { component: Component::default() }),
         }
@@ -41,7 +50,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         match item {
             Item::Version(0) | Item::Progress(_) | Item::Query => true,
             Item::Version(n) => self.parts.app.component(n - 1).is_some(),
-            Item::Outbox => !self.load_outbox().entries.is_empty(),
+            // What is in there was looked at when it became due; an empty one sends nothing.
+            Item::Outbox => true,
             Item::Reply => self.core.reply.is_some(),
         }
     }
@@ -60,11 +70,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     fn clear_outcome(&mut self) {
-        let mut outbox = self.load_outbox();
-        if !outbox.entries.is_empty() {
-            outbox.entries.remove(0);
-        }
-        if self.store_outbox(&outbox).is_err() {
+        if self.edit_outbox(&mut |outbox| outbox.pop()).is_err() {
             // It is sent again after the next start; not in a loop now.
             self.core.reporter.outbox_due(false);
         }

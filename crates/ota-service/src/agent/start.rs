@@ -1,14 +1,18 @@
 //! What was found at start: the boot loader's state and the records together say where the update stands.
 
 use super::Agent;
+use crate::app::GATE_NAME_MAX;
 use crate::job::{Job, PROGRESS_MAX, Phase, Progress};
 use crate::machine::{Event, Found};
-use crate::outbox::{Entry, Text, push};
+use crate::outbox::{Outbox, push};
 use crate::{App, Notice, Target};
+use heapless::String;
 use ota_boot::{BootControl, BootState, RollbackReason};
 use ota_hal::{Entropy, Flash, JournalError, Kind, Millis, ResetCause, SlotId};
 use ota_transport::{Component, FailStage};
 use ota_verify::Keys;
+
+type GateName = String<GATE_NAME_MAX>;
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
     /// Runs once, at the first call from the driver.
@@ -18,27 +22,27 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
         self.core.started = true;
         self.load_job();
-        let mut gate = Text::new();
+        let mut gate = GateName::new();
         self.load_progress(&mut gate);
-        let mut outbox = self.load_outbox();
-        self.core.reporter.outbox_due(!outbox.entries.is_empty());
+        let mut seen = false;
+        let _ = self.edit_outbox(&mut |outbox| {
+            seen = outbox.rollback_seen();
+            false
+        });
         let found = match self.parts.boot.state() {
             Ok(BootState::Testing { .. }) => Found::Trial,
             Ok(BootState::Pending { .. }) => Found::Staged,
-            Ok(BootState::RolledBack { reason, last_reset, .. }) if !outbox.rollback_seen => {
+            Ok(BootState::RolledBack { reason, last_reset, .. }) if !seen => {
                 // The report first: whatever is cut after it, it is not lost, and not made twice.
-                outbox.rollback_seen = true;
-                outbox.add(self.rollback_entry(reason, &gate, last_reset));
-                if self.store_outbox(&outbox).is_ok() && self.staged() {
+                if self.post_rollback(reason, &gate, last_reset) && self.staged() {
                     self.forget_job();
                 }
                 self.found_job()
             }
             Ok(BootState::RolledBack { .. }) => self.found_job(),
             Ok(BootState::Confirmed { .. }) => {
-                if outbox.rollback_seen {
-                    outbox.rollback_seen = false;
-                    let _ = self.store_outbox(&outbox);
+                if seen {
+                    let _ = self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(false));
                 }
                 self.found_job()
             }
@@ -68,13 +72,13 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         };
         if torn {
             let text = ["job record unreadable, update dropped"];
-            self.post(Entry::new(0, Component::default(), FailStage::Upgrade, &text));
+            self.post(0, Component::default(), FailStage::Upgrade, &text);
             self.forget_job();
         }
     }
 
     /// The last checkpoint of this job, or the gate that ended a trial.
-    fn load_progress(&mut self, gate: &mut Text) {
+    fn load_progress(&mut self, gate: &mut GateName) {
         let mut buf = [0; PROGRESS_MAX];
         let Ok(Some(record)) = self.parts.journal.read(Kind::Progress, &mut buf) else {
             return;
@@ -102,7 +106,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             self.forget_job();
             return Found::Nothing;
         }
-        if self.load_outbox().entries.iter().any(|entry| entry.job == id) {
+        let mut over = false;
+        let _ = self.edit_outbox(&mut |outbox| {
+            over = outbox.ends(id);
+            false
+        });
+        if over {
             // It is over: the outcome was stored, the job was not removed any more.
             self.abandon();
             return Found::Nothing;
@@ -121,11 +130,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         Found::Partial
     }
 
-    fn rollback_entry(&self, reason: RollbackReason, gate: &str, reset: ResetCause) -> Entry {
-        let component = match &self.core.job {
-            Some(job) if job.phase == Phase::Staged => job.component(),
-            _ => Component::default(),
-        };
+    /// Reports the rollback. False when that could not be stored: then it is made up for at the next start.
+    fn post_rollback(&mut self, reason: RollbackReason, gate: &str, reset: ResetCause) -> bool {
         let digits = digits(match reason {
             RollbackReason::GateFailed(n) | RollbackReason::GateTimeout(n) | RollbackReason::Unknown(n) => n,
             _ => 0,
@@ -141,7 +147,13 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             RollbackReason::Requested => ("requested", "", ""),
         };
         let text = ["rolled back: ", what, which, how, " (reset: ", reset_text(reset), ")"];
-        Entry::new(0, component, FailStage::Upgrade, &text)
+        // Only firmware is ever tried and rolled back.
+        let mut add = |outbox: &mut Outbox| {
+            outbox.set_rollback_seen(true);
+            outbox.add(0, Component::default(), FailStage::Upgrade, &text);
+            true
+        };
+        self.edit_outbox(&mut add).is_ok()
     }
 
     /// Sets the job back to its first byte, for the slot that is to be written now.

@@ -2,21 +2,24 @@
 
 use super::Agent;
 use crate::job::{HEAD_MAX, Job, PROGRESS_MAX, Progress};
-use crate::outbox::{Entry, OUTBOX_MAX, Outbox};
+use crate::outbox::Outbox;
 use crate::{App, Target};
 use ota_boot::BootControl;
 use ota_hal::{Entropy, Flash, Kind};
+use ota_transport::{Component, FailStage};
 use ota_verify::Keys;
 
 /// The journal failed; what was stored before still stands.
 pub(super) struct StoreFailed;
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
+    #[inline(never)]
     pub(super) fn append(&mut self, kind: Kind, record: Option<&[u8]>) -> Result<(), StoreFailed> {
         let record = record.ok_or(StoreFailed)?;
         self.parts.journal.append(kind, record).map_err(|_| StoreFailed)
     }
 
+    #[inline(never)]
     pub(super) fn remove(&mut self, kind: Kind) {
         // A record that stays is found again at the next start, where it is dealt with like after a power cut.
         let _ = self.parts.journal.remove(kind);
@@ -31,6 +34,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// Stores the job in memory over the one on flash, which keeps its locator.
+    #[inline(never)]
     pub(super) fn update_job(&mut self) -> Result<(), StoreFailed> {
         let job = self.core.job.as_ref().ok_or(StoreFailed)?;
         let record = self.parts.journal.read(Kind::Job, self.envelope).map_err(|_| StoreFailed)?.ok_or(StoreFailed)?;
@@ -49,33 +53,34 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.append(Kind::Progress, progress.encode(&mut buf))
     }
 
-    pub(super) fn load_outbox(&self) -> Outbox {
-        let mut buf = [0; OUTBOX_MAX];
-        match self.parts.journal.read(Kind::Outbox, &mut buf) {
-            Ok(Some(record)) => Outbox::decode(record).unwrap_or_default(),
-            _ => Outbox::default(),
+    /// Works on the outbox; stores it when `change` says that it changed something. The one place that does.
+    #[inline(never)]
+    pub(super) fn edit_outbox(&mut self, change: &mut dyn FnMut(&mut Outbox) -> bool) -> Result<(), StoreFailed> {
+        let mut outbox = Outbox::new();
+        let len = match self.parts.journal.read(Kind::Outbox, outbox.buffer()) {
+            Ok(Some(record)) => record.len(),
+            _ => 0,
+        };
+        outbox.adopt(len);
+        let changed = change(&mut outbox);
+        self.core.reporter.outbox_due(!outbox.is_empty());
+        if !changed {
+            return Ok(());
         }
-    }
-
-    pub(super) fn store_outbox(&mut self, outbox: &Outbox) -> Result<(), StoreFailed> {
-        self.core.reporter.outbox_due(!outbox.entries.is_empty());
         if outbox.is_void() {
             return self.parts.journal.remove(Kind::Outbox).map_err(|_| StoreFailed);
         }
-        let mut buf = [0; OUTBOX_MAX];
-        self.append(Kind::Outbox, outbox.encode(&mut buf))
+        self.append(Kind::Outbox, Some(outbox.record()))
     }
 
     /// Puts an outcome into the outbox.
-    pub(super) fn post(&mut self, entry: Entry) {
-        let mut outbox = self.load_outbox();
-        if outbox.add(entry) {
-            // If it cannot be stored the other side learns nothing of it; nothing else depends on it.
-            let _ = self.store_outbox(&outbox);
-        }
+    pub(super) fn post(&mut self, job: u64, component: Component<'_>, stage: FailStage, text: &[&str]) {
+        // If it cannot be stored the other side learns nothing of it; nothing else depends on it.
+        let _ = self.edit_outbox(&mut |outbox| outbox.add(job, component, stage, text));
     }
 
     /// Forgets the job on flash and in memory.
+    #[inline(never)]
     pub(super) fn forget_job(&mut self) {
         self.remove(Kind::Job);
         self.remove(Kind::Progress);
