@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "5")]
     protocol: Protocol,
     /// Devices: PRODUCTKEY/DEVICENAME, separated by commas, or @FILE with one a line
-    #[arg(long, short, value_name = "LIST", required_unless_present = "group")]
+    #[arg(long, short, alias = "device", value_name = "LIST", required_unless_present = "group")]
     devices: Vec<String>,
     /// File with the devices of a group, one a line; `#` starts a comment
     #[arg(long, short, value_name = "FILE")]

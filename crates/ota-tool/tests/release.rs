@@ -1,0 +1,236 @@
+//! From a key to a package, with every algorithm; and what must be refused on the way.
+
+mod support;
+
+use ota_verify::PublicKey;
+use std::fs;
+use support::{CLASS, VENDOR, bad, good, release, run, scratch, sign, text};
+
+#[test]
+fn every_algorithm_from_key_to_package() {
+    for (kind, scheme, name, tlv) in [
+        ("rsa2048", "pss", "rsa2048-pss", "RSA2048_PSS"),
+        ("rsa2048", "pkcs1", "rsa2048-pkcs1", "RSA2048_PKCS1"),
+        ("rsa3072", "pss", "rsa3072-pss", "RSA3072_PSS"),
+        ("rsa3072", "pkcs1", "rsa3072-pkcs1", "RSA3072_PKCS1"),
+        ("rsa4096", "pss", "rsa4096-pss", "RSA4096_PSS"),
+        ("rsa4096", "pkcs1", "rsa4096-pkcs1", "RSA4096_PKCS1"),
+        ("p256", "pss", "ecdsa-p256", "ECDSA_SIG"),
+        ("ed25519", "pss", "ed25519", "ED25519"),
+    ] {
+        let (_guard, dir) = scratch();
+        fs::write(dir.join("app.bin"), [0x5A; 3000]).unwrap();
+        let made = good(&dir, &["keygen", "--type", kind, "--scheme", scheme, "--out", "k", "--rust"]);
+        assert_eq!(made["algorithm"], name);
+        let signed = good(
+            &dir,
+            &[
+                "sign",
+                "app.bin",
+                "-o",
+                "fw.img",
+                "-k",
+                "k.pem",
+                "--scheme",
+                scheme,
+                "--version",
+                "1.2.3+4",
+                "--counter",
+                "9",
+                "--vendor",
+                VENDOR,
+                "--class",
+                CLASS,
+            ],
+        );
+        assert_eq!(signed["key_id"], made["key_id"]);
+        // The blob as devices hold it, the public PEM and the private PEM all accept the image.
+        for key in ["k.pub", "k.pub.pem", "k.pem"] {
+            let verified =
+                good(&dir, &["verify", "fw.img", "-k", key, "--vendor", VENDOR, "--class", CLASS, "--floor", "9"]);
+            assert_eq!(
+                (&verified["version"], &verified["security_counter"]),
+                (&"1.2.3+4".into(), &9.into()),
+                "{name} {key}"
+            );
+        }
+        let shown = good(&dir, &["inspect", "fw.img", "-k", "k.pub"]);
+        assert_eq!((&shown["algorithm"], &shown["signature"]), (&name.into(), &"good".into()));
+        assert!(shown["tlvs"].as_array().unwrap().iter().any(|t| t["name"] == tlv), "{name}");
+        good(&dir, &["pack", "fw.img", "-o", "fw.ota", "-k", "k.pem", "--scheme", scheme, "--sequence", "7"]);
+        assert_eq!(good(&dir, &["verify", "fw.ota", "-k", "k.pub", "--floor", "9"])["sequence"], 7);
+        assert_eq!(good(&dir, &["inspect", "fw.ota", "-k", "k.pub"])["signatures"][0]["verdict"], "good");
+    }
+}
+
+#[test]
+fn a_private_key_is_readable_by_its_owner_only_and_never_overwritten() {
+    let (_guard, dir) = scratch();
+    good(&dir, &["keygen", "--type", "ed25519", "-o", "k"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode("k.pem"), 0o600);
+        assert_ne!(mode("k.pub"), 0o600);
+    }
+    let before = fs::read(dir.join("k.pem")).unwrap();
+    let why = bad(&dir, &["keygen", "--type", "ed25519", "-o", "k"]);
+    assert!(why.contains("exists") && why.contains("--force"), "{why}");
+    assert_eq!(fs::read(dir.join("k.pem")).unwrap(), before);
+}
+
+#[test]
+fn the_rust_constant_is_the_blob() {
+    let (_guard, dir) = scratch();
+    good(&dir, &["keygen", "--type", "p256", "-o", "k", "--rust"]);
+    let source = fs::read_to_string(dir.join("k.rs")).unwrap();
+    let list = source.split_once("= [").unwrap().1;
+    let numbers = list.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(|w| w.strip_prefix("0x"));
+    let bytes: Vec<u8> = numbers.map(|hex| u8::from_str_radix(hex, 16).unwrap()).collect();
+    assert_eq!(bytes, fs::read(dir.join("k.pub")).unwrap());
+    assert!(PublicKey::from_blob(&bytes).is_ok());
+}
+
+#[test]
+fn public_files_can_be_made_again_from_the_private_key() {
+    let (_guard, dir) = scratch();
+    good(&dir, &["keygen", "--type", "rsa2048", "-o", "k"]);
+    good(&dir, &["keygen", "--from", "k.pem", "-o", "again"]);
+    for suffix in ["pub", "pub.pem"] {
+        assert_eq!(
+            fs::read(dir.join(format!("k.{suffix}"))).unwrap(),
+            fs::read(dir.join(format!("again.{suffix}"))).unwrap()
+        );
+    }
+    assert!(!dir.join("again.pem").exists());
+}
+
+#[test]
+fn every_changed_byte_of_an_image_is_refused() {
+    let (_guard, dir) = scratch();
+    release(&dir, "ed25519", "1.0.0");
+    let image = fs::read(dir.join("fw.img")).unwrap();
+    let key = fs::read(dir.join("k.pub")).unwrap();
+    let mut ring = ota_tool::keys::KeyRing::new();
+    ring.add_blob(key).unwrap();
+    let identity = ota_tool::ids::identity(VENDOR, CLASS);
+    assert!(ota_tool::image::verify(&image, &ring, identity, 0).is_ok());
+    // All of the head and the tail, and a sample of the payload between.
+    let places = (0..600).chain((600..image.len() - 300).step_by(997)).chain(image.len() - 300..image.len());
+    for at in places {
+        let mut changed = image.clone();
+        changed[at] ^= 0x10;
+        assert!(ota_tool::image::verify(&changed, &ring, identity, 0).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn every_changed_byte_of_a_package_is_refused() {
+    let (_guard, dir) = scratch();
+    release(&dir, "p256", "1.0.0");
+    let package = fs::read(dir.join("fw.ota")).unwrap();
+    for at in (0..400).step_by(7).chain((400..package.len()).step_by(9973)) {
+        let mut changed = package.clone();
+        changed[at] ^= 0x01;
+        fs::write(dir.join("bad.ota"), changed).unwrap();
+        bad(&dir, &["verify", "bad.ota", "-k", "k.pub", "--vendor", VENDOR, "--class", CLASS]);
+    }
+    fs::write(dir.join("short.ota"), &package[..package.len() - 1]).unwrap();
+    assert!(bad(&dir, &["verify", "short.ota", "-k", "k.pub"]).contains("cut short"));
+}
+
+#[test]
+fn a_foreign_key_another_device_and_a_downgrade_are_refused_with_their_reasons() {
+    let (_guard, dir) = scratch();
+    release(&dir, "p256", "1.0.0");
+    good(&dir, &["keygen", "--type", "p256", "-o", "foreign"]);
+    for file in ["fw.img", "fw.ota"] {
+        let why = |more: &[&str]| bad(&dir, &[&["verify", file][..], more].concat());
+        assert!(why(&["-k", "foreign.pub"]).contains("unknown key"));
+        assert!(why(&["-k", "k.pub", "--vendor", "other.org", "--class", CLASS]).contains("wrong vendor"));
+        assert!(why(&["-k", "k.pub", "--vendor", VENDOR, "--class", "board-b"]).contains("wrong class"));
+        assert!(why(&["-k", "k.pub", "--floor", "4"]).contains("below the floor 4"));
+    }
+}
+
+#[test]
+fn variants_for_two_slots_and_a_module_share_a_package() {
+    let (_guard, dir) = scratch();
+    release(&dir, "ed25519", "1.0.0");
+    sign(&dir, "k.pem", "1.0.0", "b.img");
+    fs::write(dir.join("mcu.bin"), b"companion").unwrap();
+    good(&dir, &["keygen", "--type", "rsa2048", "-o", "second"]);
+    let packed = good(
+        &dir,
+        &[
+            "pack",
+            "--slot-a",
+            "fw.img",
+            "--slot-b",
+            "b.img",
+            "mcu:mcu.bin,version=2.0.1,counter=5",
+            "-o",
+            "all.ota",
+            "-k",
+            "k.pem",
+            "-k",
+            "second.pem",
+        ],
+    );
+    assert_eq!(packed["components"].as_array().unwrap().len(), 2);
+    // Either key opens the package; the image inside has one signature.
+    good(&dir, &["verify", "all.ota", "-k", "k.pub"]);
+    let shown = good(&dir, &["inspect", "all.ota", "-k", "second.pub", "-k", "k.pub"]);
+    assert!(shown["signatures"].as_array().unwrap().iter().all(|s| s["verdict"] == "good"), "{shown}");
+    assert!(bad(&dir, &["verify", "all.ota", "-k", "second.pub"]).contains("the firmware image inside"));
+    let firmware = shown["components"].as_array().unwrap().iter().find(|c| c["name"] == "(firmware)").unwrap();
+    assert_eq!(firmware["payloads"][0]["slot"], "A");
+    assert_eq!(firmware["payloads"][1]["slot"], "B");
+    // Differing variants are a mistake.
+    sign(&dir, "k.pem", "1.0.1", "b.img");
+    let why = bad(&dir, &["pack", "--slot-a", "fw.img", "--slot-b", "b.img", "-o", "x.ota", "-k", "k.pem"]);
+    assert!(why.contains("differ in version"), "{why}");
+    assert!(!dir.join("x.ota").exists());
+}
+
+#[test]
+fn mistakes_say_what_to_do_next() {
+    let (_guard, dir) = scratch();
+    release(&dir, "ed25519", "1.0.0");
+    for (args, hint) in [
+        (&["pack", "app.bin", "-o", "x", "-k", "k.pem"][..], "ota sign"),
+        (&["pack", "mcu:app.bin", "-o", "x", "-k", "k.pem"], "version=1.2.3"),
+        (&["pack", "fw.img", "-o", "x", "-k", "k.pub"], "private key"),
+        (&["pack", "fw.img", "-o", "fw.ota", "-k", "k.pem"], "--force"),
+        (&["pack", "fw.img", "-o", "x", "-k", "k.pem", "--vendor", "other.org"], "but the image says"),
+        (&["verify", "app.bin", "-k", "k.pub"], "ota inspect"),
+        (&["verify", "fw.img", "-k", "app.bin"], "not a usable key"),
+        (&["verify", "nothing.img", "-k", "k.pub"], "cannot open"),
+        (&["serve", "nowhere"], "not a directory"),
+        (&["push", "fw.ota", "--url", "ftp://x", "-d", "a/b"], "http://"),
+        (&["push", "fw.ota", "--url", "http://x/f", "-d", "justaname"], "--product"),
+        (&["push", "app.bin", "--url", "http://x/f", "-d", "a/b"], "--version"),
+        (&["push", "fw.ota", "--url", "http://x/f", "-d", "a/b", "-b", "mqtts://x"], "TLS"),
+    ] {
+        let why = bad(&dir, args);
+        assert!(why.contains(hint), "{args:?}: {why}");
+    }
+    // A parse error is exit code 2, with the usage.
+    let out = run(&dir, &["sign"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("Usage"));
+}
+
+#[test]
+fn version_completions_and_manual() {
+    let (_guard, dir) = scratch();
+    assert!(text(&run(&dir, &["--version"]).stdout).starts_with("ota "));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(text(&run(&dir, &["completions", shell]).stdout).contains("keygen"), "{shell}");
+    }
+    good(&dir, &["man", "pages"]);
+    for page in ["ota.1", "ota-sign.1", "ota-serve.1"] {
+        assert!(fs::read_to_string(dir.join("pages").join(page)).unwrap().contains(".TH"), "{page}");
+    }
+}
