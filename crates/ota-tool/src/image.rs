@@ -52,7 +52,7 @@ impl ImageSpec {
     fn signed_part(&self, payload: &[u8]) -> Result<Vec<u8>> {
         ensure!(!payload.is_empty(), "the payload is empty");
         ensure!(
-            u32::from(self.header_size) >= HEADER_LEN && self.header_size % 4 == 0,
+            u32::from(self.header_size) >= HEADER_LEN && self.header_size.is_multiple_of(4),
             "the header size must be a multiple of 4, and at least {HEADER_LEN}"
         );
         let mut area = Area::new(tlv::PROTECTED_MAGIC);

@@ -1,6 +1,7 @@
 //! `ota push`: offers an update through any MQTT broker and waits for the outcome.
 
 mod broker;
+mod link;
 mod report;
 mod target;
 
@@ -11,7 +12,7 @@ use crate::output::Output;
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use broker::{Endpoint, Protocol};
+use link::{Endpoint, Protocol};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
