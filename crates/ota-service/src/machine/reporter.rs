@@ -18,7 +18,9 @@ pub enum Item {
     Query,
 }
 
-/// Decides what to say next. Versions go first, at each connect; then outcomes; then the rest.
+/// Decides what to say next. Outcomes go first: a cloud that is told a version while it still takes the job for running
+/// offers the same image again, and the device would try what it has just rolled back. Then versions, at each connect;
+/// then the rest.
 #[derive(Debug, Clone)]
 pub struct Reporter {
     connected: bool,
@@ -63,7 +65,7 @@ impl Reporter {
         }
     }
 
-    /// The link is up. Everything unacknowledged is said again, the version first. False when it was up already.
+    /// The link is up. Everything unacknowledged is said again. False when it was up already.
     pub const fn connect(&mut self) -> bool {
         if self.connected {
             return false;
@@ -134,12 +136,12 @@ impl Reporter {
         if !self.connected || now < self.wait_until {
             return None;
         }
+        if self.outbox {
+            return Some(Item::Outbox);
+        }
         match self.version {
             Some(n) if !self.trial => return Some(Item::Version(n)),
             _ => {}
-        }
-        if self.outbox {
-            return Some(Item::Outbox);
         }
         if self.reply {
             return Some(Item::Reply);
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_first_then_outcomes_then_progress() {
+    fn outcomes_first_then_versions_then_progress() {
         let mut r = reporter();
         r.outbox_due(true);
         r.progress(10);
@@ -237,7 +239,7 @@ mod tests {
                 _ => r.sent(item, T),
             }
         }
-        assert_eq!(said, [Item::Version(0), Item::Version(1), Item::Outbox, Item::Progress(10), Item::Query]);
+        assert_eq!(said, [Item::Outbox, Item::Version(0), Item::Version(1), Item::Progress(10), Item::Query]);
         assert!(!r.connect(), "still connected: nothing is said again");
         assert_eq!(r.next(T), None);
         r.disconnect();
