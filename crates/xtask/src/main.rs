@@ -1,10 +1,13 @@
 //! Chores of this repository; `cargo xtask --help` lists them.
 
+mod demo;
 mod interop;
 mod layers;
 mod nostd;
 mod proc;
 mod run;
+mod suite;
+mod table;
 mod world;
 
 use clap::{Parser, Subcommand};
@@ -18,10 +21,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// One real update, end to end, with power cuts, bad images and hostile ones
+    Demo(demo::Options),
     /// Checks that crates depend only downwards, and that device crates are no_std without unsafe code
     Layers,
     /// Builds the device crates for Cortex-M0, Cortex-M4 and RISC-V
     Nostd,
+    /// Everything CI runs: format, lints, docs, tests, no_std builds, interop with real peers, the demo
+    Test,
     /// Runs the real peers: brokers, file servers, signing tools, clouds written by others
     Interop {
         /// Only this one
@@ -31,8 +38,10 @@ enum Command {
 
 fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo(options) => demo::run(&options),
         Command::Layers => layers::check(),
         Command::Nostd => nostd::build_all(),
+        Command::Test => suite::run(),
         Command::Interop { peer } => interop::run(peer.as_deref()),
     };
     if let Err(error) = result {

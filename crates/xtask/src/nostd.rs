@@ -7,11 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Smallest part, usual part, and another instruction set.
-pub(crate) const TARGETS: [&str; 3] = [
-    "thumbv6m-none-eabi",
-    "thumbv7em-none-eabi",
-    "riscv32imac-unknown-none-elf",
-];
+pub(crate) const TARGETS: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7em-none-eabi", "riscv32imac-unknown-none-elf"];
 
 /// What is built, with every feature a device may turn on.
 const CRATES: [(&str, &str); 6] = [
@@ -44,12 +40,7 @@ pub(crate) fn build_all() -> Result<()> {
 pub(crate) fn cargo_for(verb: &str, target: &str) -> Result<Command> {
     let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
     let sysroot = Path::new(sysroot.trim());
-    if sysroot
-        .join("lib/rustlib")
-        .join(target)
-        .join("lib")
-        .is_dir()
-    {
+    if sysroot.join("lib/rustlib").join(target).join("lib").is_dir() {
         let mut cargo = cargo();
         cargo.args([verb, "--target", target]);
         return Ok(cargo);
@@ -71,13 +62,7 @@ fn with_debian(verb: &str, target: &str, sysroot: &Path) -> Result<Command> {
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTC", "/usr/bin/rustc")
         .env_remove("RUSTFLAGS")
-        .env(
-            format!(
-                "CARGO_TARGET_{}_LINKER",
-                target.to_uppercase().replace('-', "_")
-            ),
-            linker,
-        )
+        .env(format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_")), linker)
         .env("CARGO_TARGET_DIR", root().join("target/device"))
         .args([verb, "-Zbuild-std=core", "--target", target]);
     Ok(cargo)

@@ -3,8 +3,16 @@
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
+
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// Whether what programs print is shown as it comes.
+pub(crate) fn show(yes: bool) {
+    SHOWN.store(yes, Ordering::Relaxed);
+}
 
 /// A running program. Dropping it kills it (SIGKILL), as a power cut would.
 pub(crate) struct Proc {
@@ -31,8 +39,8 @@ impl Proc {
         let pipes: [Option<Box<dyn Read + Send>>; 2] =
             [child.stdout.take().map(|p| Box::new(p) as _), child.stderr.take().map(|p| Box::new(p) as _)];
         for pipe in pipes.into_iter().flatten() {
-            let output = Arc::clone(&output);
-            std::thread::spawn(move || output.collect(pipe));
+            let (output, name) = (Arc::clone(&output), name.to_owned());
+            std::thread::spawn(move || output.collect(&name, pipe));
         }
         Ok(Self { name: name.to_owned(), stdin: child.stdin.take(), child, output, seen: 0 })
     }
@@ -43,12 +51,7 @@ impl Proc {
     }
 
     /// Waits for a line that `wanted` accepts.
-    pub(crate) fn wait_until(
-        &mut self,
-        what: &str,
-        within: Duration,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Result<String> {
+    pub(crate) fn wait_until(&mut self, what: &str, within: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
         let deadline = Instant::now() + within;
         let mut lines = self.output.lines.lock().expect("no thread panics with the lines");
         loop {
@@ -93,9 +96,12 @@ impl Drop for Proc {
 }
 
 impl Output {
-    fn collect(&self, pipe: impl Read) {
+    fn collect(&self, name: &str, pipe: impl Read) {
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+            if SHOWN.load(Ordering::Relaxed) {
+                println!("      {name}: {line}");
+            }
             self.lines.lock().expect("no thread panics with the lines").push(line);
             self.grown.notify_all();
         }

@@ -6,10 +6,7 @@ use std::process::Command;
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .expect("the workspace is where it was built")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace is where it was built")
 }
 
 /// The cargo that runs us.
@@ -21,9 +18,7 @@ pub(crate) fn cargo() -> Command {
 
 /// Runs `command` with its output shown; an error names the command.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {command:?}"))?;
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     if !status.success() {
         bail!("{command:?} ended with {status}");
     }
@@ -32,15 +27,9 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs `command` and returns what it printed; an error shows its standard error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let out = command
-        .output()
-        .with_context(|| format!("cannot start {command:?}"))?;
+    let out = command.output().with_context(|| format!("cannot start {command:?}"))?;
     if !out.status.success() {
-        bail!(
-            "{command:?} ended with {}\n{}",
-            out.status,
-            String::from_utf8_lossy(&out.stderr)
-        );
+        bail!("{command:?} ended with {}\n{}", out.status, String::from_utf8_lossy(&out.stderr));
     }
     Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
@@ -58,9 +47,7 @@ pub(crate) fn need_debian(packages: &[&str], why: &str) -> Result<()> {
     let line = format!("apt-get install -y {}", packages.join(" "));
     let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     if !root || !has("apt-get") {
-        bail!(
-            "{why} needs programs that are missing here. Install them, then try again:\n    {line}"
-        );
+        bail!("{why} needs programs that are missing here. Install them, then try again:\n    {line}");
     }
     eprintln!("installing for {why}: {}", packages.join(" "));
     let apt = |args: &[&str]| {

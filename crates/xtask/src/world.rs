@@ -144,7 +144,13 @@ pub(crate) struct Device<'p> {
 
 impl<'p> Device<'p> {
     /// A device fresh from the factory: `image` in slot A.
-    pub(crate) fn new(programs: &'p Programs, dir: &Path, vendor: &Vendor<'_>, image: &Path, broker: &str) -> Result<Self> {
+    pub(crate) fn new(
+        programs: &'p Programs,
+        dir: &Path,
+        vendor: &Vendor<'_>,
+        image: &Path,
+        broker: &str,
+    ) -> Result<Self> {
         let flash = dir.join("flash.bin");
         output(programs.board().arg("flash").arg("--flash").arg(&flash).args(["--slot", "a"]).arg(image))?;
         let (keys, broker) = (vendor.blob(), broker.to_owned());

@@ -39,6 +39,7 @@ pub const VERSION: &str = match option_env!("OTAAPP_VERSION") {
     None => env!("CARGO_PKG_VERSION"),
 };
 
+const PERCENT_STEP: u8 = 5;
 const SELF_TEST: usize = 0;
 const GATES: [Gate; 2] = [Gate::app("self-test", 10_000), Gate::acknowledged("cloud", 30_000)];
 
@@ -50,12 +51,13 @@ pub struct Product<N> {
     defer_ms: Option<u32>,
     /// The self-test takes a few looks, as one that talks to sensors would.
     looks_left: u8,
+    percent_told: Option<u8>,
 }
 
 impl<N: FnMut(Notice<'_>)> Product<N> {
     /// A product that tells `notices` what happens.
     pub const fn new(fault: Fault, notices: N) -> Self {
-        Self { notices, fault, defer_ms: None, looks_left: 3 }
+        Self { notices, fault, defer_ms: None, looks_left: 3, percent_told: None }
     }
 
     /// Puts the next offer off for so long.
@@ -76,6 +78,13 @@ impl<N: FnMut(Notice<'_>)> App for Product<N> {
     }
 
     fn notice(&mut self, notice: Notice<'_>) {
+        if let Notice::Downloading { percent } = notice {
+            // It comes with every sector; people want to see the numbers change.
+            let shown = percent / PERCENT_STEP * PERCENT_STEP;
+            if self.percent_told.replace(shown) == Some(shown) {
+                return;
+            }
+        }
         (self.notices)(notice);
     }
 

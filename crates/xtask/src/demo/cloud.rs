@@ -1,0 +1,112 @@
+//! `ota serve` as a process, and the little HTTP that its page would speak.
+
+use crate::proc::Proc;
+use crate::world::{DEVICE, PATIENCE, PRODUCT, Programs};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Slow enough that kills meet a running download, fast enough for a demo. The server sends in 20 pieces a second; this
+/// rate makes them no multiple of the device's sectors, so that kills do not all strike between two sectors.
+const RATE_KIB_PER_S: &str = "333";
+
+/// The cloud. Its ports stay the same when it is killed and started again.
+pub(super) struct Cloud<'p> {
+    programs: &'p Programs,
+    files: PathBuf,
+    ports: Option<(u16, u16)>,
+    process: Option<Proc>,
+}
+
+impl<'p> Cloud<'p> {
+    /// Serves the files of `files`.
+    pub(super) fn start(programs: &'p Programs, files: &Path) -> Result<Self> {
+        let mut cloud = Self { programs, files: files.to_owned(), ports: None, process: None };
+        cloud.restart(Some(RATE_KIB_PER_S))?;
+        Ok(cloud)
+    }
+
+    /// Kills it (SIGKILL).
+    pub(super) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again, on the ports it had.
+    pub(super) fn restart(&mut self, rate: Option<&str>) -> Result<()> {
+        self.kill();
+        let (mqtt, http) = self.ports.unwrap_or((0, 0));
+        let mut serve = self.programs.ota();
+        serve.args(["--json", "serve"]).arg(&self.files);
+        serve.args(["--mqtt-port", &mqtt.to_string(), "--http-port", &http.to_string()]);
+        if let Some(rate) = rate {
+            serve.args(["--rate", rate]);
+        }
+        let process = self.process.insert(Proc::start("cloud", &mut serve)?);
+        let ready = process.wait_for("READY ", PATIENCE)?;
+        self.ports = Some((port(&ready, "mqtt=")?, port(&ready, "http=")?));
+        Ok(())
+    }
+
+    /// Host and port of the broker.
+    pub(super) fn broker(&self) -> Result<String> {
+        let (mqtt, _) = self.ports.context("the cloud was never started")?;
+        Ok(format!("127.0.0.1:{mqtt}"))
+    }
+
+    /// Offers a file to the device, as the page does.
+    pub(super) fn offer(&self, file: &str) -> Result<()> {
+        let (_, http) = self.ports.context("the cloud was never started")?;
+        let body = json!({ "device": format!("{PRODUCT}/{DEVICE}"), "file": file }).to_string();
+        let mut stream = TcpStream::connect(("127.0.0.1", http))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(
+            stream,
+            "POST /api/offer HTTP/1.1\r\nHost: 127.0.0.1:{http}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "the cloud refused the offer: {answer}");
+        Ok(())
+    }
+
+    /// Waits for a progress report, among the events after the last one waited for, and returns its percents.
+    pub(super) fn progress(&mut self) -> Result<u64> {
+        let event = self.event("a progress report", PATIENCE, |event| event["event"] == "progress")?;
+        event["percent"].as_u64().context("progress without percents")
+    }
+
+    /// Waits until the device reports this version, and returns the device's name.
+    pub(super) fn version(&mut self, version: &str) -> Result<String> {
+        let wanted = |event: &Value| event["event"] == "version" && event["version"] == version;
+        let event = self.event(&format!("a report of version {version}"), PATIENCE, wanted)?;
+        Ok(event["device"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits for the outcome of the offer of `version`: the reason when it failed, `None` when it is done.
+    pub(super) fn outcome(&mut self, version: &str, within: Duration) -> Result<Option<String>> {
+        let ended =
+            |event: &Value| event["version"] == version && (event["event"] == "done" || event["event"] == "failed");
+        let event = self.event("the outcome of the offer", within, ended)?;
+        Ok(event["reason"].as_str().map(str::to_owned))
+    }
+
+    fn event(&mut self, what: &str, within: Duration, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let process = self.process.as_mut().context("the cloud is down")?;
+        let parse = |line: &str| serde_json::from_str::<Value>(line).ok();
+        let line = process.wait_until(what, within, |line| parse(line).is_some_and(|event| wanted(&event)))?;
+        parse(&line).context("not JSON")
+    }
+}
+
+fn port(ready: &str, key: &str) -> Result<u16> {
+    let address = ready.split_whitespace().find_map(|word| word.strip_prefix(key));
+    match address.and_then(|address| address.rsplit_once(':')?.1.parse().ok()) {
+        Some(port) => Ok(port),
+        None => bail!("no {key} in {ready:?}"),
+    }
+}

@@ -1,0 +1,154 @@
+//! The steps of the demo. Each returns what really happened, or fails when that is not what should.
+
+use super::bench::Bench;
+use crate::world::PATIENCE;
+use anyhow::{Context, Result, bail, ensure};
+use std::time::Duration;
+
+/// For a whole update of a bad image: download, three watchdog periods, rollback, report.
+const LONG: Duration = Duration::from_secs(60);
+/// What may come twice after a kill: one flash sector, and what one read of the application takes.
+const TWICE_MAX: u64 = 4096 + 1536;
+
+pub(super) fn commission(bench: &mut Bench<'_>) -> Result<String> {
+    bench.device.commission()?;
+    let device = bench.cloud.version("1.0.0")?;
+    Ok(format!("the cloud hears from {device} that 1.0.0 runs"))
+}
+
+pub(super) fn begin_update(bench: &mut Bench<'_>) -> Result<String> {
+    bench.cloud.offer("good.ota")?;
+    bench.device.running()?.wait_for("ota: Accepted", PATIENCE)?;
+    bench.cut_at = bench.dice.roll(12, 28);
+    bench.await_percent(bench.cut_at)?;
+    let percent = bench.cloud.progress()?;
+    Ok(format!("accepted; the cloud sees {percent} %"))
+}
+
+pub(super) fn kill_device(bench: &mut Bench<'_>) -> Result<String> {
+    let at = bench.cut_at;
+    bench.device.power_off();
+    bench.at_cut = bench.device.received()?;
+    bench.device.power_on()?.wait_for("version 1.0.0, accepted, last reset PowerOn", PATIENCE)?;
+    bench.cut_at = at + bench.dice.roll(15, 25);
+    bench.await_percent(bench.cut_at)?;
+    resumed(bench, at)
+}
+
+pub(super) fn kill_server(bench: &mut Bench<'_>) -> Result<String> {
+    let at = bench.cut_at;
+    bench.cloud.kill();
+    bench.device.running()?.wait_for("broker: connection lost", PATIENCE)?;
+    bench.at_cut = bench.device.received()?;
+    bench.cloud.restart(Some("555"))?;
+    bench.cut_at = at + 10;
+    bench.await_percent(bench.cut_at)?;
+    resumed(bench, at)
+}
+
+/// Counts what came twice since the cut; the device goes on downloading meanwhile.
+fn resumed(bench: &Bench<'_>, at: u64) -> Result<String> {
+    let now = bench.device.received()?;
+    let twice = now.twice - bench.at_cut.twice;
+    ensure!(now.total > bench.at_cut.total, "nothing came in after the cut");
+    ensure!(twice <= TWICE_MAX, "{twice} bytes came twice, {TWICE_MAX} are allowed");
+    Ok(format!("at {at} %; resumed, {twice} bytes downloaded twice (at most {TWICE_MAX})"))
+}
+
+pub(super) fn trial(bench: &mut Bench<'_>) -> Result<String> {
+    let device = bench.device.running()?;
+    device.wait_for("ota: Verifying", PATIENCE)?;
+    device.wait_for("ota: Staged", PATIENCE)?;
+    let line = device.wait_for("boot: ", PATIENCE)?;
+    ensure!(line.contains("slot B, version 1.1.0, on trial, last reset Software"), "it said: {line}");
+    let all = bench.device.received()?;
+    Ok(format!("{} bytes received for a package of {}; slot B on trial", all.total, bench.package_len))
+}
+
+pub(super) fn confirmed(bench: &mut Bench<'_>) -> Result<String> {
+    bench.device.running()?.wait_for("ota: Confirmed", PATIENCE)?;
+    success(bench, "1.1.0")?;
+    let state = bench.boot_state()?;
+    ensure!(state.starts_with("Confirmed { running: B }, security floor 2"), "the boot record says {state}");
+    Ok(format!("the cloud has 1.1.0 as done; boot record: {state}"))
+}
+
+fn success(bench: &mut Bench<'_>, version: &str) -> Result<()> {
+    bench.cloud.version(version)?;
+    match bench.cloud.outcome(version, PATIENCE)? {
+        None => Ok(()),
+        Some(reason) => bail!("the cloud was told that it failed: {reason}"),
+    }
+}
+
+pub(super) fn bad_gate(bench: &mut Bench<'_>) -> Result<String> {
+    // No more kills: the rest may be quick.
+    bench.cloud.restart(None)?;
+    bench.device.running()?.wait_for("broker: connected", PATIENCE)?;
+    rolled_back(bench, "bad-gate.ota", 1, "self-test")
+}
+
+pub(super) fn bad_hang(bench: &mut Bench<'_>) -> Result<String> {
+    rolled_back(bench, "bad-hang.ota", 3, "watchdog")
+}
+
+/// Offers a bad 1.2.0 that starts `starts` times; its way back ends in a report that says `why`.
+fn rolled_back(bench: &mut Bench<'_>, file: &str, starts: u8, why: &str) -> Result<String> {
+    bench.cloud.offer(file)?;
+    let device = bench.device.running()?;
+    for _ in 0..starts {
+        device.wait_for("version 1.2.0, on trial", LONG)?;
+    }
+    let line = device.wait_for("boot: ", LONG)?;
+    ensure!(line.contains("slot B, version 1.1.0, accepted"), "after the trial it said: {line}");
+    let reason = bench.cloud.outcome("1.2.0", LONG)?.context("the cloud was told that 1.2.0 is done")?;
+    ensure!(reason.contains("rolled back") && reason.contains(why), "the cloud was told: {reason}");
+    Ok(format!("back to 1.1.0 after {starts} start(s); the cloud hears: {reason}"))
+}
+
+pub(super) fn tampered(bench: &mut Bench<'_>) -> Result<String> {
+    bench.boot_before = bench.boot_state()?;
+    refused(bench, "tampered.ota", "1.2.0", "digest")
+}
+
+pub(super) fn foreign_key(bench: &mut Bench<'_>) -> Result<String> {
+    refused(bench, "foreign-key.ota", "1.3.0", "key")
+}
+
+pub(super) fn old_counter(bench: &mut Bench<'_>) -> Result<String> {
+    refused(bench, "old-counter.ota", "1.3.0", "counter")
+}
+
+pub(super) fn wrong_class(bench: &mut Bench<'_>) -> Result<String> {
+    refused(bench, "wrong-class.ota", "1.3.0", "class")
+}
+
+/// Offers a hostile file; the report must say `why`, and the boot record must stay what it was.
+fn refused(bench: &mut Bench<'_>, file: &str, version: &str, why: &str) -> Result<String> {
+    bench.cloud.offer(file)?;
+    let reason = bench.cloud.outcome(version, LONG)?.context("the cloud was told that it is done")?;
+    ensure!(reason.contains(why), "the cloud was told: {reason}");
+    let state = bench.boot_state()?;
+    ensure!(state == bench.boot_before, "the boot record changed from {} to {state}", bench.boot_before);
+    Ok(format!("refused, boot record unchanged; the cloud hears: {reason}"))
+}
+
+pub(super) fn power_cycle(bench: &mut Bench<'_>) -> Result<String> {
+    bench.device.power_off();
+    let device = bench.device.power_on()?;
+    let line = device.wait_for("boot: ", PATIENCE)?;
+    ensure!(line.contains("slot B, version 1.1.0, accepted"), "it said: {line}");
+    device.wait_for("broker: connected", PATIENCE)?;
+    Ok(line)
+}
+
+pub(super) fn still_updatable(bench: &mut Bench<'_>) -> Result<String> {
+    bench.cloud.offer("again.ota")?;
+    let device = bench.device.running()?;
+    device.wait_for("slot A, version 1.0.0, on trial", LONG)?;
+    device.wait_for("ota: Confirmed", PATIENCE)?;
+    success(bench, "1.0.0")?;
+    let state = bench.boot_state()?;
+    ensure!(state.contains("running: A") && state.ends_with("security floor 3"), "the boot record says {state}");
+    Ok(format!("1.0.0, released again with counter 3, is installed and confirmed: {state}"))
+}
