@@ -64,4 +64,3 @@ fn damaged(image: &Path) -> Result<PathBuf> {
     std::fs::write(&damaged, bytes)?;
     Ok(damaged)
 }
-

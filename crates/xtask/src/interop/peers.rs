@@ -18,8 +18,10 @@ pub(crate) struct Peers {
 impl Peers {
     /// Installs what is missing, or says what to install.
     pub(crate) fn ready() -> Result<Self> {
-        let wanted = [("mosquitto", "mosquitto"), ("nginx", "nginx-light"), ("python3", "python3"), ("openssl", "openssl")];
-        let missing: Vec<&str> = wanted.into_iter().filter(|(name, _)| !has(name)).map(|(_, package)| package).collect();
+        let wanted =
+            [("mosquitto", "mosquitto"), ("nginx", "nginx-light"), ("python3", "python3"), ("openssl", "openssl")];
+        let missing: Vec<&str> =
+            wanted.into_iter().filter(|(name, _)| !has(name)).map(|(_, package)| package).collect();
         if !missing.is_empty() {
             need_debian(&missing, "interop")?;
         }
