@@ -1,0 +1,80 @@
+//! `cargo xtask test`: everything CI runs, in the order in which mistakes are found fastest.
+
+use crate::run::{cargo, output, root};
+use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// One step: its name and the arguments for cargo.
+struct Step {
+    name: &'static str,
+    args: &'static [&'static str],
+}
+
+const fn step(name: &'static str, args: &'static [&'static str]) -> Step {
+    Step { name, args }
+}
+
+const STEPS: [Step; 8] = [
+    step("format", &["fmt", "--all", "--check"]),
+    step("layers", &["xtask", "layers"]),
+    step("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]),
+    step("docs", &["doc", "--workspace", "--no-deps", "--locked"]),
+    step("tests", &["test", "--workspace", "--locked", "--no-fail-fast"]),
+    step("no_std builds", &["xtask", "nostd"]),
+    step("interop", &["xtask", "interop"]),
+    step("demo", &["xtask", "demo"]),
+];
+
+/// Runs every step, stops at the first that fails and shows its log.
+pub(crate) fn run() -> Result<()> {
+    let logs = root().join("target/xtask/logs");
+    std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    let started = Instant::now();
+    for (done, step) in STEPS.iter().enumerate() {
+        print!("{:<14} ", step.name);
+        std::io::stdout().flush()?;
+        let log = logs.join(format!("{}.log", step.name.replace(' ', "-")));
+        let (passed, seconds) = run_step(step, &log)?;
+        println!("{} {seconds:>6.1} s  {}", if passed { "pass" } else { "FAIL" }, summary(&log)?);
+        if !passed {
+            println!("{}", tail(&log)?);
+            println!("{done} passed, 1 failed");
+            bail!("step {} failed; the whole log is {}", step.name, log.display());
+        }
+    }
+    println!("all steps in {:.0} s", started.elapsed().as_secs_f32());
+    println!("{} passed, 0 failed", STEPS.len());
+    Ok(())
+}
+
+fn run_step(step: &Step, log: &PathBuf) -> Result<(bool, f32)> {
+    let started = Instant::now();
+    let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut command = cargo();
+    command.args(step.args).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    if step.name == "docs" {
+        command.env("RUSTDOCFLAGS", "--deny warnings");
+    }
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    Ok((status.success(), started.elapsed().as_secs_f32()))
+}
+
+/// What the log says in one line: the counts of a test run, or its last line.
+fn summary(log: &PathBuf) -> Result<String> {
+    let text = String::from_utf8_lossy(&std::fs::read(log)?).into_owned();
+    let counts = text.lines().filter_map(|line| line.strip_prefix("test result: "));
+    let passed = counts.filter_map(|line| line.split_once(". ")?.1.split(' ').next()?.parse::<u32>().ok());
+    let passed: Vec<u32> = passed.collect();
+    if !passed.is_empty() {
+        return Ok(format!("{} tests in {} programs", passed.iter().sum::<u32>(), passed.len()));
+    }
+    Ok(text.lines().last().unwrap_or_default().trim().chars().take(90).collect())
+}
+
+fn tail(log: &PathBuf) -> Result<String> {
+    output(Command::new("tail").args(["-n", "60"]).arg(log))
+}
