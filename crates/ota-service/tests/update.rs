@@ -156,6 +156,21 @@ fn the_checksum_of_a_bare_image_is_checked_by_reading_back() {
 }
 
 #[test]
+fn an_md5_is_checked_where_it_is_built_in_and_passed_over_elsewhere() {
+    let mut world = World::new(Draft::new(2).image());
+    world.policy.bare_image = true;
+    let mut offer = OwnedOffer::new("2.0.0", &world.server.object.borrow());
+    offer.checksum = Some(Checksum::Md5([7; 16]));
+    world.say(Say::Offer(offer));
+    if cfg!(feature = "md5") {
+        assert_eq!(world.until_failed(), "failed -3 refused: checksum differs from the offer");
+        world.is_well(1);
+    } else {
+        world.until_heard("version 2.0.0");
+    }
+}
+
+#[test]
 fn with_a_cloud_key_a_bare_image_needs_the_clouds_signature_too() {
     let key: &'static Rsa2048Pkcs1<'static> =
         Box::leak(Box::new(Rsa2048Pkcs1::from_blob(&stranger().pkcs1_blob).unwrap()));
