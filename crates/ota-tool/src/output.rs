@@ -120,7 +120,8 @@ fn flat(value: &Value) -> Option<String> {
     Some(shown.map(|(name, v)| format!("{} {}", name.replace('_', " "), scalar(v))).collect::<Vec<_>>().join(", "))
 }
 
-fn scalar(value: &Value) -> String {
+/// One value as text that is safe on a terminal.
+pub fn scalar(value: &Value) -> String {
     match value {
         // What comes from a file or a device may hold control characters; a terminal must not obey them.
         Value::String(s) => s.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect(),

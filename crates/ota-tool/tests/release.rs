@@ -3,64 +3,53 @@
 mod support;
 
 use ota_verify::PublicKey;
+use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use support::{CLASS, VENDOR, bad, good, release, run, scratch, sign, text};
 
 #[test]
 fn every_algorithm_from_key_to_package() {
-    for (kind, scheme, name, tlv) in [
-        ("rsa2048", "pss", "rsa2048-pss", "RSA2048_PSS"),
-        ("rsa2048", "pkcs1", "rsa2048-pkcs1", "RSA2048_PKCS1"),
-        ("rsa3072", "pss", "rsa3072-pss", "RSA3072_PSS"),
-        ("rsa3072", "pkcs1", "rsa3072-pkcs1", "RSA3072_PKCS1"),
-        ("rsa4096", "pss", "rsa4096-pss", "RSA4096_PSS"),
-        ("rsa4096", "pkcs1", "rsa4096-pkcs1", "RSA4096_PKCS1"),
-        ("p256", "pss", "ecdsa-p256", "ECDSA_SIG"),
-        ("ed25519", "pss", "ed25519", "ED25519"),
+    for (kind, schemes) in [
+        ("rsa2048", &[("pss", "rsa2048-pss", "RSA2048_PSS"), ("pkcs1", "rsa2048-pkcs1", "RSA2048_PKCS1")][..]),
+        ("rsa3072", &[("pss", "rsa3072-pss", "RSA3072_PSS"), ("pkcs1", "rsa3072-pkcs1", "RSA3072_PKCS1")]),
+        ("rsa4096", &[("pss", "rsa4096-pss", "RSA4096_PSS"), ("pkcs1", "rsa4096-pkcs1", "RSA4096_PKCS1")]),
+        ("p256", &[("pss", "ecdsa-p256", "ECDSA_SIG")]),
+        ("ed25519", &[("pss", "ed25519", "ED25519")]),
     ] {
         let (_guard, dir) = scratch();
         fs::write(dir.join("app.bin"), [0x5A; 3000]).unwrap();
-        let made = good(&dir, &["keygen", "--type", kind, "--scheme", scheme, "--out", "k", "--rust"]);
-        assert_eq!(made["algorithm"], name);
-        let signed = good(
-            &dir,
-            &[
-                "sign",
-                "app.bin",
-                "-o",
-                "fw.img",
-                "-k",
-                "k.pem",
-                "--scheme",
-                scheme,
-                "--version",
-                "1.2.3+4",
-                "--counter",
-                "9",
-                "--vendor",
-                VENDOR,
-                "--class",
-                CLASS,
-            ],
-        );
-        assert_eq!(signed["key_id"], made["key_id"]);
-        // The blob as devices hold it, the public PEM and the private PEM all accept the image.
-        for key in ["k.pub", "k.pub.pem", "k.pem"] {
-            let verified =
-                good(&dir, &["verify", "fw.img", "-k", key, "--vendor", VENDOR, "--class", CLASS, "--floor", "9"]);
-            assert_eq!(
-                (&verified["version"], &verified["security_counter"]),
-                (&"1.2.3+4".into(), &9.into()),
-                "{name} {key}"
-            );
+        good(&dir, &["keygen", "--type", kind, "--out", "k"]);
+        for (scheme, name, tlv) in schemes {
+            // One private key serves both schemes; the device's blob says which it expects.
+            let made = good(&dir, &["keygen", "--from", "k.pem", "--scheme", scheme, "--out", scheme]);
+            assert_eq!(made["algorithm"], *name);
+            from_key_to_package(&dir, scheme, name, tlv, &made["key_id"]);
         }
-        let shown = good(&dir, &["inspect", "fw.img", "-k", "k.pub"]);
-        assert_eq!((&shown["algorithm"], &shown["signature"]), (&name.into(), &"good".into()));
-        assert!(shown["tlvs"].as_array().unwrap().iter().any(|t| t["name"] == tlv), "{name}");
-        good(&dir, &["pack", "fw.img", "-o", "fw.ota", "-k", "k.pem", "--scheme", scheme, "--sequence", "7"]);
-        assert_eq!(good(&dir, &["verify", "fw.ota", "-k", "k.pub", "--floor", "9"])["sequence"], 7);
-        assert_eq!(good(&dir, &["inspect", "fw.ota", "-k", "k.pub"])["signatures"][0]["verdict"], "good");
     }
+}
+
+fn from_key_to_package(dir: &Path, scheme: &str, name: &str, tlv: &str, key_id: &Value) {
+    let blob = format!("{scheme}.pub");
+    let ids = ["--version", "1.2.3+4", "--counter", "9", "--vendor", VENDOR, "--class", CLASS, "--force"];
+    let sign = ["sign", "app.bin", "-o", "fw.img", "-k", "k.pem", "--scheme", scheme];
+    assert_eq!(good(dir, &[&sign[..], &ids[..]].concat())["key_id"], *key_id);
+    // The blob as devices hold it, the public PEM and the private PEM all accept the image.
+    for key in [&blob, "k.pub.pem", "k.pem"] {
+        let args = ["verify", "fw.img", "-k", key, "--vendor", VENDOR, "--class", CLASS, "--floor", "9"];
+        let verified = good(dir, &args);
+        assert_eq!(
+            (&verified["version"], &verified["security_counter"]),
+            (&"1.2.3+4".into(), &9.into()),
+            "{name} {key}"
+        );
+    }
+    let shown = good(dir, &["inspect", "fw.img", "-k", &blob]);
+    assert_eq!((&shown["algorithm"], &shown["signature"]), (&name.into(), &"good".into()));
+    assert!(shown["tlvs"].as_array().unwrap().iter().any(|t| t["name"] == tlv), "{name}");
+    good(dir, &["pack", "fw.img", "-o", "fw.ota", "-k", "k.pem", "--scheme", scheme, "--sequence", "7", "--force"]);
+    assert_eq!(good(dir, &["verify", "fw.ota", "-k", &blob, "--floor", "9"])["sequence"], 7);
+    assert_eq!(good(dir, &["inspect", "fw.ota", "-k", &blob])["signatures"][0]["verdict"], "good");
 }
 
 #[test]

@@ -19,8 +19,7 @@ impl Events {
 
     /// Tells one event; it has a field `event`.
     pub(super) fn emit(&self, event: Value) {
-        self.output
-            .event(&event, || crate::output::human(&event).lines().map(str::trim).collect::<Vec<_>>().join("  "));
+        self.output.event(&event, || line(&event));
         // No page is open: nobody misses it.
         let _ = self.pages.send(event.to_string());
     }
@@ -29,4 +28,14 @@ impl Events {
     pub(super) fn subscribe(&self) -> broadcast::Receiver<String> {
         self.pages.subscribe()
     }
+}
+
+/// `kind  name=value name=value`, without what is empty.
+fn line(event: &Value) -> String {
+    let mut text = String::new();
+    for (name, value) in event.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null()) {
+        let value = crate::output::scalar(value);
+        text += &if name == "event" { format!("{value:<9}") } else { format!(" {name}={value}") };
+    }
+    text
 }
