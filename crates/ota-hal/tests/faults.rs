@@ -238,6 +238,24 @@ fn decay_is_noticed_by_read_and_healed_by_mount() {
 }
 
 #[test]
+fn decay_of_one_record_does_not_hide_the_later_ones() {
+    let ecc: fn(&mut Board, u32) = |board, at| board.flash.corrupt(at..at + 1);
+    let flip: fn(&mut Board, u32) = |board, at| board.flash.decay(at, 1);
+    for harm in [ecc, flip] {
+        let mut board = board();
+        let steps = [(Kind::Boot, &b"floor 1"[..]), (Kind::Progress, b"decays"), (Kind::Boot, b"floor 5")];
+        board.run(&steps.map(|(kind, bytes)| Step::Append(kind, bytes.to_vec()))).unwrap();
+        let at = find(&board, b"decays");
+        harm(&mut board, at);
+        assert_eq!(board.state().of(Kind::Boot), Some(&b"floor 5"[..]));
+        // The bank takes no more; moving on keeps what is live.
+        board.mount().unwrap().append(Kind::Job, b"next").unwrap();
+        assert_eq!(board.state().of(Kind::Boot), Some(&b"floor 5"[..]));
+        board.assert_lawful();
+    }
+}
+
+#[test]
 fn decay_after_the_mount_is_corrupt_not_wrong() {
     use core::cell::RefCell;
     use ota_hal::Shared;

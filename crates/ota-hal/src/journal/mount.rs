@@ -27,34 +27,43 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         newest.map_or(Ok(()), |bank| self.scan(bank))
     }
 
-    /// The bank at `start`, if its header is whole.
+    /// The bank at `start`, if its header is whole. A header decides over a whole bank, so one bad read is not enough
+    /// to pass over it.
     fn read_header(&mut self, start: u32) -> Result<Option<Bank>, RegionError<F::Error>> {
         let mut name = [0; NAME];
-        match self.check(start, Bank::UNNAMED, &mut name) {
-            Ok(head) => Ok(Bank::from_name(start, head, name)),
-            Err(RegionError::Corrupt) => Ok(None),
-            Err(error) => Err(error),
+        for _ in 0..2 {
+            match self.check(start, Bank::UNNAMED, &mut name) {
+                Ok(head) => return Ok(Bank::from_name(start, head, name)),
+                Err(RegionError::Corrupt) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(None)
     }
 
-    /// Walks the records of `bank` up to the first that is not whole.
+    /// Walks the records of `bank`. What is not whole is passed over unit by unit: it was torn by a cut and is the
+    /// last one, or it decayed and newer records follow. A record's CRC covers its place and the generation, so
+    /// nothing inside another record, and no leftover, is taken for one.
     fn scan(&mut self, bank: Bank) -> Result<(), RegionError<F::Error>> {
         self.bank = bank;
         let end = self.end(bank);
+        let mut torn = false;
         self.cursor = bank.start + Self::HEADER;
         while self.cursor < end {
             match self.check(self.cursor, bank.generation, &mut []) {
                 Ok(head) if usize::from(head.kind) < KINDS => self.advance(head),
-                Ok(_) | Err(RegionError::Corrupt) => break,
+                Ok(_) | Err(RegionError::Corrupt) if torn => self.cursor += Self::ALIGN as u32,
+                Ok(_) | Err(RegionError::Corrupt) => match self.check_blank(self.cursor, end) {
+                    Ok(()) => return Ok(()),
+                    Err(RegionError::Corrupt) => torn = true,
+                    Err(error) => return Err(error),
+                },
                 Err(error) => return Err(error),
             }
         }
-        // A tail that is not blank is a torn record. Its cells may be half programmed, even those that read as
-        // erased: nothing more goes into this bank.
-        match self.check_blank(self.cursor, end) {
-            Err(RegionError::Corrupt) => self.cursor = end,
-            other => other?,
-        }
+        // Cells of a torn record may be half programmed, even those that read as erased: nothing more goes into
+        // this bank. It is full in any case.
+        self.cursor = end;
         Ok(())
     }
 }
