@@ -76,11 +76,6 @@ impl Proc {
         writeln!(stdin, "{line}").and_then(|()| stdin.flush()).with_context(|| format!("{} takes no input", self.name))
     }
 
-    /// Everything it said so far.
-    pub(crate) fn said(&self) -> Vec<String> {
-        self.output.lines.lock().expect("no thread panics with the lines").clone()
-    }
-
     /// Kills it at once and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         // It may have ended by itself.

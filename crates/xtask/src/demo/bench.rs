@@ -19,8 +19,6 @@ pub(super) struct Bench<'p> {
     pub(super) package_len: u64,
     /// What was counted when the last process was killed.
     pub(super) at_cut: Received,
-    /// Where in the package the last cut was, in percent.
-    pub(super) cut_at: u64,
     /// What the boot record said before the hostile offers.
     pub(super) boot_before: String,
     sizes: String,
@@ -46,7 +44,8 @@ impl<'p> Bench<'p> {
         shelf.put(&vendor, &second, "1.3.0", 1, CLASS, "old-counter.ota")?;
         shelf.put(&vendor, &second, "1.3.0", 3, OTHER_CLASS, "wrong-class.ota")?;
         shelf.put(&vendor, &first, "1.0.0", 3, CLASS, "again.ota")?;
-        shelf.tamper("bad-gate.ota", "tampered.ota")?;
+        shelf.put(&vendor, &second, "1.4.0", 3, CLASS, "whole.ota")?;
+        shelf.tamper("whole.ota", "tampered.ota")?;
 
         let cloud = Cloud::start(programs, &files)?;
         let device = Device::new(programs, dir, &vendor, &factory, &cloud.broker()?)?;
@@ -54,7 +53,7 @@ impl<'p> Bench<'p> {
         let image_len = std::fs::metadata(&factory)?.len();
         let sizes = format!("image {} KiB, package {} KiB", image_len >> 10, package_len >> 10);
         let (at_cut, boot_before) = (Received::default(), String::new());
-        Ok(Self { cloud, device, dice, package_len, at_cut, cut_at: 0, boot_before, sizes })
+        Ok(Self { cloud, device, dice, package_len, at_cut, boot_before, sizes })
     }
 
     /// For the first line.
@@ -70,6 +69,12 @@ impl<'p> Bench<'p> {
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
+    }
+
+    /// Counts what was received when a process was killed; where in the package that was, in percent.
+    pub(super) fn note_cut(&mut self) -> Result<u64> {
+        self.at_cut = self.device.received()?;
+        Ok(self.position() * 100 / self.package_len)
     }
 
     /// One past the byte of the package that came in last.

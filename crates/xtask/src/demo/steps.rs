@@ -19,30 +19,27 @@ pub(super) fn commission(bench: &mut Bench<'_>) -> Result<String> {
 pub(super) fn begin_update(bench: &mut Bench<'_>) -> Result<String> {
     bench.cloud.offer("good.ota")?;
     bench.device.running()?.wait_for("ota: Accepted", PATIENCE)?;
-    bench.cut_at = bench.dice.roll(12, 28);
-    bench.await_percent(bench.cut_at)?;
+    let first = bench.dice.roll(12, 28);
+    bench.await_percent(first)?;
     let percent = bench.cloud.progress()?;
     Ok(format!("accepted; the cloud sees {percent} %"))
 }
 
 pub(super) fn kill_device(bench: &mut Bench<'_>) -> Result<String> {
-    let at = bench.cut_at;
     bench.device.power_off();
-    bench.at_cut = bench.device.received()?;
+    let at = bench.note_cut()?;
     bench.device.power_on()?.wait_for("version 1.0.0, accepted, last reset PowerOn", PATIENCE)?;
-    bench.cut_at = at + bench.dice.roll(15, 25);
-    bench.await_percent(bench.cut_at)?;
+    let next = at + bench.dice.roll(15, 25);
+    bench.await_percent(next)?;
     resumed(bench, at)
 }
 
 pub(super) fn kill_server(bench: &mut Bench<'_>) -> Result<String> {
-    let at = bench.cut_at;
     bench.cloud.kill();
     bench.device.running()?.wait_for("broker: connection lost", PATIENCE)?;
-    bench.at_cut = bench.device.received()?;
+    let at = bench.note_cut()?;
     bench.cloud.restart(Some("555"))?;
-    bench.cut_at = at + 10;
-    bench.await_percent(bench.cut_at)?;
+    bench.await_percent(at + 10)?;
     resumed(bench, at)
 }
 
@@ -108,7 +105,7 @@ fn rolled_back(bench: &mut Bench<'_>, file: &str, starts: u8, why: &str) -> Resu
 
 pub(super) fn tampered(bench: &mut Bench<'_>) -> Result<String> {
     bench.boot_before = bench.boot_state()?;
-    refused(bench, "tampered.ota", "1.2.0", "digest")
+    refused(bench, "tampered.ota", "1.4.0", "digest")
 }
 
 pub(super) fn foreign_key(bench: &mut Bench<'_>) -> Result<String> {
