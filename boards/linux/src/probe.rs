@@ -10,11 +10,13 @@ use std::time::Duration;
 fn main() -> io::Result<()> {
     let var = |name| std::env::var(name).unwrap_or_default();
     let mut watchdog = Feeder::open(var(env::WATCHDOG).parse().map_err(io::Error::other)?)?;
-    println!("probe: slot {} cause {} pid {}", var(env::SLOT), var(env::CAUSE), std::process::id());
+    let greeting = format!("probe: slot {} cause {} pid {}", var(env::SLOT), var(env::CAUSE), std::process::id());
+    println!("{greeting}");
     let mut feeder = watchdog.try_clone()?;
     for line in io::stdin().lock().lines() {
         watchdog.feed();
         match line?.as_str() {
+            "who" => println!("{greeting}"),
             "feed" => println!("probe: fed"),
             "feed-forever" => {
                 println!("probe: feeding");

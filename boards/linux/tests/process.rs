@@ -1,48 +1,14 @@
 //! Real processes: the ways a payload can end, and what the board makes of each.
 
+mod support;
+
 use ota_board_linux::supervisor::Processor;
 use ota_board_linux::{Sealed, Stopped, Uart};
 use ota_hal::ResetCause;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The far end of the UART.
-struct Terminal {
-    lines: BufReader<UnixStream>,
-}
-
-impl Terminal {
-    fn connect(path: &Path) -> Self {
-        let until = Instant::now() + PATIENCE;
-        let stream = loop {
-            match UnixStream::connect(path) {
-                Ok(stream) => break stream,
-                Err(e) => assert!(Instant::now() < until, "no UART: {e}"),
-            }
-            thread::sleep(Duration::from_millis(5));
-        };
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { lines: BufReader::new(stream) }
-    }
-    fn say(&mut self, text: &str) {
-        self.lines.get_mut().write_all(format!("{text}\n").as_bytes()).unwrap();
-    }
-    /// The next line that holds `what`.
-    fn expect(&mut self, what: &str) -> String {
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.lines.read_line(&mut line).unwrap(), 0, "the UART closed before {what:?}");
-            if line.contains(what) {
-                return line;
-            }
-        }
-    }
-}
+use support::{Terminal, pid_of};
 
 /// Runs the probe once; `script` talks to it after its greeting.
 fn run(watchdog_ms: u64, script: impl FnOnce(&mut Terminal, String) + Send) -> Stopped {
@@ -67,10 +33,6 @@ fn run(watchdog_ms: u64, script: impl FnOnce(&mut Terminal, String) + Send) -> S
         });
         processor.run(&probe, &[("OTA_BOARD_SLOT", "B".to_owned())]).unwrap()
     })
-}
-
-fn pid_of(greeting: &str) -> i32 {
-    greeting.trim().rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -134,6 +96,6 @@ fn something_that_is_no_program_is_a_fault() {
     assert!(stopped.text.ends_with("exit code 1"), "{}", stopped.text);
 }
 
-fn kill(pid: i32, signal: nix::sys::signal::Signal) {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
+fn kill(pid: nix::unistd::Pid, signal: nix::sys::signal::Signal) {
+    nix::sys::signal::kill(pid, signal).unwrap();
 }
