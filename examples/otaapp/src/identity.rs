@@ -1,6 +1,7 @@
 //! Who the device is for the cloud, and how that is stored.
 
 use core::fmt;
+use ota_transport::linkkit::{Identity, IdentityError};
 
 /// Linkkit's device certificate: the keys by which the cloud knows a device.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,9 +16,9 @@ pub struct DeviceInfo<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InfoError {
-    /// The product key is empty, longer than 20 bytes, or would not be one level of a topic.
+    /// The product key is not 1 to 20 letters and digits.
     ProductKey,
-    /// The device name is empty, longer than 32 bytes, or would not be one level of a topic.
+    /// The device name is not 1 to 32 letters, digits and `- _ . : @`.
     DeviceName,
     /// A secret is longer than 64 bytes.
     Secret,
@@ -28,14 +29,23 @@ pub enum InfoError {
 impl fmt::Display for InfoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ProductKey => "the product key has 1 to 20 characters without / + # and blanks",
-            Self::DeviceName => "the device name has 1 to 32 characters without / + # and blanks",
+            Self::ProductKey => "the product key has 1 to 20 letters and digits",
+            Self::DeviceName => "the device name has 1 to 32 letters, digits and - _ . : @",
             Self::Secret => "a secret has at most 64 characters",
             Self::Record => "the stored identity cannot be read",
         })
     }
 }
 impl core::error::Error for InfoError {}
+
+impl From<IdentityError> for InfoError {
+    fn from(e: IdentityError) -> Self {
+        match e {
+            IdentityError::ProductKey => Self::ProductKey,
+            IdentityError::DeviceName => Self::DeviceName,
+        }
+    }
+}
 
 const VERSION: u8 = 1;
 const PRODUCT_KEY_MAX: usize = 20;
@@ -46,7 +56,7 @@ const SECRET_MAX: usize = 64;
 pub const INFO_MAX: usize = 1 + 4 + PRODUCT_KEY_MAX + DEVICE_NAME_MAX + 2 * SECRET_MAX;
 
 impl<'a> DeviceInfo<'a> {
-    /// A checked identity; the product secret may be empty.
+    /// A checked identity, by the rules of [`Identity`] itself; the product secret may be empty.
     ///
     /// # Errors
     /// [`InfoError`].
@@ -56,12 +66,7 @@ impl<'a> DeviceInfo<'a> {
         device_secret: &'a str,
         product_secret: &'a str,
     ) -> Result<Self, InfoError> {
-        if !is_level(product_key, PRODUCT_KEY_MAX) {
-            return Err(InfoError::ProductKey);
-        }
-        if !is_level(device_name, DEVICE_NAME_MAX) {
-            return Err(InfoError::DeviceName);
-        }
+        Identity::new(product_key, device_name)?;
         if device_secret.len() > SECRET_MAX || product_secret.len() > SECRET_MAX {
             return Err(InfoError::Secret);
         }
@@ -79,6 +84,14 @@ impl<'a> DeviceInfo<'a> {
     /// Device secret.
     pub const fn device_secret(&self) -> &'a str {
         self.device_secret
+    }
+
+    /// The names, as the topics carry them.
+    ///
+    /// # Errors
+    /// Never for what [`DeviceInfo::new`] made: it asks the same question.
+    pub fn identity(&self) -> Result<Identity, InfoError> {
+        Ok(Identity::new(self.product_key, self.device_name)?)
     }
 
     /// The record, in `buf`.
@@ -121,11 +134,6 @@ fn text(bytes: &[u8]) -> Result<(&str, &[u8]), InfoError> {
     let (&len, rest) = bytes.split_first().ok_or(InfoError::Record)?;
     let (text, rest) = rest.split_at_checked(len.into()).ok_or(InfoError::Record)?;
     Ok((core::str::from_utf8(text).map_err(|_| InfoError::Record)?, rest))
-}
-
-/// Whether `text` can be one level of an MQTT topic.
-fn is_level(text: &str, max: usize) -> bool {
-    (1..=max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && !b"/+#".contains(&b))
 }
 
 /// Never shows a secret: what is printed ends up in logs.
@@ -198,6 +206,24 @@ mod tests {
             assert!(DeviceInfo::new(bad, "dn", "", "").is_err(), "{bad}");
         }
         assert_eq!(DeviceInfo::new("pk", "dn", &"s".repeat(65), ""), Err(InfoError::Secret));
+    }
+
+    #[test]
+    fn what_is_accepted_is_what_the_messages_accept() {
+        for byte in 0..=0x7F_u8 {
+            let name = String::from(char::from(byte));
+            for (pk, dn) in [(name.as_str(), "dn"), ("pk", name.as_str())] {
+                let info = DeviceInfo::new(pk, dn, "s", "");
+                assert_eq!(info.is_ok(), Identity::new(pk, dn).is_ok(), "{byte:#x}");
+                assert!(info.is_err() || info.unwrap().identity().is_ok(), "{byte:#x}");
+            }
+        }
+        assert_eq!(DeviceInfo::new("my-product", "dev1", "s", ""), Err(InfoError::ProductKey));
+    }
+
+    #[test]
+    fn a_record_of_a_time_with_other_rules_is_refused() {
+        assert_eq!(DeviceInfo::decode(b"\x01\x0Amy-product\x04dev1\x01s\x00"), Err(InfoError::ProductKey));
     }
 
     #[test]
