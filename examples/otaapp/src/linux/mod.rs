@@ -9,17 +9,19 @@ mod trace;
 use anyhow::Result;
 use clock::{Chance, Uptime};
 use net::Tcp;
-use online::{Link, broker};
+use online::{Link, Local, broker};
 use ota_board_linux::{Board, Feeder, FileFlash, KeyRing, part};
 use ota_boot::Boot;
 use ota_download::{HttpConfig, HttpSource, http::SCRATCH};
 use ota_hal::{Journal, Kind, Reset, Shared, SharedJournal, Watchdog};
-use ota_service::{Agent, Buffers, ENVELOPE_BUFFER, Exit, Notice, Parts, Policy, SlotTarget, run_offline};
+use ota_service::{Agent, Buffers, ENVELOPE_BUFFER, Notice, Parts, Policy, SlotTarget};
 use ota_transport::mqtt::Inbox;
 use otaapp::identity::{DeviceInfo, INFO_MAX};
 use otaapp::product::{Fault, Product};
 use shell::{After, Shell};
 use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 use trace::Traced;
 
@@ -54,38 +56,35 @@ pub(crate) async fn run(board: Board) -> Result<()> {
     let mut scratch = [0; SCRATCH];
     let mut source = Traced::from_env(HttpSource::new(Tcp, &mut scratch, HttpConfig::default()))?;
     let (mut message, mut data, mut inbox) = ([0; MESSAGE], [0; READ_BUFFER], [0; MESSAGE]);
-    let mut link = Link {
+    let local = Local {
         source: &mut source,
         timer: &Uptime::start(),
         buffers: Buffers { message: &mut message, data: &mut data },
-        inbox: Inbox::new(&mut inbox),
         shell: Shell::new(boot, journal),
-        broker: broker(),
     };
+    let mut link = Link { local, inbox: Inbox::new(&mut inbox), broker: broker() };
     loop {
         let mut record = [0; INFO_MAX];
-        let exit = match stored_identity(&journal, &mut record) {
+        let online = match stored_identity(&journal, &mut record) {
             Some(info) => link.online(&mut agent, &info).await,
-            None => alone(&mut link, &mut agent).await,
+            None => Err("no device identity: devinfo set PK DN DS"),
         };
-        if exit == After::Reset {
+        let after = match online {
+            Ok(after) => after,
+            Err(why) => alone(&mut link.local, &mut agent, why).await,
+        };
+        if after == After::Reset {
             reset.reset();
         }
     }
 }
 
-/// Without an identity there is no cloud: the console and a download that was under way.
-async fn alone(link: &mut Link<'_, '_, '_>, agent: &mut Device<'_>) -> After {
-    println!("no device identity: devinfo set PK DN DS");
-    loop {
-        let offline = run_offline(agent, link.source, link.timer, link.buffers.data);
-        let after = tokio::select! {
-            line = link.shell.line() => link.shell.execute(&line, agent, link.timer),
-            Exit::Reset | Exit::LinkLost = offline => After::Reset,
-        };
-        if after != After::Continue {
-            return after;
-        }
+/// Without a usable identity there is no cloud: the console and a download that was under way. A reset would change
+/// nothing, the identity is stored.
+async fn alone(local: &mut Local<'_, '_, '_>, agent: &mut Device<'_>, why: &str) -> After {
+    println!("{why}");
+    match local.meanwhile(agent, pending::<Infallible>()).await {
+        Err(after) => after,
     }
 }
 

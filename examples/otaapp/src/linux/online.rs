@@ -1,16 +1,17 @@
 //! The device with an identity: builds the messaging link, runs the agent over it, builds it again.
 
 use super::clock::{Chance, Uptime};
-use super::net::{Socket, Tcp};
+use super::net::Tcp;
 use super::shell::{After, Shell};
 use super::trace::Traced;
 use super::{Device, MESSAGE};
 use minimq::{Buffers as Packets, ConfigBuilder, InboundPublish, Session};
 use ota_download::{Backoff, HttpSource};
 use ota_service::{Buffers, Exit, run, run_offline};
-use ota_transport::linkkit::{Identity, Linkkit};
+use ota_transport::linkkit::Linkkit;
 use ota_transport::mqtt::{Inbox, Mqtt};
 use otaapp::identity::DeviceInfo;
+use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
@@ -29,101 +30,107 @@ pub(crate) fn broker() -> Broker {
     split.unwrap_or((text, PORT))
 }
 
-/// What connections are made of; outlives each of them.
-pub(crate) struct Link<'l, 'j, 's> {
+/// What the device does by itself, with or without a broker.
+pub(crate) struct Local<'l, 'j, 's> {
     pub(crate) source: &'l mut Traced<HttpSource<'s, Tcp>>,
     pub(crate) timer: &'l Uptime,
     pub(crate) buffers: Buffers<'l>,
-    pub(crate) inbox: Inbox<'l>,
     pub(crate) shell: Shell<'j>,
+}
+
+/// What connections are made of; outlives each of them.
+pub(crate) struct Link<'l, 'j, 's> {
+    pub(crate) local: Local<'l, 'j, 's>,
+    pub(crate) inbox: Inbox<'l>,
     pub(crate) broker: Broker,
 }
 
 impl Link<'_, '_, '_> {
     /// Stays connected as `info` until a command or an update ends that.
-    pub(crate) async fn online(&mut self, agent: &mut Device<'_>, info: &DeviceInfo<'_>) -> After {
-        let Ok(identity) = Identity::new(info.product_key(), info.device_name()) else {
-            // `DeviceInfo` holds nothing that `Identity` refuses.
-            return After::Reset;
-        };
+    ///
+    /// # Errors
+    /// Why no broker can ever know a device of this name.
+    pub(crate) async fn online(
+        &mut self,
+        agent: &mut Device<'_>,
+        info: &DeviceInfo<'_>,
+    ) -> Result<After, &'static str> {
+        const UNUSABLE: &str = "the stored identity cannot be used: devinfo set PK DN DS";
+        let identity = info.identity().map_err(|_| UNUSABLE)?;
         let (mut rx, mut tx) = ([0; MESSAGE], [0; 2048]);
         let id = format!("{}.{}", info.product_key(), info.device_name());
         let config = ConfigBuilder::new(Packets::new(&mut rx, &mut tx)).keepalive_interval(KEEP_ALIVE_S).client_id(&id);
-        let Ok(config) = config else { return After::Reset };
-        let mut session = Session::new(config);
+        let mut session = Session::new(config.map_err(|_| UNUSABLE)?);
         let mut codec = Linkkit::new(&identity, &[], &mut Chance);
         let mut backoff = Backoff::new(200, 5_000, u16::MAX);
         loop {
-            let socket = match self.connect(agent).await {
-                Ok(socket) => socket,
-                Err(After::Continue) => {
-                    let ms = backoff.next_wait_ms(&mut Chance, 0).unwrap_or(backoff.cap_ms());
-                    match self.meanwhile(agent, tokio::time::sleep(Duration::from_millis(ms.into()))).await {
-                        Ok(()) => continue,
-                        Err(after) => return after,
-                    }
-                }
-                Err(after) => return after,
-            };
-            match self.session(agent, &mut session, &mut codec, socket).await {
-                After::Continue => {}
-                after => return after,
+            let Err(after) = self.connection(agent, &mut session, &mut codec, &mut backoff).await;
+            if after != After::Continue {
+                return Ok(after);
             }
-            backoff.on_progress();
+            // However the connection ended: a broker that refuses is not asked again at once.
+            let ms = backoff.next_wait_ms(&mut Chance, 0).unwrap_or(backoff.cap_ms());
+            let wait = tokio::time::sleep(Duration::from_millis(ms.into()));
+            if let Err(after) = self.local.meanwhile(agent, wait).await {
+                return Ok(after);
+            }
         }
     }
 
-    /// One connection, from the socket to the loss of the link.
-    async fn session(
+    /// One connection, from the first packet to the loss of the link. `Err(Continue)`: try again.
+    async fn connection(
         &mut self,
         agent: &mut Device<'_>,
         session: &mut Session<'_>,
         codec: &mut Linkkit<'_>,
-        socket: Socket,
-    ) -> After {
-        let Ok(Ok(mut connection)) = tokio::time::timeout(ANSWER, session.connect(socket)).await else {
-            println!("broker: no session");
-            return After::Continue;
-        };
-        let ignore = |_: &InboundPublish<'_>| {};
-        let start = Mqtt::start(&mut connection, codec, &mut self.inbox, ignore);
-        let Ok(Ok(mut mqtt)) = tokio::time::timeout(ANSWER, start).await else {
-            println!("broker: no subscription");
-            return After::Continue;
-        };
+        backoff: &mut Backoff,
+    ) -> Result<Infallible, After> {
+        let Self { local, inbox, broker: (host, port) } = self;
+        let socket = local.answer(agent, Tcp.open(host, *port), "not reached").await?;
+        let mut connection = local.answer(agent, session.connect(socket), "no session").await?;
+        let start = Mqtt::start(&mut connection, codec, inbox, |_: &InboundPublish<'_>| {});
+        let mut mqtt = local.answer(agent, start, "no subscription").await?;
         println!("broker: connected");
+        backoff.on_progress();
         loop {
             let after = tokio::select! {
-                exit = run(agent, &mut mqtt, self.source, self.timer, &mut self.buffers) => match exit {
+                exit = run(agent, &mut mqtt, local.source, local.timer, &mut local.buffers) => match exit {
                     Exit::Reset => After::Reset,
                     Exit::LinkLost => {
                         println!("broker: connection lost");
-                        return After::Continue;
+                        return Err(After::Continue);
                     }
                 },
-                line = self.shell.line() => self.shell.execute(&line, agent, self.timer),
+                line = local.shell.line() => local.shell.execute(&line, agent, local.timer),
             };
             if after != After::Continue {
-                return after;
+                return Err(after);
             }
         }
     }
+}
 
-    /// The socket; `Err(Continue)` when the broker cannot be reached.
-    async fn connect(&mut self, agent: &mut Device<'_>) -> Result<Socket, After> {
-        let (host, port) = self.broker.clone();
-        let socket = tokio::time::timeout(ANSWER, async move { Tcp.open(&host, port).await });
-        match self.meanwhile(agent, socket).await? {
-            Ok(Ok(socket)) => Ok(socket),
-            _ => {
-                println!("broker: not reached");
-                Err(After::Continue)
-            }
+impl Local<'_, '_, '_> {
+    /// What the broker answers, within [`ANSWER`]; `Err(Continue)` and a line on the console when it does not.
+    async fn answer<T, E>(
+        &mut self,
+        agent: &mut Device<'_>,
+        what: impl Future<Output = Result<T, E>>,
+        complaint: &str,
+    ) -> Result<T, After> {
+        if let Ok(Ok(answer)) = self.meanwhile(agent, tokio::time::timeout(ANSWER, what)).await? {
+            return Ok(answer);
         }
+        println!("broker: {complaint}");
+        Err(After::Continue)
     }
 
     /// Waits for `what` while a download and the console go on.
-    async fn meanwhile<T>(&mut self, agent: &mut Device<'_>, what: impl Future<Output = T>) -> Result<T, After> {
+    pub(crate) async fn meanwhile<T>(
+        &mut self,
+        agent: &mut Device<'_>,
+        what: impl Future<Output = T>,
+    ) -> Result<T, After> {
         let mut what = std::pin::pin!(what);
         loop {
             tokio::select! {
