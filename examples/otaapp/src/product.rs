@@ -133,6 +133,20 @@ mod tests {
     }
 
     #[test]
+    fn progress_is_told_when_its_number_changes_and_not_with_every_sector() {
+        let mut told = std::vec::Vec::new();
+        let mut product = Product::new(Fault::None, |notice: Notice<'_>| {
+            if let Notice::Downloading { percent } = notice {
+                told.push(percent);
+            }
+        });
+        for percent in (0..=100).flat_map(|percent| [percent; 30]) {
+            product.notice(Notice::Downloading { percent });
+        }
+        assert!(told.len() == 21 && told.is_sorted_by(|a, b| a < b), "{told:?}");
+    }
+
+    #[test]
     fn the_self_test_passes_after_a_while_and_fails_at_once_when_built_to() {
         let mut good = Product::new(Fault::None, |_: Notice<'_>| {});
         assert_eq!([good.check(0), good.check(0), good.check(0)], [Health::Pending, Health::Pending, Health::Pass]);
