@@ -5,13 +5,16 @@ use crate::file_flash::DeviceLock;
 use crate::payload::Sealed;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
 use ota_hal::ResetCause;
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// With this exit code the application asks for a reset.
@@ -19,6 +22,10 @@ pub const EXIT_RESET: u8 = 75;
 
 /// First argument of the board binary when it starts itself to become the payload.
 pub const LAUNCH: &str = "launch-payload";
+
+/// How often the board looks whether the program lives. Its end of the watchdog pipe says so at once, unless a process
+/// it started has that too.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Names of the environment variables that carry the hardware to the application.
 pub mod env {
@@ -61,7 +68,10 @@ pub struct Processor<'a> {
 }
 
 impl Processor<'_> {
-    /// Runs `payload` until it stops, with `vars` added to its environment.
+    /// Runs `payload` until it stops, with `vars` in its environment. What the payload started ends with it.
+    ///
+    /// Of the board's own environment it sees `PATH`, `RUST_BACKTRACE` and what begins with `OTA_`, but not what is
+    /// named in [`mod@env`].
     ///
     /// Must be called from a thread that lives as long as the board: the payload dies with that thread.
     ///
@@ -76,19 +86,44 @@ impl Processor<'_> {
         }
         let mut child = Command::new(self.launcher)
             .args([LAUNCH, &payload.file().as_raw_fd().to_string()])
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| passes(name)))
             .env(env::WATCHDOG, feeder.as_raw_fd().to_string())
             .envs(vars.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .process_group(0)
             .spawn()?;
         drop(feeder);
-        self.uart.attach(&mut child);
-        let stopped = watch(&mut child, &mut feed, self.watchdog);
-        let _ = child.kill();
-        let _ = child.wait();
+        let group = Pid::from_raw(child.id().cast_signed());
+        let end = self.uart.attach(&mut child).and_then(|()| watch(group, &mut feed, self.watchdog));
+        // Before the program is reaped: until then its number cannot become that of another group.
+        let _ = killpg(group, Signal::SIGKILL);
+        let status = child.wait();
         self.uart.detach();
-        stopped
+        match end? {
+            End::Stopped => Ok(stopped_by(status?)),
+            End::NotFed => {
+                let text = format!("watchdog: not fed for {} ms", self.watchdog.as_millis());
+                Ok(Stopped { cause: ResetCause::Watchdog, text })
+            }
+        }
     }
+}
+
+/// Whether the payload may see this variable of the board's environment: the rest belongs to the host.
+fn passes(name: &OsString) -> bool {
+    name.to_str().is_some_and(|name| {
+        matches!(name, "PATH" | "RUST_BACKTRACE") || (name.starts_with("OTA_") && !name.starts_with("OTA_BOARD_"))
+    })
+}
+
+/// Why there is nothing more to watch.
+enum End {
+    /// The program stopped by itself, or was stopped by somebody else.
+    Stopped,
+    /// The watchdog bites.
+    NotFed,
 }
 
 /// Replaces this process by the payload behind descriptor `fd`; returns only when that failed.
@@ -112,21 +147,20 @@ fn inheritable(fd: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-fn watch(child: &mut Child, feed: &mut PipeReader, timeout: Duration) -> io::Result<Stopped> {
+/// Leaves the program unreaped.
+fn watch(program: Pid, feed: &mut PipeReader, timeout: Duration) -> io::Result<End> {
+    let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     let mut deadline = Instant::now() + timeout;
     let mut bytes = [0; 64];
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(stopped_by(status));
+        if waitid(Id::Pid(program), ended)? != WaitStatus::StillAlive {
+            return Ok(End::Stopped);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            child.kill()?;
-            child.wait()?;
-            let text = format!("watchdog: not fed for {} ms", timeout.as_millis());
-            return Ok(Stopped { cause: ResetCause::Watchdog, text });
+            return Ok(End::NotFed);
         }
-        let ms = u16::try_from(left.as_millis().max(1)).unwrap_or(u16::MAX);
+        let ms = u16::try_from(left.min(LOOK).as_millis().max(1)).unwrap_or(u16::MAX);
         let mut fds = [PollFd::new(feed.as_fd(), PollFlags::POLLIN)];
         if poll(&mut fds, PollTimeout::from(ms))? == 0 {
             continue;
