@@ -88,10 +88,18 @@ impl FileFlash {
         if path.exists() {
             return Self::open(path, len);
         }
-        // Filled under another name: a cut while creating leaves no half-made part behind.
+        // Filled under another name: a cut while creating leaves no half-made part behind. Locked, so that of several
+        // who find no part only one makes it; the others find it made when they get the lock.
         let fresh = PathBuf::from(format!("{}.new", path.display()));
-        std::fs::write(&fresh, vec![0xFF; len as usize])?;
-        std::fs::rename(&fresh, path)?;
+        let lock = lock(|| OpenOptions::new().write(true).create(true).truncate(false).open(&fresh), path)?;
+        if path.exists() {
+            // Ours only if the maker had renamed its own already; nobody fills it any more.
+            let _ = std::fs::remove_file(&fresh);
+        } else {
+            lock.set_len(0)?;
+            lock.write_all_at(&vec![0xFF; len as usize], 0)?;
+            std::fs::rename(&fresh, path)?;
+        }
         Self::open(path, len)
     }
 
@@ -177,25 +185,30 @@ impl DeviceLock {
     /// # Errors
     /// When a device still runs on this flash file, or the file cannot be opened.
     pub fn take(path: &Path) -> io::Result<Self> {
-        let until = Instant::now() + LOCK_PATIENCE;
-        loop {
-            match Flock::lock(File::open(path)?, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(Self(lock)),
-                Err((_, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() < until => {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
-                    let text = format!("a device is already running on {}", path.display());
-                    return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
-                }
-                Err((_, e)) => return Err(e.into()),
-            }
-        }
+        lock(|| File::open(path), path).map(Self)
     }
 
     /// The locked file, to be inherited.
     pub(crate) fn file(&self) -> &File {
         &self.0
+    }
+}
+
+/// Waits up to [`LOCK_PATIENCE`] for the lock on what `open` opens, on behalf of the part in `path`.
+fn lock(open: impl Fn() -> io::Result<File>, path: &Path) -> io::Result<Flock<File>> {
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+                let text = format!("a device is already running on {}", path.display());
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
+            }
+            Err((_, e)) => return Err(e.into()),
+        }
     }
 }
 
@@ -265,6 +278,28 @@ mod tests {
         let (dir, _flash) = part();
         let e = FileFlash::open(&dir.path().join("f"), 8 * SECTOR).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn several_who_make_the_same_part_make_it_once() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("f");
+            let start = std::sync::Barrier::new(8);
+            std::thread::scope(|scope| {
+                for n in 0..8_u8 {
+                    let (path, start) = (&path, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        let mut flash = FileFlash::create(path, 4 * SECTOR).unwrap();
+                        flash.write(u32::from(n) * WRITE, &[n; WRITE as usize]).unwrap();
+                    });
+                }
+            });
+            let expected: Vec<u8> = (0..8).flat_map(|n| [n; WRITE as usize]).collect();
+            assert_eq!(bytes(&mut FileFlash::open(&path, 4 * SECTOR).unwrap(), 0, 64), expected);
+            assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1, "nothing else is left behind");
+        }
     }
 
     #[test]
