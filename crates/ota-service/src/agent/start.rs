@@ -30,8 +30,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             false
         });
         let found = match self.parts.boot.state() {
-            Ok(BootState::Testing { .. }) => Found::Trial,
-            Ok(BootState::Pending { .. }) => Found::Staged,
+            Ok(BootState::Testing { .. }) => self.next_outcome_unseen(Found::Trial, seen),
+            Ok(BootState::Pending { .. }) => self.next_outcome_unseen(Found::Staged, seen),
             Ok(BootState::RolledBack { reason, last_reset, .. }) if !seen => {
                 // The report first: whatever is cut after it, it is not lost, and not made twice.
                 if self.post_rollback(reason, &gate, last_reset) && self.staged() {
@@ -88,6 +88,15 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             (Some(Progress::Gate(name)), _) => push(gate, name),
             _ => {}
         }
+    }
+
+    /// An image was staged since the rollback that was told of: the next one, of this image, is another. A cut may have
+    /// kept [`Agent::stage`] from saying so.
+    fn next_outcome_unseen(&mut self, found: Found, seen: bool) -> Found {
+        if seen {
+            let _ = self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(false));
+        }
+        found
     }
 
     fn staged(&self) -> bool {
@@ -147,10 +156,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             RollbackReason::Requested => ("requested", "", ""),
         };
         let text = ["rolled back: ", what, which, how, " (reset: ", reset_text(reset), ")"];
+        // With the number of its job, so that a cut before the job is removed does not have it staged again.
+        let id = self.core.job.as_ref().filter(|job| job.phase == Phase::Staged).map_or(0, |job| job.id);
         // Only firmware is ever tried and rolled back.
         let mut add = |outbox: &mut Outbox| {
             outbox.set_rollback_seen(true);
-            outbox.add(0, Component::default(), FailStage::Upgrade, &text);
+            outbox.add(id, Component::default(), FailStage::Upgrade, &text);
             true
         };
         self.edit_outbox(&mut add).is_ok()
