@@ -43,8 +43,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             Decision::Reject(text) => return self.decline(offer.component, FailStage::Upgrade, text, now),
         };
         let job = Job { phase, ..job };
-        // What was left of an earlier job must not be taken for this one's.
+        // What was left of an earlier job must not be taken for this one's, and an older outcome of the same offer, still
+        // unsent, must not end it at the next start.
         self.remove(Kind::Progress);
+        let id = job.id;
+        let _ = self.edit_outbox(&mut |outbox| outbox.detach(id));
         let ota_transport::Locator::Url(locator) = offer.locator else { return };
         if self.store_job(&job, locator).is_err() {
             return self.decline(offer.component, FailStage::Burn, "journal failed", now);
@@ -85,16 +88,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             self.fact(Event::Defer { ms }, now);
             return;
         }
-        self.detach_outcome();
         self.core.reporter.progress(0);
         self.parts.app.notice(Notice::Accepted);
         self.fact(Event::Accept, now);
-    }
-
-    /// An older outcome of the same offer, still unsent, must not end the new try at the next start.
-    fn detach_outcome(&mut self) {
-        let id = self.core.job.as_ref().map_or(0, |job| job.id);
-        let _ = self.edit_outbox(&mut |outbox| outbox.detach(id));
     }
 
     /// All that can be judged before a byte is fetched.
