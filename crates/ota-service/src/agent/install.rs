@@ -54,6 +54,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 
     /// Makes the staged image one that will not be tried.
     pub(super) fn withdraw(&mut self, now: Millis) {
+        // The outcome first: after a cut between the two the loader tries the image, and the trial is given up at once.
+        if let Some(job) = &self.core.job {
+            let (id, device, module) = (job.id, job.device, job.module.clone());
+            self.post(id, Component { device, module: &module }, FailStage::Upgrade, &["cancelled"]);
+        }
         // If it cannot be stored, the image stays staged and the caller may cancel again.
         if self.parts.boot.roll_back(RollbackReason::Requested).is_ok() {
             self.fact(Event::Withdrawn, now);

@@ -49,12 +49,20 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             // Offers are refused as long as the store cannot be read.
             Err(_) => Found::Nothing,
         };
+        let called_off = self.called_off(found);
+        if called_off && found == Found::Staged && self.parts.boot.roll_back(RollbackReason::Requested).is_ok() {
+            self.abandon();
+            return self.fact(Event::Start(Found::Nothing), now);
+        }
         if found == Found::Trial {
             self.core.reporter.hold_version(true);
             self.core.reporter.repeat_progress(100);
             self.parts.app.notice(Notice::Trial);
         }
         self.fact(Event::Start(found), now);
+        if called_off {
+            self.fact(Event::GiveUp(RollbackReason::Requested), now);
+        }
     }
 
     fn load_job(&mut self) {
@@ -99,6 +107,22 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         found
     }
 
+    /// Whether the outcome of this job was stored.
+    fn is_over(&mut self, id: u64) -> bool {
+        let mut over = false;
+        let _ = self.edit_outbox(&mut |outbox| {
+            over = outbox.ends(id);
+            false
+        });
+        over
+    }
+
+    /// A job that was called off, but a cut came before its image was withdrawn.
+    fn called_off(&mut self, found: Found) -> bool {
+        let id = self.core.job.as_ref().map_or(0, |job| job.id);
+        matches!(found, Found::Trial | Found::Staged) && self.is_over(id)
+    }
+
     fn staged(&self) -> bool {
         matches!(&self.core.job, Some(job) if job.phase == Phase::Staged)
     }
@@ -115,12 +139,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             self.forget_job();
             return Found::Nothing;
         }
-        let mut over = false;
-        let _ = self.edit_outbox(&mut |outbox| {
-            over = outbox.ends(id);
-            false
-        });
-        if over {
+        if self.is_over(id) {
             // It is over: the outcome was stored, the job was not removed any more.
             self.abandon();
             return Found::Nothing;
