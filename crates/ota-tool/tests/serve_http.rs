@@ -44,7 +44,7 @@ fn whole_file_parts_and_heads() {
 
 #[test]
 fn what_cannot_be_had_is_said_precisely() {
-    let (_guard, content, server) = server(&[]);
+    let (guard, content, server) = server(&[]);
     let beyond = server.get("/files/fw.bin", &[("Range", "bytes=200000-")]);
     assert_eq!((beyond.status, beyond.header("content-range")), (416, "bytes */200000"));
     // A changed object is sent whole, not stitched to the old one.
@@ -67,6 +67,11 @@ fn what_cannot_be_had_is_said_precisely() {
     ] {
         assert_eq!(server.get(path, &[]).status, 404, "{path}");
     }
+    // A signing key that lies in the directory is neither served nor listed.
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n";
+    fs::write(guard.path().join("vendor.pem"), key).unwrap();
+    assert_eq!(server.get("/files/vendor.pem", &[]).status, 404);
+    assert!(!String::from_utf8_lossy(&server.get("/api/files", &[]).body).contains("vendor.pem"));
     assert_eq!(server.request("DELETE", "/files/fw.bin", &[], b"").status, 405);
 }
 

@@ -242,6 +242,11 @@ fn on_version(slot: &mut Module, name: &DeviceName, module: &str, version: &str,
             offer.status = Status::Offered;
             reaction.sends.push(Send::Push(name.clone(), module.to_owned()));
         }
+        // Telling it again would make it install the same file for ever. Should it only not have restarted yet, its
+        // next report of the offered version still counts.
+        Status::Progress if offer.percent == 100 => {
+            fail(offer, name, module, None, &format!("installed, but the device reports {version}"), reaction);
+        }
         // It restarted in mid-update: it resumes, or reports why not, or asks. Telling it at once would only make
         // a device that just rolled back try the same image again.
         Status::Progress => offer.nudge_at = Some(now.saturating_add(NUDGE_MS)),

@@ -148,17 +148,17 @@ async fn make_offer(shared: &Arc<Shared>, request: OfferRequest) -> Result<Value
     if devices.is_empty() {
         bail!(if all { "no device has reported yet" } else { "give device, devices or all" });
     }
-    let (store, file) = (shared.store.clone(), request.file.clone());
-    let described = tokio::task::spawn_blocking(move || store.file(&file)).await?;
-    let (_, described) = described.with_context(|| format!("{} in the served directory", request.file))?;
-    ensure!(described.size > 0, "{} is empty", request.file);
-    let module = if request.module == "default" { "" } else { &request.module };
+    let module = if request.module == "default" { String::new() } else { request.module };
     ensure!(module.len() <= 64, "the module name is longer than 64 bytes");
-    let version = request.version.filter(|v| !v.is_empty()).or(described.version);
+    let (store, file, of) = (shared.store.clone(), request.file.clone(), module.clone());
+    let looked = tokio::task::spawn_blocking(move || anyhow::Ok((store.file(&file)?.1, store.version(&file, &of)?)));
+    let (described, stated) = looked.await?.with_context(|| format!("{} in the served directory", request.file))?;
+    ensure!(described.size > 0, "{} is empty", request.file);
+    let version = request.version.filter(|v| !v.is_empty()).or(stated);
     let version = version.context("the file does not say its version; give one")?;
     linkkit::check_version(&version)?;
     for device in &devices {
-        shared.session.offer(device, module, &request.file, &version)?;
+        shared.session.offer(device, &module, &request.file, &version)?;
     }
     let offered: Vec<String> = devices.iter().map(ToString::to_string).collect();
     Ok(json!({ "offered": offered, "file": request.file, "version": version, "size": described.size }))

@@ -13,7 +13,7 @@ mod session;
 mod store;
 
 pub use cloud::{Cloud, Device, Module, Offer, Reaction, Send, Status};
-pub(crate) use store::version_of;
+pub(crate) use store::stated_version;
 
 use crate::output::Output;
 use anyhow::{Context, Result, bail, ensure};

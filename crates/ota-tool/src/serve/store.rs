@@ -18,6 +18,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+/// A file that is never served or listed.
+const PRIVATE: &str = "private key";
+/// How its PEM is told, whatever the kind of key.
+const PEM: &[u8] = b"PRIVATE KEY-----";
+
 /// How much of a file tells what it is: more than any envelope or header.
 const HEAD: usize = 4096;
 
@@ -77,6 +82,8 @@ impl Store {
             Some(described) => described,
             None => {
                 let described = describe(&mut file)?;
+                // `ota keygen` in the served directory is an easy mistake.
+                ensure!(described.kind != PRIVATE, "no such file");
                 self.known().insert(path, (stamp, described.clone()));
                 described
             }
@@ -94,6 +101,14 @@ impl Store {
         let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
         names.sort_unstable();
         Ok(names.into_iter().filter_map(|name| self.file(&name).ok().map(|(_, d)| (name, d))).collect())
+    }
+
+    /// The version a file states for `module`.
+    pub(super) fn version(&self, name: &str, module: &str) -> Result<Option<String>> {
+        let (file, _) = self.file(name)?;
+        let mut head = Vec::new();
+        file.take(HEAD as u64).read_to_end(&mut head)?;
+        stated_version(&head, module, false)
     }
 
     /// Takes a new file in, whole or not at all.
@@ -149,6 +164,7 @@ fn describe(file: &mut File) -> Result<Described> {
     }
     file.rewind()?;
     let (kind, version) = identify(&head);
+    let kind = if head.windows(PEM.len()).any(|at| at == PEM) { PRIVATE } else { kind };
     Ok(Described { size, sha256: hash.finalize().into(), kind, version })
 }
 
@@ -171,12 +187,24 @@ fn package_version(head: &[u8]) -> Option<String> {
     Some(ids::cloud_version_text(component.head.version))
 }
 
-/// As [`identify`], for a whole file in memory; an image that is cut short is refused here already.
-pub(crate) fn version_of(bytes: &[u8]) -> Result<Option<String>> {
-    let mut medium = bytes;
+/// The version that `bytes`, a whole file or its start, state for `module`. `None` for a file that states none.
+///
+/// # Errors
+/// A package without that module; an image that is cut short, when `whole`.
+pub(crate) fn stated_version(bytes: &[u8], module: &str, whole: bool) -> Result<Option<String>> {
     let (kind, version) = identify(bytes);
-    if kind == "image" && ImageInfo::read(&mut medium).is_err() {
+    let mut medium = bytes;
+    if whole && kind == "image" && ImageInfo::read(&mut medium).is_err() {
         bail!("the image is damaged; `ota inspect` says how");
     }
-    Ok(version)
+    if kind != "package" {
+        return Ok(version);
+    }
+    let envelope = Envelope::split(bytes).map_err(|e| anyhow::anyhow!("{}", e.text()))?;
+    let manifest = Manifest::inspect(envelope.manifest_bytes(), envelope.end());
+    let manifest = manifest.map_err(|e| anyhow::anyhow!("{}", e.text()))?;
+    ensure!(!whole || manifest.package_len() as usize <= bytes.len(), "the package is cut short");
+    let component = manifest.component(module);
+    let component = component.with_context(|| format!("the package holds nothing for module `{module}`"))?;
+    Ok(Some(ids::cloud_version_text(component.head.version)))
 }

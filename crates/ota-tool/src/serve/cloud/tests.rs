@@ -75,6 +75,20 @@ fn a_restart_in_mid_update_is_given_time_before_it_is_told_again() {
 }
 
 #[test]
+fn a_file_that_brings_another_version_is_not_offered_for_ever() {
+    let mut cloud = Cloud::default();
+    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    cloud.offer(&device(), "", "f.ota", "3").unwrap();
+    cloud.on_message(&device(), &progress(100, ""), 2);
+    assert!(cloud.on_message(&device(), &inform("1.1.0"), 3).sends.is_empty());
+    assert_eq!(offer(&cloud).status, Status::Failed);
+    assert_eq!(offer(&cloud).reason.as_deref(), Some("installed, but the device reports 1.1.0"));
+    assert!(cloud.on_tick(u64::MAX).is_empty());
+    cloud.on_message(&device(), &inform("3"), 4);
+    assert_eq!(offer(&cloud).status, Status::Done);
+}
+
+#[test]
 fn a_rollback_after_the_version_report_is_a_failure() {
     let mut cloud = Cloud::default();
     cloud.on_message(&device(), &inform("1.0.0"), 1);
