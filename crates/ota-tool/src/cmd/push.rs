@@ -92,7 +92,8 @@ fn announcement(args: &Args) -> Result<Announcement> {
     ensure!(scheme_ok, "--url must start with http:// or https://");
     let bytes = files::read(&args.file)?;
     ensure!(!bytes.is_empty(), "{} is empty", args.file.display());
-    let found = crate::serve::stated_version(&bytes, &args.module, true).with_context(|| args.file.display().to_string())?;
+    let found =
+        crate::serve::stated_version(&bytes, &args.module, true).with_context(|| args.file.display().to_string())?;
     let version = args.version.clone().or(found).context("the file does not say its version; give --version")?;
     linkkit::check_version(&version)?;
     let digest = files::sha256(&bytes);

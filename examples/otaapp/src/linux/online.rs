@@ -57,33 +57,42 @@ impl Link<'_, '_, '_> {
     ) -> Result<After, &'static str> {
         const UNUSABLE: &str = "the stored identity cannot be used: devinfo set PK DN DS";
         let identity = info.identity().map_err(|_| UNUSABLE)?;
-        let (mut rx, mut tx) = ([0; MESSAGE], [0; 2048]);
         let id = format!("{}.{}", info.product_key(), info.device_name());
-        let config = ConfigBuilder::new(Packets::new(&mut rx, &mut tx)).keepalive_interval(KEEP_ALIVE_S).client_id(&id);
-        let mut session = Session::new(config.map_err(|_| UNUSABLE)?);
         let mut codec = Linkkit::new(&identity, &[], &mut Chance);
         let mut backoff = Backoff::new(200, 5_000, u16::MAX);
         loop {
-            let Err(after) = self.connection(agent, &mut session, &mut codec, &mut backoff).await;
-            if after != After::Continue {
-                return Ok(after);
-            }
-            // However the connection ended: a broker that refuses is not asked again at once.
-            let ms = backoff.next_wait_ms(&mut Chance, 0).unwrap_or(backoff.cap_ms());
-            let wait = tokio::time::sleep(Duration::from_millis(ms.into()));
-            if let Err(after) = self.local.meanwhile(agent, wait).await {
-                return Ok(after);
+            let (mut rx, mut tx) = ([0; MESSAGE], [0; 2048]);
+            let config = ConfigBuilder::new(Packets::new(&mut rx, &mut tx)).keepalive_interval(KEEP_ALIVE_S);
+            let mut session = Session::new(config.client_id(&id).map_err(|_| UNUSABLE)?);
+            let mut connected = true;
+            // A session that cannot be taken up again is given up: the broker may hold a message for it that ends
+            // every connection, for example one larger than our buffer.
+            while core::mem::take(&mut connected) {
+                let Err(after) = self.connection(agent, &mut session, &mut codec, &mut connected).await;
+                if after != After::Continue {
+                    return Ok(after);
+                }
+                if connected {
+                    backoff.on_progress();
+                }
+                // However the connection ended: a broker that refuses is not asked again at once.
+                let ms = backoff.next_wait_ms(&mut Chance, 0).unwrap_or(backoff.cap_ms());
+                let wait = tokio::time::sleep(Duration::from_millis(ms.into()));
+                if let Err(after) = self.local.meanwhile(agent, wait).await {
+                    return Ok(after);
+                }
             }
         }
     }
 
-    /// One connection, from the first packet to the loss of the link. `Err(Continue)`: try again.
+    /// One connection, from the first packet to the loss of the link. `Err(Continue)`: try again. Sets `connected`
+    /// once the broker has taken the subscriptions.
     async fn connection(
         &mut self,
         agent: &mut Device<'_>,
         session: &mut Session<'_>,
         codec: &mut Linkkit<'_>,
-        backoff: &mut Backoff,
+        connected: &mut bool,
     ) -> Result<Infallible, After> {
         let Self { local, inbox, broker: (host, port) } = self;
         let socket = local.answer(agent, Tcp.open(host, *port), "not reached").await?;
@@ -91,7 +100,7 @@ impl Link<'_, '_, '_> {
         let start = Mqtt::start(&mut connection, codec, inbox, |_: &InboundPublish<'_>| {});
         let mut mqtt = local.answer(agent, start, "no subscription").await?;
         println!("broker: connected");
-        backoff.on_progress();
+        *connected = true;
         loop {
             let after = tokio::select! {
                 exit = run(agent, &mut mqtt, local.source, local.timer, &mut local.buffers) => match exit {
