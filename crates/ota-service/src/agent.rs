@@ -342,6 +342,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
             self.sent(item, acknowledged, now);
         }
     }
+    fn on_unsendable(&mut self, now: Millis) {
+        if let Some(item) = self.core.sending.take() {
+            self.core.reporter.strike(item, now);
+            self.told(item);
+        }
+    }
 
     fn on_opened(&mut self, result: Result<&Opened, Fault>, now: Millis) {
         match result {

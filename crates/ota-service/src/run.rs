@@ -118,14 +118,19 @@ async fn send<D: Drive, T: Transport, C: Timer>(
     buf: &mut [u8],
     until: Millis,
 ) -> Result<(), Lost> {
+    // `None`: nothing will ever be sent for this item, on no link.
     let acknowledged = match agent.report(buf) {
         Some(report) => match select(transport.send(&report), timer.wait_until(until)).await {
-            Either::First(result) => result.is_ok(),
-            Either::Second(()) => false,
+            Either::First(Err(error)) if transport.is_permanent(&error) => None,
+            Either::First(result) => Some(result.is_ok()),
+            Either::Second(()) => Some(false),
         },
-        None => false,
+        None => None,
     };
-    agent.on_sent(acknowledged, timer.now());
+    match acknowledged {
+        Some(acknowledged) => agent.on_sent(acknowledged, timer.now()),
+        None => agent.on_unsendable(timer.now()),
+    }
     if agent.link_is_dead() { Err(Lost) } else { Ok(()) }
 }
 

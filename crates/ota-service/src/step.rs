@@ -8,7 +8,7 @@ use ota_transport::{Event, Report};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Step {
-    /// Send [`Drive::report`], then call [`Drive::on_sent`].
+    /// Send [`Drive::report`], then call [`Drive::on_sent`], or [`Drive::on_unsendable`] when there is none.
     Send {
         /// Give up then.
         until: Millis,
@@ -55,7 +55,8 @@ pub trait Drive {
     /// What to open, in `buf`. `None` when nothing is to be opened any more, or `buf` is too small for the locator
     /// (the job then ends with a report).
     fn request<'b>(&mut self, buf: &'b mut [u8]) -> Option<Request<'b>>;
-    /// What to send, in `buf`. `None` when there is nothing.
+    /// What to send, in `buf`. `None` when there is nothing, or `buf` is too small for it: then call
+    /// [`Drive::on_unsendable`].
     fn report<'b>(&'b mut self, buf: &'b mut [u8]) -> Option<Report<'b>>;
 
     /// The messaging link is up (again).
@@ -66,6 +67,9 @@ pub trait Drive {
     fn on_message(&mut self, event: &Event<'_>, now: Millis);
     /// The report was acknowledged, or was not.
     fn on_sent(&mut self, acknowledged: bool, now: Millis);
+    /// The report can never be sent: its texts cannot be written, or a buffer is too small for it. It is struck off, so
+    /// that it does not keep the others back; that counts neither as a failure of the link nor as an acknowledgement.
+    fn on_unsendable(&mut self, now: Millis);
     /// The source was opened, or was not.
     fn on_opened(&mut self, result: Result<&Opened, Fault>, now: Millis);
     /// Bytes came in (none: the end of the body), or reading failed.

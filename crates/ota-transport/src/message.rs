@@ -156,4 +156,11 @@ pub trait Transport {
     /// # Errors
     /// When the link is down or the report does not fit its buffer.
     async fn send(&mut self, report: &Report<'_>) -> Result<(), Self::Error>;
+
+    /// Whether `error`, from [`Transport::send`], is about this report and will be the same whenever it is sent again,
+    /// on this link and the next: it cannot be written, or never fits. The agent then drops the report.
+    fn is_permanent(&self, error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
 }

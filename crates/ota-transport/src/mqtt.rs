@@ -215,6 +215,10 @@ impl<IO: Io, A: Application> Transport for Mqtt<'_, '_, '_, '_, '_, IO, A> {
             }
         }
     }
+
+    fn is_permanent(&self, error: &Self::Error) -> bool {
+        matches!(error, MqttError::Report(_))
+    }
 }
 
 /// What the session made of a publication.

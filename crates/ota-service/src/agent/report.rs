@@ -5,7 +5,7 @@ use crate::codec::Writer;
 use crate::machine::Item;
 use crate::{App, Target, outbox};
 use ota_boot::BootControl;
-use ota_hal::{Entropy, Flash, Kind, Millis};
+use ota_hal::{Entropy, Flash, JournalError, Kind, Millis};
 use ota_transport::{Component, FailStage, Report};
 use ota_verify::Keys;
 
@@ -19,7 +19,6 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             self.core.reporter.skip(item);
             return None;
         }
-        let component = self.core.job.as_ref().map_or_else(Component::default, |job| job.component());
         match item {
             Item::Version(0) => {
                 Some(Report::Version { component: Component::default(), version: self.parts.app.version() })
@@ -30,7 +29,13 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             }
             Item::Outbox => match self.parts.journal.read(Kind::Outbox, buf) {
                 Ok(Some(record)) => outbox::first(record),
-                _ => None,
+                Ok(None) | Err(JournalError::BufferTooSmall { .. }) => None,
+                Err(_) => {
+                    // It may be readable after the next start, so it is not struck off; but not tried in a loop now.
+                    self.core.sending = None;
+                    self.core.reporter.skip(item);
+                    None
+                }
             },
             Item::Reply => {
                 let reply = self.core.reply.as_ref()?;
@@ -41,7 +46,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
                 let component = Component { device: reply.device, module: &reply.module };
                 Some(Report::Failed { component, stage: FailStage::Upgrade, text })
             }
-            Item::Progress(percent) => Some(Report::Progress { component, percent }),
+            Item::Progress(percent) => {
+                let component = self.core.job.as_ref().map_or_else(Component::default, |job| job.component());
+                Some(Report::Progress { component, percent })
+            }
             Item::Query => Some(Report::Query { component: Component::default() }),
         }
     }
@@ -61,6 +69,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             return self.core.reporter.not_sent(now, &mut self.parts.entropy);
         }
         self.core.reporter.sent(item, now);
+        self.told(item);
+    }
+
+    /// The item is done with: the other side has it, or never will.
+    pub(super) fn told(&mut self, item: Item) {
         match item {
             // Only now: until the other side has it, every start sends it again.
             Item::Outbox => self.clear_outcome(),

@@ -172,6 +172,11 @@ impl Reporter {
         self.failures = 0;
         self.acknowledged = true;
         self.retry.on_progress();
+        self.strike(item, now);
+    }
+
+    /// The item is not to be said any more: it was acknowledged, or it can never be sent.
+    pub fn strike(&mut self, item: Item, now: Millis) {
         match item {
             Item::Version(n) => self.version = n.checked_add(1),
             Item::Outbox => {}

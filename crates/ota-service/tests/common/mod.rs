@@ -104,6 +104,8 @@ pub struct World {
     pub seed: u64,
     /// The application is driven without a messaging link.
     pub offline: bool,
+    /// Length of the driver's message buffer.
+    pub message: usize,
     /// Polls of the link in one session after which the test is stuck.
     pub patience: u32,
 }
@@ -136,6 +138,7 @@ impl World {
             cause: ResetCause::PowerOn,
             seed: 1,
             offline: false,
+            message: 2048,
             patience: 20_000,
         }
     }
@@ -201,7 +204,7 @@ impl World {
         };
         let mut envelope = [0; ota_service::ENVELOPE_BUFFER];
         let mut agent = Agent::new(parts, self.policy.clone(), &mut envelope);
-        let (mut message, mut data) = ([0; 2048], [0; DATA]);
+        let (mut message, mut data) = ([0; 4096], [0; DATA]);
         let mut download = Download::new(&self.server);
         let (quitting, polls) = (Cell::new(false), Cell::new(0));
         let session = Session {
@@ -220,14 +223,17 @@ impl World {
         }
         let mut session = session;
         loop {
-            let mut buffers = Buffers { message: &mut message, data: &mut data };
+            let mut buffers = Buffers { message: message.get_mut(..self.message).unwrap(), data: &mut data };
             let exit = run(&mut agent, &mut session, &mut download, &self.clock, &mut buffers);
             match block_on(exit, || panic!("all peers are scripted, nothing may wait outside the clock")) {
                 _ if !self.flash.borrow().is_powered() => return End::NoPower,
                 Exit::Reset => return End::Reset,
                 Exit::LinkLost if quitting.get() => return End::Quit,
                 // The application connects again.
-                Exit::LinkLost => self.clock.advance(1_000),
+                Exit::LinkLost => {
+                    self.cloud.lost.set(self.cloud.lost.get() + 1);
+                    self.clock.advance(1_000);
+                }
             }
         }
     }

@@ -170,6 +170,10 @@ pub struct Cloud {
     pub heard: RefCell<Vec<String>>,
     /// So many of the next reports are not acknowledged.
     pub deaf: Cell<u32>,
+    /// Reports whose text begins so cannot be written.
+    pub unwritable: RefCell<String>,
+    /// Links that were lost although the test did not end them.
+    pub lost: Cell<u32>,
     /// Reports that arrived, whether acknowledged or not.
     pub arrived: Cell<u32>,
 }
@@ -189,12 +193,19 @@ pub struct Session<'w, Q> {
     pub quit: Q,
 }
 
-impl<Q: FnMut() -> bool> Transport for Session<'_, Q> {
-    type Error = ();
+/// Why a report did not go out.
+#[derive(Debug)]
+pub enum Failed {
+    Link,
+    Report,
+}
 
-    async fn recv<'b>(&mut self, buf: &'b mut [u8]) -> Result<Event<'b>, ()> {
+impl<Q: FnMut() -> bool> Transport for Session<'_, Q> {
+    type Error = Failed;
+
+    async fn recv<'b>(&mut self, buf: &'b mut [u8]) -> Result<Event<'b>, Failed> {
         if (self.quit)() {
-            return Err(());
+            return Err(Failed::Link);
         }
         let next = self.cloud.to_device.borrow_mut().pop_front();
         match next {
@@ -205,17 +216,25 @@ impl<Q: FnMut() -> bool> Transport for Session<'_, Q> {
         }
     }
 
-    async fn send(&mut self, report: &Report<'_>) -> Result<(), ()> {
+    async fn send(&mut self, report: &Report<'_>) -> Result<(), Failed> {
         if (self.quit)() {
-            return Err(());
+            return Err(Failed::Link);
+        }
+        let unwritable = self.cloud.unwritable.borrow();
+        if !unwritable.is_empty() && text(report).starts_with(&*unwritable) {
+            return Err(Failed::Report);
         }
         self.cloud.arrived.set(self.cloud.arrived.get() + 1);
         if let Some(left) = self.cloud.deaf.get().checked_sub(1) {
             self.cloud.deaf.set(left);
-            return Err(());
+            return Err(Failed::Link);
         }
         self.cloud.heard.borrow_mut().push(text(report));
         Ok(())
+    }
+
+    fn is_permanent(&self, error: &Failed) -> bool {
+        matches!(error, Failed::Report)
     }
 }
 
