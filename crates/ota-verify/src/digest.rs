@@ -1,7 +1,9 @@
 //! Digests of what is really on the medium, read back through a small buffer.
 
+use crate::sha256::Sha256;
+#[cfg(feature = "md5")]
+use md5::Digest;
 use ota_hal::ReadAt;
-use sha2::{Digest, Sha256};
 
 /// Bytes read at once. A multiple of the hash block; the buffer lives on the stack.
 const CHUNK: usize = 256;
@@ -24,7 +26,9 @@ pub fn digest_region<R: ReadAt>(image: &mut R, len: u32) -> Result<[u8; 32], R::
 pub fn digest_region_with<R: ReadAt>(image: &mut R, len: u32, progress: impl FnMut(u32)) -> Result<[u8; 32], R::Error> {
     let mut hash = Sha256::new();
     for_each_chunk(image, len, progress, |bytes| hash.update(bytes))?;
-    Ok(hash.finalize().into())
+    let mut digest = [0; 32];
+    hash.finish(&mut digest);
+    Ok(digest)
 }
 
 /// MD5 of the first `len` bytes: a transport checksum of old clouds. It proves nothing.
@@ -72,6 +76,7 @@ fn for_each_chunk<R: ReadAt>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::{Digest, Sha256};
 
     #[test]
     fn digests_across_chunk_edges_match_one_shot() {

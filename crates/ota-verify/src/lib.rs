@@ -15,6 +15,7 @@ pub mod package;
 pub mod proof;
 pub mod public_key;
 pub mod rsa;
+mod sha256;
 
 pub use blob::{Blob, BlobError};
 pub use digest::{digest_region, digest_region_with};

@@ -15,8 +15,8 @@
 //! Own format; the manifest's terms are those of RFC 9124.
 
 use crate::image::{MAGIC as IMAGE_MAGIC, check_identity};
+use crate::sha256::sha256;
 use crate::{Algorithm, KeyId, Keys, Manifest, PackageError, Refusal, Rules, SignatureError};
-use sha2::{Digest, Sha256};
 
 /// First four bytes of a package.
 pub const MAGIC: [u8; 4] = *b"OTA1";
@@ -51,10 +51,7 @@ impl Object {
 
 /// The digest a manifest's signatures are made over.
 pub fn signed_digest(manifest: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(DOMAIN);
-    hash.update(manifest);
-    hash.finalize().into()
+    sha256([DOMAIN, manifest, &[]])
 }
 
 /// Head and envelope of a package, cut into its parts. Nothing is believed yet.

@@ -2,8 +2,6 @@
 //!
 //! Words are little-endian in order. A number x is in Montgomery form as x·R mod n, R = 2^(32·W).
 
-use core::cmp::Ordering;
-
 type Words<const W: usize> = [u32; W];
 
 /// A checked modulus, borrowed from its blob byte by byte (the blob need not be aligned).
@@ -30,14 +28,14 @@ impl<'a, const W: usize> Modulus<'a, W> {
             return None;
         }
         let modulus = Self { n, rr, n0inv };
-        let mut x = [0; W];
-        load(&mut x, rr);
-        if modulus.is_reached_by(&x, false) {
+        let (mut x, mut r) = ([0; W], [0; W]);
+        load(&mut r, rr);
+        if !modulus.subtract_from(&mut r) {
             return None;
         }
+        load(&mut x, rr);
         let mut one = [0; W];
         *one.first_mut()? = 1;
-        let mut r = [0; W];
         modulus.multiply(&mut r, &x, &one);
         modulus.multiply(&mut x, &r, &one);
         (x == one).then_some(modulus)
@@ -51,12 +49,12 @@ impl<'a, const W: usize> Modulus<'a, W> {
         for (word, bytes) in base.iter_mut().zip(s.iter().rev()) {
             *word = u32::from_be_bytes(*bytes);
         }
-        if self.is_reached_by(&base, false) {
+        let mut x = base;
+        if !self.subtract_from(&mut x) {
             return None;
         }
         let mut spare = [0; W];
         load(&mut spare, self.rr);
-        let mut x = [0; W];
         self.multiply(&mut x, &base, &spare);
         // 16 squarings, two at a time so that the result is in `x` again.
         for _ in 0..8 {
@@ -65,21 +63,25 @@ impl<'a, const W: usize> Modulus<'a, W> {
         }
         // One factor in Montgomery form and one not: the product is plain.
         self.multiply(&mut spare, &x, &base);
-        for (bytes, word) in message.iter_mut().rev().zip(&spare) {
+        // Below R, hence below 2n: at most one subtraction is due.
+        x = spare;
+        let reduced = if self.subtract_from(&mut x) { &spare } else { &x };
+        for (bytes, word) in message.iter_mut().rev().zip(reduced) {
             *bytes = word.to_be_bytes();
         }
         Some(())
     }
 
-    /// out = a·b·R⁻¹ mod n, for a, b < n.
+    /// out ≡ a·b·R⁻¹ mod n, below R; and at most n, when a or b is 1.
+    #[inline(never)]
     fn multiply(&self, out: &mut Words<W>, a: &Words<W>, b: &Words<W>) {
         *out = [0; W];
         let mut carry = false;
         for word in a {
             carry = self.step(out, carry, *word, b);
         }
-        // The sum is below 2n: at most one subtraction is due.
-        if self.is_reached_by(out, carry) {
+        // The sum is below R + n.
+        if carry {
             self.subtract_from(out);
         }
     }
@@ -105,13 +107,9 @@ impl<'a, const W: usize> Modulus<'a, W> {
         sum >> 32 != 0
     }
 
-    /// Whether carry·R + x ≥ n.
-    fn is_reached_by(&self, x: &Words<W>, carry: bool) -> bool {
-        let n = self.n.iter().rev().map(|bytes| u32::from_le_bytes(*bytes));
-        carry || x.iter().rev().copied().cmp(n) != Ordering::Less
-    }
-
-    fn subtract_from(&self, x: &mut Words<W>) {
+    /// x - n modulo R, and whether n was the larger one.
+    #[inline(never)]
+    fn subtract_from(&self, x: &mut Words<W>) -> bool {
         let mut borrow = false;
         for (word, bytes) in x.iter_mut().zip(self.n) {
             let (difference, b1) = word.overflowing_sub(u32::from_le_bytes(*bytes));
@@ -119,6 +117,7 @@ impl<'a, const W: usize> Modulus<'a, W> {
             *word = difference;
             borrow = b1 | b2;
         }
+        borrow
     }
 }
 
