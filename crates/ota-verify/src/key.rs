@@ -73,13 +73,18 @@ impl Algorithm {
     }
     /// Whether a signature can have this many bytes.
     pub const fn accepts_len(self, len: usize) -> bool {
+        let (least, greatest) = self.lengths();
+        len >= least as usize && len <= greatest as usize
+    }
+    /// Least and greatest length of a signature.
+    pub(crate) const fn lengths(self) -> (u16, u16) {
         match self {
-            Self::Rsa2048Pss | Self::Rsa2048Pkcs1 => len == 256,
-            Self::Rsa3072Pss | Self::Rsa3072Pkcs1 => len == 384,
-            Self::Rsa4096Pss | Self::Rsa4096Pkcs1 => len == 512,
+            Self::Rsa2048Pss | Self::Rsa2048Pkcs1 => (256, 256),
+            Self::Rsa3072Pss | Self::Rsa3072Pkcs1 => (384, 384),
+            Self::Rsa4096Pss | Self::Rsa4096Pkcs1 => (512, 512),
             // DER: SEQUENCE of two INTEGERs of 1 to 33 bytes.
-            Self::EcdsaP256 => len >= 8 && len <= 72,
-            Self::Ed25519 => len == 64,
+            Self::EcdsaP256 => (8, 72),
+            Self::Ed25519 => (64, 64),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod error;
 pub mod image;
 pub mod key;
 pub mod manifest;
+mod medium;
 #[cfg(feature = "p256")]
 pub mod p256;
 pub mod package;

@@ -1,7 +1,7 @@
 //! The 32-byte image header.
 
-use crate::{FormatError, VerifyError, Version};
-use ota_hal::ReadAt;
+use crate::medium::Medium;
+use crate::{FormatError, Version};
 
 /// First four bytes of an image, as a little-endian number.
 pub const MAGIC: u32 = 0x96F3_B83D;
@@ -34,16 +34,15 @@ pub struct Header {
 
 impl Header {
     /// Reads the header and checks magic, header size, payload size, and that all but the last TLV area fits.
-    pub(super) fn read<R: ReadAt>(image: &mut R) -> Result<Self, VerifyError<R::Error>> {
-        if image.len() < HEADER_LEN {
-            return Err(FormatError::Truncated.into());
-        }
+    pub(super) fn read(medium: &mut Medium<'_>) -> Result<Self, FormatError> {
         let mut raw = [0; HEADER_LEN as usize];
-        image.read_at(0, &mut raw).map_err(VerifyError::Read)?;
+        if medium.len() < HEADER_LEN || !medium.read(0, &mut raw) {
+            return Err(FormatError::Truncated);
+        }
         let header = Self::decode(&raw)?;
         match header.signed_len() {
-            Some(end) if end <= image.len() => Ok(header),
-            _ => Err(FormatError::PastEnd.into()),
+            Some(end) if end <= medium.len() => Ok(header),
+            _ => Err(FormatError::PastEnd),
         }
     }
 

@@ -1,9 +1,11 @@
 //! From bytes on flash to a proof.
 
-use super::{ImageInfo, tlv::Collected};
-use crate::digest::digest_region_with;
-use crate::{FormatError, Identity, Keys, Refusal, Rules, Verified, VerifyError};
-use crate::{KeyId, Uuid, image::SignatureTlv, key::SIGNATURE_MAX};
+use super::{ImageInfo, SignatureTlv, tlv::Claims};
+use crate::digest::digest_medium;
+use crate::key::SIGNATURE_MAX;
+use crate::medium::{Medium, over};
+use crate::{Identity, Keys, Refusal, Rules, SignatureError, Uuid, Verified, VerifyError};
+use core::convert::Infallible;
 use ota_hal::{ReadAt, SlotId};
 
 /// Reads the whole image in `slot` back and judges it by `rules`.
@@ -30,34 +32,48 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
     image: &mut R,
     slot: SlotId,
     rules: &Rules<'_, K>,
-    progress: impl FnMut(u32),
+    mut progress: impl FnMut(u32),
 ) -> Result<Verified, VerifyError<R::Error>> {
-    let info = ImageInfo::read(image)?;
-    info.header().check_flags()?;
-    let claims = info.collect(image)?;
-    claims.require_all()?;
-    let digest = digest_region_with(image, info.signed_len(), progress).map_err(VerifyError::Read)?;
-    if digest != claims.digest {
-        return Err(Refusal::Digest.into());
+    let mut claims = Claims::NONE;
+    let judged = over(image, |medium| judge(medium, rules, &mut progress, &mut claims)).map_err(VerifyError::Read)?;
+    match judged {
+        Ok(info) => Ok(Verified::new(slot, *claims.digest(), info, claims.security_counter())),
+        Err(VerifyError::Format(e)) => Err(e.into()),
+        Err(VerifyError::Refused(e)) => Err(e.into()),
     }
-    check_signature(image, &claims, rules.keys, &digest)?;
-    check_identity(&rules.identity, Uuid(claims.vendor), Uuid(claims.class))?;
-    let security_counter = u32::from_le_bytes(claims.security_counter);
-    check_counter(security_counter, rules.floor)?;
-    Ok(Verified::new(slot, digest, info, security_counter))
 }
 
-fn check_signature<R: ReadAt, K: Keys>(
-    image: &mut R,
-    claims: &Collected,
-    keys: &K,
-    digest: &[u8; 32],
-) -> Result<(), VerifyError<R::Error>> {
+/// The rules, in their order.
+#[inline(never)]
+fn judge<K: Keys>(
+    medium: &mut Medium<'_>,
+    rules: &Rules<'_, K>,
+    progress: &mut dyn FnMut(u32),
+    claims: &mut Claims,
+) -> Result<ImageInfo, VerifyError<Infallible>> {
+    let info = ImageInfo::locate(medium)?;
+    info.header().check_flags()?;
+    info.collect(medium, claims)?;
+    claims.require_all()?;
+    let mut digest = [0; 32];
+    if !digest_medium(medium, info.signed_len(), progress, &mut digest) || digest != *claims.digest() {
+        return Err(Refusal::Digest.into());
+    }
+    check_signature(medium, claims, rules.keys).map_err(Refusal::Signature)?;
+    check_identity(&rules.identity, claims.vendor(), claims.class())?;
+    check_counter(claims.security_counter(), rules.floor)?;
+    Ok(info)
+}
+
+#[inline(never)]
+fn check_signature<K: Keys>(medium: &mut Medium<'_>, claims: &Claims, keys: &K) -> Result<(), SignatureError> {
     let SignatureTlv { algorithm, offset, len } = claims.signature;
     let mut buf = [0; SIGNATURE_MAX];
-    let signature = buf.get_mut(..usize::from(len)).ok_or(FormatError::TlvLength(algorithm.tlv()))?;
-    image.read_at(offset, signature).map_err(VerifyError::Read)?;
-    keys.verify(&KeyId(claims.key_id), algorithm, digest, signature).map_err(|e| Refusal::Signature(e).into())
+    let signature = buf.get_mut(..usize::from(len)).unwrap_or_default();
+    if !medium.read(offset, signature) {
+        return Err(SignatureError::Malformed);
+    }
+    keys.verify(&claims.key_id(), algorithm, claims.digest(), signature)
 }
 
 /// Vendor first: another vendor's class ids mean nothing.
