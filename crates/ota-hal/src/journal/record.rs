@@ -1,6 +1,7 @@
 //! A record on flash: eight bytes of head, the payload, padding to the write size.
 
-use super::{Kind, crc};
+use super::Kind;
+use crate::crc;
 
 /// How many kinds this format keeps apart; more than [`Kind::COUNT`], so that kinds of newer programs survive.
 pub(super) const KINDS: usize = 8;

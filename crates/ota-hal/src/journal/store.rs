@@ -1,8 +1,8 @@
 //! Records to and from flash, one buffer at a time.
 
 use super::record::{HEAD, Head};
-use super::{Bank, Journal, bank, crc};
-use crate::{Flash, RegionError};
+use super::{Bank, Journal, bank};
+use crate::{Flash, RegionError, crc};
 
 /// Smallest multiple of `unit` that holds `len` bytes.
 const fn round_up(len: usize, unit: usize) -> usize {

@@ -14,31 +14,31 @@ pub(super) struct Modulus<'a, const W: usize> {
 }
 
 impl<'a, const W: usize> Modulus<'a, W> {
-    /// Takes n, R² mod n and -n⁻¹ mod 2³², all little-endian, if they belong together.
+    /// Takes n, R² mod n and -n⁻¹ mod 2³², all little-endian. To be used only if [`Modulus::holds`].
+    pub(super) const fn new(n: &'a [[u8; 4]; W], rr: &'a [[u8; 4]; W], n0inv: u32) -> Self {
+        Self { n, rr, n0inv }
+    }
+
+    /// Whether the three belong together.
     ///
     /// The check of R² is complete, not a sample: two Montgomery products with 1 take it to 1, and no other number
     /// below n. It costs 2 of the 19 products of a verification.
     // Not inlined, so that its three numbers do not stay on the stack of whoever holds the key.
     #[inline(never)]
-    pub(super) fn new(n: &'a [[u8; 4]; W], rr: &'a [[u8; 4]; W], n0inv: u32) -> Option<Self> {
-        let low = u32::from_le_bytes(*n.first()?);
-        let high = u32::from_le_bytes(*n.last()?);
+    pub(super) fn holds(&self) -> bool {
+        let low = self.n.first().map_or(0, |word| u32::from_le_bytes(*word));
+        let high = self.n.last().map_or(0, |word| u32::from_le_bytes(*word));
+        let (mut x, mut one) = ([0; W], [0; W]);
+        if let Some(first) = one.first_mut() {
+            *first = 1;
+        }
+        load(&mut x, self.rr);
+        let mut r = x;
+        let below = self.subtract_from(&mut r);
+        self.multiply(&mut r, &x, &one);
+        self.multiply(&mut x, &r, &one);
         // -n⁻¹·n ≡ -1 holds for odd n only.
-        if low.wrapping_mul(n0inv) != u32::MAX || high >> 31 == 0 {
-            return None;
-        }
-        let modulus = Self { n, rr, n0inv };
-        let (mut x, mut r) = ([0; W], [0; W]);
-        load(&mut r, rr);
-        if !modulus.subtract_from(&mut r) {
-            return None;
-        }
-        load(&mut x, rr);
-        let mut one = [0; W];
-        *one.first_mut()? = 1;
-        modulus.multiply(&mut r, &x, &one);
-        modulus.multiply(&mut x, &r, &one);
-        (x == one).then_some(modulus)
+        low.wrapping_mul(self.n0inv) == u32::MAX && high >> 31 == 1 && below && x == one
     }
 
     /// Sets `message` to s^65537 mod n, both big-endian; `None` unless s < n.
@@ -162,7 +162,8 @@ mod tests {
     #[test]
     fn agrees_with_wide_integers() {
         let (n, rr) = (words(N), words(rr()));
-        let modulus = Modulus::new(&n, &rr, inverse()).unwrap();
+        let modulus = Modulus::new(&n, &rr, inverse());
+        assert!(modulus.holds());
         let mut s = 0x0123_4567_89AB_CDEFu64;
         let edges = [0, 1, 2, N - 1, N - 2, u64::from(u32::MAX), 1 << 32];
         let random = (0..2000).map(|_| {
@@ -181,7 +182,8 @@ mod tests {
     #[test]
     fn refuses_numbers_from_n_up() {
         let (n, rr) = (words(N), words(rr()));
-        let modulus = Modulus::new(&n, &rr, inverse()).unwrap();
+        let modulus = Modulus::new(&n, &rr, inverse());
+        assert!(modulus.holds());
         for s in [N, N + 1, u64::MAX] {
             let be = s.to_be_bytes();
             let (be, _) = be.as_chunks::<4>();
@@ -192,13 +194,13 @@ mod tests {
     #[test]
     fn refuses_constants_that_do_not_belong_to_n() {
         let n = words(N);
-        assert!(Modulus::new(&n, &words(rr()), inverse() ^ 1).is_none());
-        assert!(Modulus::new(&n, &words(rr()), 0).is_none());
+        assert!(!Modulus::new(&n, &words(rr()), inverse() ^ 1).holds());
+        assert!(!Modulus::new(&n, &words(rr()), 0).holds());
         for wrong in [0, 1, rr() - 1, rr() + 1, N - 1, N, N + 1, u64::MAX] {
-            assert!(Modulus::new(&n, &words(wrong), inverse()).is_none(), "{wrong:#x}");
+            assert!(!Modulus::new(&n, &words(wrong), inverse()).holds(), "{wrong:#x}");
         }
         // An even modulus has no inverse that could match; a short one has its top bit clear.
-        assert!(Modulus::new(&words(N - 1), &words(rr()), inverse()).is_none());
-        assert!(Modulus::new(&words(N >> 1), &words(0), inverse()).is_none());
+        assert!(!Modulus::new(&words(N - 1), &words(rr()), inverse()).holds());
+        assert!(!Modulus::new(&words(N >> 1), &words(0), inverse()).holds());
     }
 }

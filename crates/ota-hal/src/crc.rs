@@ -4,11 +4,11 @@
 //! ITU-T V.42 §8.1.1.6.2; "CRC-32/ISO-HDLC" of the reveng catalogue (check value `CBF43926`).
 
 /// The register before the first byte.
-pub(super) const INIT: u32 = 0xFFFF_FFFF;
+pub const INIT: u32 = 0xFFFF_FFFF;
 
-/// The register after `bytes`. The CRC is its complement.
+/// The register after `bytes`. The CRC is its complement, once all bytes went through.
 #[inline(never)]
-pub(super) fn update(mut register: u32, bytes: &[u8]) -> u32 {
+pub fn update(mut register: u32, bytes: &[u8]) -> u32 {
     for byte in bytes {
         register ^= u32::from(*byte);
         register = step(step(register));
