@@ -34,17 +34,26 @@ pub struct Header {
 
 impl Header {
     /// Reads the header and checks magic, header size, payload size, and that all but the last TLV area fits.
-    pub(super) fn read(medium: &mut Medium<'_>) -> Result<Self, FormatError> {
+    pub(super) fn read(&mut self, medium: &mut Medium<'_>) -> Result<(), FormatError> {
         let mut raw = [0; HEADER_LEN as usize];
         if medium.len() < HEADER_LEN || !medium.read(0, &mut raw) {
             return Err(FormatError::Truncated);
         }
-        let header = Self::decode(&raw)?;
-        match header.signed_len() {
-            Some(end) if end <= medium.len() => Ok(header),
+        *self = Self::decode(&raw)?;
+        match self.signed_len() {
+            Some(end) if end <= medium.len() => Ok(()),
             _ => Err(FormatError::PastEnd),
         }
     }
+
+    pub(super) const NONE: Self = Self {
+        load_addr: 0,
+        hdr_size: 0,
+        protect_tlv_size: 0,
+        img_size: 0,
+        flags: 0,
+        version: Version { major: 0, minor: 0, revision: 0, build: 0 },
+    };
 
     /// Decodes the fields; checks magic, header size and payload size.
     ///

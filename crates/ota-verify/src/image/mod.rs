@@ -42,19 +42,23 @@ impl ImageInfo {
     /// # Errors
     /// [`VerifyError::Format`] or [`VerifyError::Read`].
     pub fn read<R: ReadAt>(image: &mut R) -> Result<Self, VerifyError<R::Error>> {
-        Ok(over(image, Self::locate).map_err(VerifyError::Read)??)
+        let mut info = Self::NONE;
+        over(image, |medium| info.locate(medium)).map_err(VerifyError::Read)??;
+        Ok(info)
     }
 
-    fn locate(medium: &mut Medium<'_>) -> Result<Self, FormatError> {
-        let header = Header::read(medium)?;
-        let end = header.signed_len().ok_or(FormatError::PastEnd)?;
-        let protected = u32::from(header.protect_tlv_size);
+    const NONE: Self = Self { header: Header::NONE, unprotected_len: 0 };
+
+    fn locate(&mut self, medium: &mut Medium<'_>) -> Result<(), FormatError> {
+        self.header.read(medium)?;
+        let end = self.header.signed_len().ok_or(FormatError::PastEnd)?;
+        let protected = u32::from(self.header.protect_tlv_size);
         if protected != 0 && tlv::area_len(medium, end - protected, tlv::PROTECTED_MAGIC)? != protected {
             return Err(FormatError::ProtectedSize);
         }
-        let unprotected_len = tlv::area_len(medium, end, tlv::UNPROTECTED_MAGIC)?;
-        match end.checked_add(unprotected_len) {
-            Some(total) if total <= medium.len() => Ok(Self { header, unprotected_len }),
+        self.unprotected_len = tlv::area_len(medium, end, tlv::UNPROTECTED_MAGIC)?;
+        match end.checked_add(self.unprotected_len) {
+            Some(total) if total <= medium.len() => Ok(()),
             _ => Err(FormatError::PastEnd),
         }
     }

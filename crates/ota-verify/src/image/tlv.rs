@@ -156,7 +156,7 @@ pub(super) struct Claims {
     values: [u8; 100],
     /// Which types of [`TYPES`] are there, by bit; every signature counts as the first of them.
     seen: u8,
-    pub(super) signature: SignatureTlv,
+    pub(super) signature: Option<SignatureTlv>,
 }
 
 /// Types that are looked at, with their least and greatest length. First those with a value to keep, then the
@@ -182,7 +182,7 @@ impl Claims {
     pub(super) const NONE: Self = Self {
         values: [0; 100],
         seen: 0,
-        signature: SignatureTlv { algorithm: Algorithm::Rsa2048Pss, offset: 0, len: 0 },
+        signature: None,
     };
 
     fn value<const AT: usize, const LEN: usize>(&self) -> &[u8; LEN] {
@@ -213,7 +213,7 @@ impl Claims {
             vendor: has(2).then_some(self.vendor()),
             class: has(3).then_some(self.class()),
             security_counter: has(4).then_some(self.security_counter()),
-            signature: has(SIGNATURE).then_some(self.signature),
+            signature: self.signature,
         }
     }
 
@@ -251,7 +251,7 @@ impl Claims {
             }
             self.seen |= bit;
             if let Some(algorithm) = (n + 1).checked_sub(SIGNATURE).and_then(Algorithm::from_u8) {
-                self.signature = SignatureTlv { algorithm, offset: tlv.offset, len: tlv.len };
+                self.signature = Some(SignatureTlv { algorithm, offset: tlv.offset, len: tlv.len });
                 return Ok(&mut []);
             }
             return Ok(self.values.get_mut(at..at + usize::from(*least)).unwrap_or_default());

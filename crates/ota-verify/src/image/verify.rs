@@ -4,7 +4,7 @@ use super::{ImageInfo, SignatureTlv, tlv::Claims};
 use crate::digest::digest_medium;
 use crate::key::SIGNATURE_MAX;
 use crate::medium::{Medium, over};
-use crate::{Identity, Keys, Refusal, Rules, SignatureError, Uuid, Verified, VerifyError};
+use crate::{FormatError, Identity, Keys, Refusal, Rules, SignatureError, Uuid, Verified, VerifyError};
 use core::convert::Infallible;
 use ota_hal::{ReadAt, SlotId};
 
@@ -34,13 +34,17 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
     rules: &Rules<'_, K>,
     mut progress: impl FnMut(u32),
 ) -> Result<Verified, VerifyError<R::Error>> {
-    let mut claims = Claims::NONE;
-    let judged = over(image, |medium| judge(medium, rules, &mut progress, &mut claims)).map_err(VerifyError::Read)?;
-    match judged {
-        Ok(info) => Ok(Verified::new(slot, *claims.digest(), info, claims.security_counter())),
+    let mut found = Found { info: ImageInfo::NONE, claims: Claims::NONE };
+    match over(image, |medium| judge(medium, rules, &mut progress, &mut found)).map_err(VerifyError::Read)? {
+        Ok(()) => Ok(Verified::new(slot, *found.claims.digest(), found.info, found.claims.security_counter())),
         Err(VerifyError::Format(e)) => Err(e.into()),
         Err(VerifyError::Refused(e)) => Err(e.into()),
     }
+}
+
+struct Found {
+    info: ImageInfo,
+    claims: Claims,
 }
 
 /// The rules, in their order.
@@ -49,12 +53,10 @@ fn judge<K: Keys>(
     medium: &mut Medium<'_>,
     rules: &Rules<'_, K>,
     progress: &mut dyn FnMut(u32),
-    claims: &mut Claims,
-) -> Result<ImageInfo, VerifyError<Infallible>> {
-    let info = ImageInfo::locate(medium)?;
-    info.header().check_flags()?;
-    info.collect(medium, claims)?;
-    claims.require_all()?;
+    found: &mut Found,
+) -> Result<(), VerifyError<Infallible>> {
+    let Found { info, claims } = found;
+    check_form(medium, info, claims)?;
     let mut digest = [0; 32];
     if !digest_medium(medium, info.signed_len(), progress, &mut digest) || digest != *claims.digest() {
         return Err(Refusal::Digest.into());
@@ -62,12 +64,22 @@ fn judge<K: Keys>(
     check_signature(medium, claims, rules.keys).map_err(Refusal::Signature)?;
     check_identity(&rules.identity, claims.vendor(), claims.class())?;
     check_counter(claims.security_counter(), rules.floor)?;
-    Ok(info)
+    Ok(())
+}
+
+/// All that can be said without looking at the payload.
+fn check_form(medium: &mut Medium<'_>, info: &mut ImageInfo, claims: &mut Claims) -> Result<(), FormatError> {
+    info.locate(medium)?;
+    info.header().check_flags()?;
+    info.collect(medium, claims)?;
+    claims.require_all()
 }
 
 #[inline(never)]
 fn check_signature<K: Keys>(medium: &mut Medium<'_>, claims: &Claims, keys: &K) -> Result<(), SignatureError> {
-    let SignatureTlv { algorithm, offset, len } = claims.signature;
+    let Some(SignatureTlv { algorithm, offset, len }) = claims.signature else {
+        return Err(SignatureError::Malformed);
+    };
     let mut buf = [0; SIGNATURE_MAX];
     let signature = buf.get_mut(..usize::from(len)).unwrap_or_default();
     if !medium.read(offset, signature) {
