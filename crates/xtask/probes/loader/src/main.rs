@@ -129,7 +129,7 @@ impl Watchdog for Dog {
 extern "C" fn _start() -> ! {
     let part = RefCell::new(Part);
     let flash = Shared::new(&part);
-    let mut slots = [SlotId::A, SlotId::B].map(|slot| Region::new(flash, LAYOUT.slot(slot)));
+    let mut slots = [Region::new(flash, LAYOUT.slot(SlotId::A)), Region::new(flash, LAYOUT.slot(SlotId::B))];
     // SAFETY: the key blob lies there.
     let blob = unsafe { from_raw_parts(KEY.0 as *const u8, KEY.1) };
     let Ok(key) = Rsa2048Pss::from_blob(blob) else { stop(3, 0) };
@@ -141,7 +141,7 @@ extern "C" fn _start() -> ! {
     };
     match decision {
         Decision::Boot { proof, trial } => {
-            stop(u32::from(trial), LAYOUT.slot(proof.slot()).start + proof.payload_offset())
+            stop(u32::from(trial), if proof.slot() == SlotId::A { 0x0_8000 } else { 0x4_0000 } + proof.payload_offset())
         }
         Decision::Recovery { why } => stop(2, u32::from(why[0].code()) << 8 | u32::from(why[1].code())),
     }
