@@ -101,42 +101,50 @@ impl<S: ReadAt, K: Keys, W: Watchdog> Images<'_, '_, S, K, W> {
     fn decide(mut self, record: &mut Raw, cause: ResetCause, attempts: u8) -> Decision<S::Error> {
         let Rules { keys, identity, floor } = *self.rules;
         let rules = Rules { keys, identity, floor: floor.max(record.floor()) };
-        let mut reason = record.gave_up();
+        let mut gave_up = record.gave_up();
         let left = record.attempts(attempts);
         let home = record.home();
         let mut why = [VerifyError::Format(FormatError::Truncated), VerifyError::Format(FormatError::Truncated)];
-        for (slot, trial) in [(home.other(), true), (home, false), (home.other(), false)] {
+        for step in 0..3 {
+            let trial = step == 0;
+            let slot = if step == 1 { home } else { home.other() };
             if trial && left == 0 {
                 continue;
             }
-            let proof = match self.verify(slot, &rules) {
-                Ok(proof) => proof,
-                Err(error) => {
-                    let [a, b] = &mut why;
-                    *if slot == SlotId::A { a } else { b } = error;
+            let mut verdict = self.verify(slot, &rules);
+            if verdict.is_err() {
+                // A refusal is checked once more: a single bad read must not cost an image that is good.
+                verdict = self.verify(slot, &rules);
+            }
+            match &verdict {
+                Ok(proof) if !trial || *proof.digest() == *record.digest() => {}
+                _ => {
                     if trial {
-                        reason = Some(IMAGE_INVALID);
+                        record.blame(IMAGE_INVALID);
+                        gave_up = true;
+                    }
+                    if let Err(error) = verdict {
+                        let [a, b] = &mut why;
+                        *if slot == SlotId::A { a } else { b } = error;
                     }
                     continue;
                 }
-            };
-            if trial {
-                if *proof.digest() != *record.digest() {
-                    reason = Some(IMAGE_INVALID);
-                    continue;
-                }
-                record.try_staged(left - 1, cause);
-            } else if slot != home {
-                record.fall_back(cause);
-            } else if let Some(reason) = reason {
-                record.roll_back(reason, cause);
-            } else {
-                return Decision::Boot { proof, trial };
             }
-            self.watchdog.feed();
+            let mut stored = true;
+            if step != 1 || gave_up {
+                match step {
+                    0 => record.try_staged(left - 1),
+                    1 => record.roll_back(),
+                    _ => record.fall_back(),
+                }
+                self.watchdog.feed();
+                stored = (self.store)(record.because_of(cause));
+            }
             // An accepted image starts even when its return cannot be stored; the next reset decides the same again.
             // A start on trial that cannot be counted is left for a later reset.
-            if (self.store)(record.bytes()) || !trial {
+            if let Ok(proof) = verdict
+                && (stored || !trial)
+            {
                 return Decision::Boot { proof, trial };
             }
         }
@@ -144,19 +152,9 @@ impl<S: ReadAt, K: Keys, W: Watchdog> Images<'_, '_, S, K, W> {
     }
 
     /// One code path, and one set of rules, for whatever is to be started.
-    ///
-    /// A refusal is checked once more: a single bad read must not cost an image that is good.
-    // These two are not inlined: taken apart into registers, proofs and errors cost 300 bytes of moves.
+    // Not inlined: taken apart into registers, proofs and errors cost 300 bytes of moves.
     #[inline(never)]
     fn verify(&mut self, slot: SlotId, rules: &Rules<'_, K>) -> Result<Verified, VerifyError<S::Error>> {
-        match self.verify_once(slot, rules) {
-            Err(_) => self.verify_once(slot, rules),
-            proof => proof,
-        }
-    }
-
-    #[inline(never)]
-    fn verify_once(&mut self, slot: SlotId, rules: &Rules<'_, K>) -> Result<Verified, VerifyError<S::Error>> {
         let [a, b] = &mut *self.slots;
         let image = if slot == SlotId::A { a } else { b };
         self.watchdog.feed();

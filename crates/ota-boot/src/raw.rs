@@ -5,15 +5,16 @@
 use crate::record::{CONFIRMED, FORMAT, GIVEN_UP, PENDING, RECORD_LEN, RECORD_MAX, ROLLED_BACK, TESTING};
 use ota_hal::{ResetCause, SlotId};
 
-/// Code and detail of a [`RollbackReason`](crate::RollbackReason), as stored.
-pub(crate) type Reason = [u8; 2];
-pub(crate) const ATTEMPTS_USED_UP: Reason = [1, 0];
-pub(crate) const IMAGE_INVALID: Reason = [2, 0];
-const ACTIVE_INVALID: Reason = [3, 0];
+// Codes of a [`RollbackReason`](crate::RollbackReason), as stored.
+const ATTEMPTS_USED_UP: u8 = 1;
+pub(crate) const IMAGE_INVALID: u8 = 2;
+const ACTIVE_INVALID: u8 = 3;
 
 const STATE: usize = 1;
 const HOME: usize = 2;
 const ATTEMPTS: usize = 3;
+const REASON: usize = 8;
+const CAUSE: usize = 10;
 const BOUND: usize = 11;
 const DIGEST: usize = 24;
 
@@ -51,11 +52,6 @@ impl Raw {
         self.0[HOME] = u8::from(self.0[HOME] == 1);
     }
 
-    /// The bytes to store.
-    pub(crate) fn bytes(&self) -> &[u8; RECORD_LEN] {
-        self.0.first_chunk().unwrap_or(&[0; RECORD_LEN])
-    }
-
     pub(crate) fn home(&self) -> SlotId {
         if self.0[HOME] == 1 { SlotId::B } else { SlotId::A }
     }
@@ -79,44 +75,59 @@ impl Raw {
         }
     }
 
-    /// Why the trial is over without another start, if it is.
-    pub(crate) fn gave_up(&self) -> Option<Reason> {
-        let [_, state, _, attempts, _, _, _, _, code, detail, ..] = self.0;
+    /// Whether the trial is over without another start; the record then holds the reason.
+    pub(crate) fn gave_up(&mut self) -> bool {
+        let [_, state, _, attempts, _, _, _, _, code, ..] = self.0;
         match (state, attempts) {
-            (TESTING, 0) => Some(ATTEMPTS_USED_UP),
+            (TESTING, 0) => self.blame(ATTEMPTS_USED_UP),
             // Only gates have a detail.
-            (GIVEN_UP, _) => Some([code, if matches!(code, 4 | 5) { detail } else { 0 }]),
-            _ => None,
+            (GIVEN_UP, _) if !matches!(code, 4 | 5) => self.blame(code),
+            (GIVEN_UP, _) => {}
+            _ => return false,
         }
+        true
+    }
+
+    /// Sets the reason.
+    pub(crate) fn blame(&mut self, code: u8) {
+        self.0[REASON] = code;
+        self.0[REASON + 1] = 0;
     }
 
     /// The image was started on trial.
-    pub(crate) fn try_staged(&mut self, attempts_left: u8, cause: ResetCause) {
-        self.set(TESTING, attempts_left, [0, 0], cause);
+    pub(crate) fn try_staged(&mut self, attempts_left: u8) {
+        self.blame(0);
+        self.set(TESTING, attempts_left);
     }
 
-    /// The loader returned to `home`.
-    pub(crate) fn roll_back(&mut self, reason: Reason, cause: ResetCause) {
-        self.set(ROLLED_BACK, 0, reason, cause);
+    /// The loader returned to `home`, for the reason the record holds.
+    pub(crate) fn roll_back(&mut self) {
+        self.set(ROLLED_BACK, 0);
     }
 
     /// The loader took the slot that is not `home`, because `home` no longer verifies.
-    pub(crate) fn fall_back(&mut self, cause: ResetCause) {
+    pub(crate) fn fall_back(&mut self) {
         // The image on record is that of `home` only when nothing came after.
         if self.0[STATE] != CONFIRMED {
             self.forget_image();
         }
         self.0[HOME] ^= 1;
-        self.roll_back(ACTIVE_INVALID, cause);
+        self.blame(ACTIVE_INVALID);
+        self.roll_back();
+    }
+
+    /// The bytes to store after this reset.
+    pub(crate) fn because_of(&mut self, cause: ResetCause) -> &[u8; RECORD_LEN] {
+        self.0[CAUSE] = cause as u8;
+        self.0.first_chunk().unwrap_or(&[0; RECORD_LEN])
     }
 
     fn forget_image(&mut self) {
         self.0[BOUND..].fill(0);
     }
 
-    fn set(&mut self, state: u8, attempts: u8, [code, detail]: Reason, cause: ResetCause) {
+    fn set(&mut self, state: u8, attempts: u8) {
         self.0[STATE] = state;
         self.0[ATTEMPTS] = attempts;
-        self.0[8..11].copy_from_slice(&[code, detail, cause as u8]);
     }
 }

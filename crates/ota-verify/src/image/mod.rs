@@ -47,7 +47,7 @@ impl ImageInfo {
         Ok(info)
     }
 
-    const NONE: Self = Self { header: Header::NONE, unprotected_len: 0 };
+    pub(crate) const NONE: Self = Self { header: Header::NONE, unprotected_len: 0 };
 
     fn locate(&mut self, medium: &mut Medium<'_>) -> Result<(), FormatError> {
         self.header.read(medium)?;

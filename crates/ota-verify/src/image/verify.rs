@@ -34,36 +34,32 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
     rules: &Rules<'_, K>,
     mut progress: impl FnMut(u32),
 ) -> Result<Verified, VerifyError<R::Error>> {
-    let mut found = Found { info: ImageInfo::NONE, claims: Claims::NONE };
-    match over(image, |medium| judge(medium, rules, &mut progress, &mut found)).map_err(VerifyError::Read)? {
-        Ok(()) => Ok(Verified::new(slot, *found.claims.digest(), found.info, found.claims.security_counter())),
+    let mut proof = Verified::blank(slot);
+    match over(image, |medium| judge(medium, rules, &mut progress, &mut proof)).map_err(VerifyError::Read)? {
+        Ok(()) => Ok(proof),
         Err(VerifyError::Format(e)) => Err(e.into()),
         Err(VerifyError::Refused(e)) => Err(e.into()),
     }
 }
 
-struct Found {
-    info: ImageInfo,
-    claims: Claims,
-}
-
-/// The rules, in their order.
+/// The rules, in their order. `proof` is one when they all hold, and must be thrown away when not.
 #[inline(never)]
 fn judge<K: Keys>(
     medium: &mut Medium<'_>,
     rules: &Rules<'_, K>,
     progress: &mut dyn FnMut(u32),
-    found: &mut Found,
+    proof: &mut Verified,
 ) -> Result<(), VerifyError<Infallible>> {
-    let Found { info, claims } = found;
-    check_form(medium, info, claims)?;
-    let mut digest = [0; 32];
-    if !digest_medium(medium, info.signed_len(), progress, &mut digest) || digest != *claims.digest() {
+    let (info, digest, counter) = proof.parts();
+    let mut claims = Claims::NONE;
+    check_form(medium, info, &mut claims)?;
+    if !digest_medium(medium, info.signed_len(), progress, digest) || digest != claims.digest() {
         return Err(Refusal::Digest.into());
     }
-    check_signature(medium, claims, rules.keys).map_err(Refusal::Signature)?;
+    check_signature(medium, &claims, rules.keys).map_err(Refusal::Signature)?;
     check_identity(&rules.identity, claims.vendor(), claims.class())?;
-    check_counter(claims.security_counter(), rules.floor)?;
+    *counter = claims.security_counter();
+    check_counter(*counter, rules.floor)?;
     Ok(())
 }
 
