@@ -1,4 +1,5 @@
-//! CRC-32 as in zip and Ethernet, a nibble at a time: 64 bytes of table, four times the speed of the bitwise form.
+//! CRC-32 as in zip and Ethernet, bit by bit: a device runs it over a few kilobytes per start, and a table would cost
+//! more than it saves beside a signature.
 //!
 //! # Source
 //! ITU-T V.42 §8.1.1.6.2; "CRC-32/ISO-HDLC" of the reveng catalogue (check value `CBF43926`).
@@ -11,31 +12,12 @@ pub const INIT: u32 = 0xFFFF_FFFF;
 pub fn update(mut register: u32, bytes: &[u8]) -> u32 {
     for byte in bytes {
         register ^= u32::from(*byte);
-        register = step(step(register));
+        for _ in 0..8 {
+            register = register >> 1 ^ (register & 1) * 0xEDB8_8320;
+        }
     }
     register
 }
-
-fn step(register: u32) -> u32 {
-    // Sixteen entries and four bits: the index is always inside.
-    (register >> 4) ^ TABLE[(register & 15) as usize]
-}
-
-const TABLE: [u32; 16] = {
-    let mut table = [0; 16];
-    let mut n = 0;
-    while n < 16 {
-        let mut value = n as u32;
-        let mut bit = 0;
-        while bit < 4 {
-            value = if value & 1 == 1 { 0xEDB8_8320 ^ (value >> 1) } else { value >> 1 };
-            bit += 1;
-        }
-        table[n] = value;
-        n += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {

@@ -49,20 +49,21 @@ impl Sha256 {
     #[inline(never)]
     pub(crate) fn finish(&mut self, digest: &mut [u8; 32]) {
         let bits = (u64::from(self.len) * 8).to_be_bytes();
-        self.update(&[0x80]);
-        while self.len % BLOCK != BLOCK - 8 {
-            self.update(&[0]);
+        let mut pad = 0x80;
+        while pad != 0 || self.len % BLOCK != BLOCK - 8 {
+            self.update(&[pad]);
+            pad = 0;
         }
         self.update(&bits);
-        for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(self.state) {
+        for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(&self.state) {
             *bytes = word.to_be_bytes();
         }
     }
 }
 
-/// The digest of three parts, one after the other.
+/// The digest of `parts`, one after the other.
 #[inline(never)]
-pub(crate) fn sha256(parts: [&[u8]; 3]) -> [u8; 32] {
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);
@@ -83,7 +84,7 @@ mod tests {
         for len in 0..=data.len() {
             let (a, b) = data[..len].split_at(len / 3);
             let whole: [u8; 32] = sha2::Sha256::digest(&data[..len]).into();
-            assert_eq!(sha256([a, &[], b]), whole, "{len}");
+            assert_eq!(sha256(&[a, &[], b]), whole, "{len}");
         }
     }
 }

@@ -5,7 +5,6 @@ use crate::digest::digest_medium;
 use crate::key::SIGNATURE_MAX;
 use crate::medium::{Medium, over};
 use crate::{FormatError, Identity, Keys, Refusal, Rules, SignatureError, Uuid, Verified, VerifyError};
-use core::convert::Infallible;
 use ota_hal::{ReadAt, SlotId};
 
 /// Reads the whole image in `slot` back and judges it by `rules`.
@@ -35,21 +34,18 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
     mut progress: impl FnMut(u32),
 ) -> Result<Verified, VerifyError<R::Error>> {
     let mut proof = Verified::blank(slot);
-    match over(image, |medium| judge(medium, rules, &mut progress, &mut proof)).map_err(VerifyError::Read)? {
-        Ok(()) => Ok(proof),
-        Err(VerifyError::Format(e)) => Err(e.into()),
-        Err(VerifyError::Refused(e)) => Err(e.into()),
-    }
+    over(image, |medium| judge(medium, rules, &mut progress, &mut proof)).map_err(VerifyError::Read)??;
+    Ok(proof)
 }
 
 /// The rules, in their order. `proof` is one when they all hold, and must be thrown away when not.
 #[inline(never)]
-fn judge<K: Keys>(
+fn judge<K: Keys, E>(
     medium: &mut Medium<'_>,
     rules: &Rules<'_, K>,
     progress: &mut dyn FnMut(u32),
     proof: &mut Verified,
-) -> Result<(), VerifyError<Infallible>> {
+) -> Result<(), VerifyError<E>> {
     let (info, digest, counter) = proof.parts();
     let mut claims = Claims::NONE;
     check_form(medium, info, &mut claims)?;

@@ -20,7 +20,7 @@ pub(super) fn matches(message: &mut [u8], digest: &[u8; 32]) -> bool {
     }
     // Steps 7 and 8: XOR with MGF1 of H.
     for (block, counter) in db.chunks_mut(32).zip(0u32..) {
-        let mask = sha256([h, &counter.to_be_bytes(), &[]]);
+        let mask = sha256(&[h, &counter.to_be_bytes()]);
         block.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
     }
     // Step 9.
@@ -32,5 +32,5 @@ pub(super) fn matches(message: &mut [u8], digest: &[u8; 32]) -> bool {
         return false;
     };
     // Steps 11 to 14.
-    zeros.iter().all(|b| *b == 0) && sha256([&[0; 8], digest, salt]) == *h
+    zeros.iter().all(|b| *b == 0) && sha256(&[&[0; 8], digest, salt]) == *h
 }
