@@ -51,11 +51,7 @@ impl Head {
     /// The stored CRC: payload, the four bytes of the head, the place, the generation. A record is only valid where
     /// and when it was written, so neither leftovers of an erase nor a payload that looks like a record count.
     pub(super) fn seal(self, at: u32, generation: u32) -> u32 {
-        let mut register = self.sum;
-        for word in [self.word(), at, generation] {
-            register = crc::update(register, &word.to_le_bytes());
-        }
-        !register
+        !crc::update(self.sum, [self.word(), at, generation].map(u32::to_le_bytes).as_flattened())
     }
 
     /// The head as stored at `at`.

@@ -17,9 +17,10 @@ fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// The first `len` bytes of a buffer that has so many.
+/// The first `len` bytes of a buffer, or all it has.
 fn front(buffer: &mut [u8], len: u32) -> &mut [u8] {
-    buffer.get_mut(..len as usize).unwrap_or_default()
+    let len = buffer.len().min(len as usize);
+    buffer.get_mut(..len).unwrap_or_default()
 }
 
 /// Where a record goes.
@@ -83,29 +84,31 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         let mut buffer = [0; UNIT];
         let half = self.half();
         let room = if at < half { half - at } else { half * 2 - at };
-        let (mut pos, mut len, mut skip) = (0, Self::FIRST as u32, HEAD);
-        if len > room {
+        if (Self::FIRST as u32) > room {
             return Err(RegionError::Corrupt);
         }
-        let first = front(&mut buffer, len);
+        let first = front(&mut buffer, Self::FIRST as u32);
         self.region.read(at, first)?;
         let (mut head, seal) = Head::decode(first).ok_or(RegionError::Corrupt)?;
         let total = head.total();
         if total > room {
             return Err(RegionError::Corrupt);
         }
-        loop {
-            let body = front(&mut buffer, len.min(total - pos)).get(skip as usize..).unwrap_or_default();
+        if Self::FIRST as u32 > HEAD {
+            let body = front(first, total).get(HEAD as usize..).unwrap_or_default();
+            head.sum = crc::update(head.sum, body);
+            copy(out, body);
+        }
+        let mut pos = Self::FIRST as u32;
+        while pos < total {
+            let left = total - pos;
+            let chunk = front(&mut buffer, Self::padded(left).min(Self::CHUNK as u32));
+            self.region.read(at + pos, chunk)?;
+            let body = front(chunk, left);
             head.sum = crc::update(head.sum, body);
             // Payload byte n stands at n + HEAD.
-            copy(out.get_mut((pos + skip - HEAD) as usize..).unwrap_or_default(), body);
-            pos += len;
-            if pos >= total {
-                break;
-            }
-            len = Self::padded(total - pos).min(Self::CHUNK as u32);
-            skip = 0;
-            self.region.read(at + pos, front(&mut buffer, len))?;
+            copy(out.get_mut((pos - HEAD) as usize..).unwrap_or_default(), body);
+            pos += Self::CHUNK as u32;
         }
         if head.seal(at, generation) == seal { Ok(head) } else { Err(RegionError::Corrupt) }
     }
