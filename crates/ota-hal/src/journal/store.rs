@@ -125,15 +125,16 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     ) -> Result<(), RegionError<F::Error>> {
         let mut buffer = [0; UNIT];
         let size = Self::padded(head.total());
-        let (mut pos, mut len, mut skip) = (0, Self::FIRST as u32, HEAD);
+        let (mut pos, mut len) = (0, Self::FIRST as u32);
         while pos < size {
             let chunk = front(&mut buffer, len);
             if from != 0 {
                 self.region.read(from + pos, chunk)?;
             } else {
-                chunk.fill(F::ERASE_VALUE);
-                let rest = payload.get((pos + skip - HEAD) as usize..).unwrap_or_default();
-                copy(chunk.get_mut(skip as usize..).unwrap_or_default(), rest);
+                for (byte, at) in chunk.iter_mut().zip(pos..) {
+                    // Wraps where the head will be, which no payload reaches.
+                    *byte = *payload.get(at.wrapping_sub(HEAD) as usize).unwrap_or(&F::ERASE_VALUE);
+                }
             }
             if pos == 0 {
                 copy(chunk, &head.encode(to.at, to.generation));
@@ -141,7 +142,6 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
             self.region.write(to.at + pos, chunk)?;
             pos += len;
             len = (size - pos).min(Self::CHUNK as u32);
-            skip = 0;
         }
         // The CRC read from flash stands for the comparison: it costs no second buffer, and these cells were blank.
         self.check(to.at, to.generation, &mut []).map(|_| ())
