@@ -30,6 +30,7 @@ impl Raw {
     }
 
     /// Gives `len` stored bytes their meaning. Total, like `Record::decode`.
+    #[inline(never)]
     pub(crate) fn settle(&mut self, len: usize) {
         let bytes = &mut self.0;
         if len < 8 {

@@ -135,8 +135,8 @@ extern "C" fn _start() -> ! {
     let Ok(key) = Rsa2048Pss::from_blob(blob) else { stop(3, 0) };
     let rules = Rules { keys: &key, identity: IDENTITY, floor: 0 };
     let cause = ResetCause::from_u8(register(5) as u8);
-    let decision = match Journal::<_>::mount(Region::new(flash, LAYOUT.journal())) {
-        Ok(mut journal) => loader::boot(&mut journal, &mut slots, &rules, cause, &Config::DEFAULT, &mut Dog),
+    let decision = match &mut Journal::<_>::mount(Region::new(flash, LAYOUT.journal())) {
+        Ok(journal) => loader::boot(journal, &mut slots, &rules, cause, &Config::DEFAULT, &mut Dog),
         Err(_) => loader::boot_unrecorded(&mut slots, &rules, &mut Dog),
     };
     match decision {
