@@ -1,6 +1,6 @@
 //! The 32-byte image header.
 
-use crate::medium::Medium;
+use crate::medium::{Medium, Refused};
 use crate::{FormatError, Version};
 
 /// First four bytes of an image, as a little-endian number.
@@ -34,15 +34,15 @@ pub struct Header {
 
 impl Header {
     /// Reads the header and checks magic, header size, payload size, and that all but the last TLV area fits.
-    pub(super) fn read(&mut self, medium: &mut Medium<'_>) -> Result<(), FormatError> {
+    pub(super) fn read(&mut self, medium: &mut Medium<'_>) -> Result<(), Refused> {
         let mut raw = [0; HEADER_LEN as usize];
         if medium.len() < HEADER_LEN || !medium.read(0, &mut raw) {
-            return Err(FormatError::Truncated);
+            return Err(medium.refuse(FormatError::Truncated));
         }
-        *self = Self::decode(&raw)?;
+        *self = Self::decode(&raw).map_err(|why| medium.refuse(why))?;
         match self.signed_len() {
             Some(end) if end <= medium.len() => Ok(()),
-            _ => Err(FormatError::PastEnd),
+            _ => Err(medium.refuse(FormatError::PastEnd)),
         }
     }
 

@@ -24,7 +24,7 @@ pub use tlv::{Area, Facts, SignatureTlv, Tlv, Tlvs};
 pub(crate) use verify::{check_counter, check_identity};
 pub use verify::{verify_image, verify_image_with};
 
-use crate::medium::{Medium, over};
+use crate::medium::{Medium, Refused, form_of};
 use crate::{FormatError, VerifyError};
 use ota_hal::ReadAt;
 use tlv::Claims;
@@ -43,23 +43,23 @@ impl ImageInfo {
     /// [`VerifyError::Format`] or [`VerifyError::Read`].
     pub fn read<R: ReadAt>(image: &mut R) -> Result<Self, VerifyError<R::Error>> {
         let mut info = Self::NONE;
-        over(image, |medium| info.locate(medium)).map_err(VerifyError::Read)??;
+        form_of(image, |medium| info.locate(medium))?;
         Ok(info)
     }
 
     pub(crate) const NONE: Self = Self { header: Header::NONE, unprotected_len: 0 };
 
-    fn locate(&mut self, medium: &mut Medium<'_>) -> Result<(), FormatError> {
+    fn locate(&mut self, medium: &mut Medium<'_>) -> Result<(), Refused> {
         self.header.read(medium)?;
-        let end = self.header.signed_len().ok_or(FormatError::PastEnd)?;
+        let end = self.header.signed_len().ok_or_else(|| medium.refuse(FormatError::PastEnd))?;
         let protected = u32::from(self.header.protect_tlv_size);
         if protected != 0 && tlv::area_len(medium, end - protected, tlv::PROTECTED_MAGIC)? != protected {
-            return Err(FormatError::ProtectedSize);
+            return Err(medium.refuse(FormatError::ProtectedSize));
         }
         self.unprotected_len = tlv::area_len(medium, end, tlv::UNPROTECTED_MAGIC)?;
         match end.checked_add(self.unprotected_len) {
             Some(total) if total <= medium.len() => Ok(()),
-            _ => Err(FormatError::PastEnd),
+            _ => Err(medium.refuse(FormatError::PastEnd)),
         }
     }
 
@@ -96,16 +96,16 @@ impl ImageInfo {
     /// [`VerifyError::Format`] or [`VerifyError::Read`].
     pub fn facts<R: ReadAt>(&self, image: &mut R) -> Result<Facts, VerifyError<R::Error>> {
         let mut claims = Claims::NONE;
-        over(image, |medium| self.collect(medium, &mut claims)).map_err(VerifyError::Read)??;
+        form_of(image, |medium| self.collect(medium, &mut claims))?;
         Ok(claims.facts())
     }
 
-    fn collect(&self, medium: &mut Medium<'_>, claims: &mut Claims) -> Result<(), FormatError> {
+    fn collect(&self, medium: &mut Medium<'_>, claims: &mut Claims) -> Result<(), Refused> {
         let mut tlvs = self.tlvs();
         while let Some(tlv) = tlvs.step(medium)? {
-            let value = claims.place(&tlv)?;
+            let value = claims.place(&tlv).map_err(|why| medium.refuse(why))?;
             if !medium.read(tlv.offset, value) {
-                return Err(FormatError::PastEnd);
+                return Err(Refused);
             }
         }
         Ok(())

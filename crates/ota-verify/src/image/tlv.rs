@@ -1,6 +1,6 @@
 //! The TLV areas: which type may be where, and what they say.
 
-use crate::medium::{Medium, over};
+use crate::medium::{Medium, Refused, form_of};
 use crate::{Algorithm, FormatError, KeyId, Uuid, VerifyError};
 use ota_hal::ReadAt;
 
@@ -90,10 +90,10 @@ impl Tlvs {
     /// # Errors
     /// [`VerifyError::Format`] or [`VerifyError::Read`].
     pub fn next<R: ReadAt>(&mut self, image: &mut R) -> Result<Option<Tlv>, VerifyError<R::Error>> {
-        Ok(over(image, |medium| self.step(medium)).map_err(VerifyError::Read)??)
+        form_of(image, |medium| self.step(medium))
     }
 
-    pub(super) fn step(&mut self, medium: &mut Medium<'_>) -> Result<Option<Tlv>, FormatError> {
+    pub(super) fn step(&mut self, medium: &mut Medium<'_>) -> Result<Option<Tlv>, Refused> {
         if self.area == Area::Protected && self.at == self.split {
             self.area = Area::Unprotected;
             self.at = self.split + AREA_HEADER;
@@ -108,11 +108,11 @@ impl Tlvs {
             return Ok(None);
         }
         if left < ENTRY_HEADER {
-            return Err(FormatError::TlvTrailing);
+            return Err(medium.refuse(FormatError::TlvTrailing));
         }
         let (kind, len) = two_words(medium, self.at);
         if u32::from(len) > left - ENTRY_HEADER {
-            return Err(FormatError::TlvPastEnd(kind));
+            return Err(medium.refuse(FormatError::TlvPastEnd(kind)));
         }
         let offset = self.at + ENTRY_HEADER;
         self.at = offset + u32::from(len);
@@ -280,16 +280,16 @@ const fn home(kind: u16) -> Home {
 }
 
 /// Reads an area's header at `at` and returns the area's length, header included.
-pub(super) fn area_len(medium: &mut Medium<'_>, at: u32, magic: u16) -> Result<u32, FormatError> {
+pub(super) fn area_len(medium: &mut Medium<'_>, at: u32, magic: u16) -> Result<u32, Refused> {
     if medium.len().saturating_sub(at) < AREA_HEADER {
-        return Err(FormatError::PastEnd);
+        return Err(medium.refuse(FormatError::PastEnd));
     }
     let (found, total) = two_words(medium, at);
     if found != magic {
-        return Err(FormatError::AreaMagic);
+        return Err(medium.refuse(FormatError::AreaMagic));
     }
     if u32::from(total) < AREA_HEADER {
-        return Err(FormatError::AreaSize);
+        return Err(medium.refuse(FormatError::AreaSize));
     }
     Ok(total.into())
 }

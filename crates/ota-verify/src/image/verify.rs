@@ -3,8 +3,8 @@
 use super::{ImageInfo, SignatureTlv, tlv::Claims};
 use crate::digest::digest_medium;
 use crate::key::SIGNATURE_MAX;
-use crate::medium::{Medium, over};
-use crate::{FormatError, Identity, Keys, Refusal, Rules, SignatureError, Uuid, Verified, VerifyError};
+use crate::medium::{Medium, Refused, over};
+use crate::{Identity, Keys, Refusal, Rules, SignatureError, Uuid, Verified, VerifyError};
 use ota_hal::{ReadAt, SlotId};
 
 /// Reads the whole image in `slot` back and judges it by `rules`.
@@ -48,7 +48,9 @@ fn judge<K: Keys, E>(
 ) -> Result<(), VerifyError<E>> {
     let (info, digest, counter) = proof.parts();
     let mut claims = Claims::NONE;
-    check_form(medium, info, &mut claims)?;
+    if let Err(Refused) = check_form(medium, info, &mut claims) {
+        return Err(medium.why().into());
+    }
     if !digest_medium(medium, info.signed_len(), progress, digest) || digest != claims.digest() {
         return Err(Refusal::Digest.into());
     }
@@ -60,11 +62,11 @@ fn judge<K: Keys, E>(
 }
 
 /// All that can be said without looking at the payload.
-fn check_form(medium: &mut Medium<'_>, info: &mut ImageInfo, claims: &mut Claims) -> Result<(), FormatError> {
+fn check_form(medium: &mut Medium<'_>, info: &mut ImageInfo, claims: &mut Claims) -> Result<(), Refused> {
     info.locate(medium)?;
-    info.header().check_flags()?;
+    info.header().check_flags().map_err(|why| medium.refuse(why))?;
     info.collect(medium, claims)?;
-    claims.require_all()
+    claims.require_all().map_err(|why| medium.refuse(why))
 }
 
 #[inline(never)]
