@@ -132,3 +132,74 @@ impl Raw {
         self.0[ATTEMPTS] = attempts;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Record;
+    use crate::record::Phase;
+
+    const NOW: ResetCause = ResetCause::Watchdog;
+
+    fn raw(stored: &[u8]) -> Raw {
+        let mut raw = Raw::EMPTY;
+        raw.buffer()[..stored.len()].copy_from_slice(stored);
+        raw.settle(stored.len());
+        raw
+    }
+
+    /// Everything the loader does with bytes, against the same done with the record they mean.
+    fn agree(stored: &[u8]) {
+        let record = Record::decode(stored);
+        let fresh = raw(stored);
+        assert_eq!((fresh.home(), fresh.floor()), (record.home, record.floor), "{stored:?}");
+
+        let gave_up = raw(stored).gave_up();
+        assert_eq!(gave_up, record.gave_up().is_some(), "{stored:?}");
+        if let Some(reason) = record.gave_up() {
+            let mut raw = raw(stored);
+            raw.gave_up();
+            raw.roll_back();
+            assert_eq!(*raw.because_of(NOW), record.rolled_back(reason, NOW).encode(), "{stored:?}");
+        }
+
+        for attempts in [1, 3] {
+            let left = fresh.attempts(attempts);
+            let spent = record.spend_attempt(attempts, NOW);
+            assert_eq!(left != 0, spent.is_some(), "{stored:?}");
+            if let Some(phase @ Phase::Testing { attempts_left, .. }) = spent {
+                assert_eq!(left, attempts_left + 1);
+                assert_eq!(fresh.digest(), record.image.unwrap().digest);
+                let mut raw = raw(stored);
+                raw.try_staged(attempts_left);
+                assert_eq!(*raw.because_of(NOW), Record { phase, ..record }.encode(), "{stored:?}");
+            }
+        }
+
+        let mut fallen = raw(stored);
+        fallen.fall_back();
+        assert_eq!(*fallen.because_of(NOW), record.fallen_back(NOW).encode(), "{stored:?}");
+    }
+
+    #[test]
+    fn bytes_mean_what_their_record_means() {
+        let mut bytes: [u8; RECORD_MAX] = core::array::from_fn(|n| n as u8);
+        for format in [FORMAT, 2] {
+            for state in 0..=6 {
+                for home in 0..=2 {
+                    for attempts in [0, 1, 2, 255] {
+                        for code in 0..=8 {
+                            for bound in 0..=2 {
+                                bytes[..4].copy_from_slice(&[format, state, home, attempts]);
+                                (bytes[REASON], bytes[BOUND]) = (code, bound);
+                                for len in [0, 7, 8, 55, 56, 57, 64] {
+                                    agree(&bytes[..len]);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

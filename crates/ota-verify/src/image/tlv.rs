@@ -254,7 +254,8 @@ impl Claims {
                 self.signature = Some(SignatureTlv { algorithm, offset: tlv.offset, len: tlv.len });
                 return Ok(&mut []);
             }
-            return Ok(self.values.get_mut(at..at + usize::from(*least)).unwrap_or_default());
+            let rest = self.values.get_mut(at..).unwrap_or_default();
+            return Ok(rest.get_mut(..usize::from(*least)).unwrap_or_default());
         }
         Err(FormatError::TlvUnknown(kind))
     }
