@@ -125,7 +125,7 @@ impl<'a> Envelope<'a> {
         let envelope = Self::split(package)?;
         envelope.check_signatures(rules.keys)?;
         let manifest = Manifest::parse(envelope.manifest, envelope.end, rules.floor, |head| {
-            check_identity(&rules.identity, head.vendor, head.class)
+            check_identity(&rules.identity, &head.vendor.0, &head.class.0)
         })?;
         Ok(manifest)
     }

@@ -71,18 +71,17 @@ pub struct Tlv {
 pub struct Tlvs {
     area: Area,
     at: u32,
-    split: u32,
+    /// Where the area ends.
     end: u32,
+    /// Where the last area ends.
+    last: u32,
 }
 
 impl Tlvs {
     /// The protected area is `start..split` (may be empty), the unprotected one `split..end`.
     pub(super) const fn new(start: u32, split: u32, end: u32) -> Self {
-        if start == split {
-            Self { area: Area::Unprotected, at: split + AREA_HEADER, split, end }
-        } else {
-            Self { area: Area::Protected, at: start + AREA_HEADER, split, end }
-        }
+        let at = if start == split { split } else { start + AREA_HEADER };
+        Self { area: Area::Protected, at, end: split, last: end }
     }
 
     /// The next TLV; `None` after the last.
@@ -94,16 +93,13 @@ impl Tlvs {
     }
 
     pub(super) fn step(&mut self, medium: &mut Medium<'_>) -> Result<Option<Tlv>, Refused> {
-        if self.area == Area::Protected && self.at == self.split {
-            self.area = Area::Unprotected;
-            self.at = self.split + AREA_HEADER;
+        if self.at == self.end {
+            // Past the last area its own end is all there is.
+            let header = if self.end == self.last { 0 } else { AREA_HEADER };
+            (self.area, self.at, self.end) = (Area::Unprotected, self.end + header, self.last);
         }
-        let end = match self.area {
-            Area::Protected => self.split,
-            Area::Unprotected => self.end,
-        };
         // `at` never passes `end`: areas hold at least their header, and entries are checked below.
-        let left = end.saturating_sub(self.at);
+        let left = self.end.saturating_sub(self.at);
         if left == 0 {
             return Ok(None);
         }
@@ -195,11 +191,11 @@ impl Claims {
     pub(super) fn key_id(&self) -> KeyId {
         KeyId(*self.value::<32, 32>())
     }
-    pub(super) fn vendor(&self) -> Uuid {
-        Uuid(*self.value::<64, 16>())
+    pub(super) fn vendor(&self) -> &[u8; 16] {
+        self.value::<64, 16>()
     }
-    pub(super) fn class(&self) -> Uuid {
-        Uuid(*self.value::<80, 16>())
+    pub(super) fn class(&self) -> &[u8; 16] {
+        self.value::<80, 16>()
     }
     pub(super) fn security_counter(&self) -> u32 {
         u32::from_le_bytes(*self.value::<96, 4>())
@@ -210,8 +206,8 @@ impl Claims {
         Facts {
             digest: has(0).then_some(*self.digest()),
             key_id: has(1).then_some(self.key_id()),
-            vendor: has(2).then_some(self.vendor()),
-            class: has(3).then_some(self.class()),
+            vendor: has(2).then_some(Uuid(*self.vendor())),
+            class: has(3).then_some(Uuid(*self.class())),
             security_counter: has(4).then_some(self.security_counter()),
             signature: self.signature,
         }

@@ -4,7 +4,7 @@ use super::{ImageInfo, SignatureTlv, tlv::Claims};
 use crate::digest::digest_medium;
 use crate::key::SIGNATURE_MAX;
 use crate::medium::{Medium, Refused, over};
-use crate::{Identity, Keys, Refusal, Rules, SignatureError, Uuid, Verified, VerifyError};
+use crate::{Identity, Keys, Refusal, Rules, SignatureError, Verified, VerifyError};
 use ota_hal::{ReadAt, SlotId};
 
 /// Reads the whole image in `slot` back and judges it by `rules`.
@@ -83,11 +83,11 @@ fn check_signature<K: Keys>(medium: &mut Medium<'_>, claims: &Claims, keys: &K) 
 }
 
 /// Vendor first: another vendor's class ids mean nothing.
-pub(crate) fn check_identity(own: &Identity, vendor: Uuid, class: Uuid) -> Result<(), Refusal> {
-    if vendor != own.vendor {
+pub(crate) fn check_identity(own: &Identity, vendor: &[u8; 16], class: &[u8; 16]) -> Result<(), Refusal> {
+    if *vendor != own.vendor.0 {
         return Err(Refusal::WrongVendor);
     }
-    if class != own.class {
+    if *class != own.class.0 {
         return Err(Refusal::WrongClass);
     }
     Ok(())
