@@ -87,6 +87,11 @@ pub fn boot_unrecorded<S: ReadAt, K: Keys>(
     Images { slots, rules, watchdog, store }.decide(&mut record, ResetCause::Unknown, 0)
 }
 
+// What is tried, in this order: the staged image if it may be, the accepted one, whatever is in the other slot.
+const TRIAL: u8 = 0;
+const ACCEPTED: u8 = 1;
+const OTHER: u8 = 2;
+
 struct Images<'a, 'k, S, K, W> {
     slots: &'a mut [S; 2],
     rules: &'a Rules<'k, K>,
@@ -103,19 +108,22 @@ impl<S: ReadAt, K: Keys, W: Watchdog> Images<'_, '_, S, K, W> {
         let rules = Rules { keys, identity, floor: floor.max(record.floor()) };
         let mut gave_up = record.gave_up();
         let left = record.attempts(attempts);
-        let home = record.home();
         let mut why = [VerifyError::Format(FormatError::Truncated), VerifyError::Format(FormatError::Truncated)];
-        for step in 0..3 {
-            let trial = step == 0;
-            let slot = if step == 1 { home } else { home.other() };
-            if trial && left == 0 {
+        let mut again = false;
+        let mut next = if left == 0 { ACCEPTED } else { TRIAL };
+        while next <= OTHER {
+            let step = next;
+            let trial = step == TRIAL;
+            let home = record.home();
+            let slot = if step == ACCEPTED { home } else { home.other() };
+            let verdict = self.verify(slot, &rules);
+            // A refusal is checked once more: a single bad read must not cost an image that is good.
+            if verdict.is_err() && !again {
+                again = true;
                 continue;
             }
-            let mut verdict = self.verify(slot, &rules);
-            if verdict.is_err() {
-                // A refusal is checked once more: a single bad read must not cost an image that is good.
-                verdict = self.verify(slot, &rules);
-            }
+            again = false;
+            next += 1;
             match &verdict {
                 Ok(proof) if !trial || *proof.digest() == *record.digest() => {}
                 _ => {
@@ -131,10 +139,10 @@ impl<S: ReadAt, K: Keys, W: Watchdog> Images<'_, '_, S, K, W> {
                 }
             }
             let mut stored = true;
-            if step != 1 || gave_up {
+            if step != ACCEPTED || gave_up {
                 match step {
-                    0 => record.try_staged(left - 1),
-                    1 => record.roll_back(),
+                    TRIAL => record.try_staged(left - 1),
+                    ACCEPTED => record.roll_back(),
                     _ => record.fall_back(),
                 }
                 self.watchdog.feed();

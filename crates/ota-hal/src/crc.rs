@@ -13,7 +13,7 @@ pub fn update(mut register: u32, bytes: &[u8]) -> u32 {
     for byte in bytes {
         register ^= u32::from(*byte);
         for _ in 0..8 {
-            register = register >> 1 ^ (register & 1) * 0xEDB8_8320;
+            register = (register >> 1) ^ ((register & 1) * 0xEDB8_8320);
         }
     }
     register

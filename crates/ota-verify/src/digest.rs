@@ -60,7 +60,11 @@ pub fn md5_region<R: ReadAt>(image: &mut R, len: u32) -> Result<[u8; 16], R::Err
 /// # Errors
 /// When the medium fails or has fewer bytes.
 #[cfg(feature = "md5")]
-pub fn md5_region_with<R: ReadAt>(image: &mut R, len: u32, mut progress: impl FnMut(u32)) -> Result<[u8; 16], R::Error> {
+pub fn md5_region_with<R: ReadAt>(
+    image: &mut R,
+    len: u32,
+    mut progress: impl FnMut(u32),
+) -> Result<[u8; 16], R::Error> {
     let mut hash = md5::Md5::new();
     over(image, |medium| for_each_chunk(medium, len, &mut progress, |bytes| hash.update(bytes)))?;
     Ok(hash.finalize().into())

@@ -166,9 +166,19 @@ pub trait Keys {
         digest: &[u8; 32],
         signature: &[u8],
     ) -> Result<(), SignatureError>;
+
+    /// Length of the longest signature that a key of the set can accept. Where it is a constant of 256 at most, half
+    /// the stack is reserved for a signature.
+    fn longest(&self) -> usize {
+        SIGNATURE_MAX
+    }
 }
 
 impl<K: Keys + ?Sized> Keys for &K {
+    fn longest(&self) -> usize {
+        (**self).longest()
+    }
+
     fn verify(
         &self,
         id: &KeyId,
@@ -182,6 +192,10 @@ impl<K: Keys + ?Sized> Keys for &K {
 
 /// A set of keys: the first that knows the id and algorithm decides.
 impl<K: Keys> Keys for [K] {
+    fn longest(&self) -> usize {
+        self.iter().map(K::longest).max().unwrap_or(0)
+    }
+
     fn verify(
         &self,
         id: &KeyId,
@@ -200,6 +214,10 @@ impl<K: Keys> Keys for [K] {
 }
 
 impl<K: Keys, const N: usize> Keys for [K; N] {
+    fn longest(&self) -> usize {
+        self.as_slice().longest()
+    }
+
     fn verify(
         &self,
         id: &KeyId,
@@ -213,6 +231,10 @@ impl<K: Keys, const N: usize> Keys for [K; N] {
 
 /// Two sets, of different algorithms perhaps: asked in order.
 impl<A: Keys, B: Keys> Keys for (A, B) {
+    fn longest(&self) -> usize {
+        self.0.longest().max(self.1.longest())
+    }
+
     fn verify(
         &self,
         id: &KeyId,

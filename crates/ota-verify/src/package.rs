@@ -51,7 +51,9 @@ impl Object {
 
 /// The digest a manifest's signatures are made over.
 pub fn signed_digest(manifest: &[u8]) -> [u8; 32] {
-    sha256(&[DOMAIN, manifest])
+    let mut digest = [0; 32];
+    sha256(&[DOMAIN, manifest], &mut digest);
+    digest
 }
 
 /// Head and envelope of a package, cut into its parts. Nothing is believed yet.

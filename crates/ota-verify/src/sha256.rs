@@ -7,16 +7,8 @@ use sha2::block_api::compress256;
 
 const BLOCK: u32 = 64;
 
-const INITIAL: [u32; 8] = [
-    0x6A09_E667,
-    0xBB67_AE85,
-    0x3C6E_F372,
-    0xA54F_F53A,
-    0x510E_527F,
-    0x9B05_688C,
-    0x1F83_D9AB,
-    0x5BE0_CD19,
-];
+const INITIAL: [u32; 8] =
+    [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19];
 
 /// A hash under way, of fewer than 4 GiB.
 pub(crate) struct Sha256 {
@@ -61,16 +53,14 @@ impl Sha256 {
     }
 }
 
-/// The digest of `parts`, one after the other.
+/// Writes the digest of `parts`, one after the other.
 #[inline(never)]
-pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn sha256(parts: &[&[u8]], digest: &mut [u8; 32]) {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);
     }
-    let mut digest = [0; 32];
-    hash.finish(&mut digest);
-    digest
+    hash.finish(digest);
 }
 
 #[cfg(test)]
@@ -84,7 +74,9 @@ mod tests {
         for len in 0..=data.len() {
             let (a, b) = data[..len].split_at(len / 3);
             let whole: [u8; 32] = sha2::Sha256::digest(&data[..len]).into();
-            assert_eq!(sha256(&[a, &[], b]), whole, "{len}");
+            let mut digest = [0; 32];
+            sha256(&[a, &[], b], &mut digest);
+            assert_eq!(digest, whole, "{len}");
         }
     }
 }

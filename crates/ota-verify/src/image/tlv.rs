@@ -148,8 +148,9 @@ pub struct Facts {
 
 /// [`Facts`] in the form that costs a loader least.
 pub(super) struct Claims {
-    /// The values of the first types in [`TYPES`], one behind the other.
-    values: [u8; 100],
+    pub(super) key_id: KeyId,
+    /// The values of the other first types in [`TYPES`], one behind the other.
+    values: [u8; 68],
     /// Which types of [`TYPES`] are there, by bit; every signature counts as the first of them.
     seen: u8,
     pub(super) signature: Option<SignatureTlv>,
@@ -175,37 +176,30 @@ const TYPES: [(u16, u16, u16); 13] = {
 const SIGNATURE: u8 = 5;
 
 impl Claims {
-    pub(super) const NONE: Self = Self {
-        values: [0; 100],
-        seen: 0,
-        signature: None,
-    };
+    pub(super) const NONE: Self = Self { key_id: KeyId([0; 32]), values: [0; 68], seen: 0, signature: None };
 
     fn value<const AT: usize, const LEN: usize>(&self) -> &[u8; LEN] {
-        const { assert!(AT + LEN <= 100) };
+        const { assert!(AT + LEN <= 68) };
         self.values.get(AT..).and_then(|rest| rest.first_chunk()).unwrap_or(&[0; LEN])
     }
     pub(super) fn digest(&self) -> &[u8; 32] {
         self.value::<0, 32>()
     }
-    pub(super) fn key_id(&self) -> KeyId {
-        KeyId(*self.value::<32, 32>())
-    }
     pub(super) fn vendor(&self) -> &[u8; 16] {
-        self.value::<64, 16>()
+        self.value::<32, 16>()
     }
     pub(super) fn class(&self) -> &[u8; 16] {
-        self.value::<80, 16>()
+        self.value::<48, 16>()
     }
     pub(super) fn security_counter(&self) -> u32 {
-        u32::from_le_bytes(*self.value::<96, 4>())
+        u32::from_le_bytes(*self.value::<64, 4>())
     }
 
     pub(super) fn facts(&self) -> Facts {
         let has = |bit: u8| self.seen & 1 << bit != 0;
         Facts {
             digest: has(0).then_some(*self.digest()),
-            key_id: has(1).then_some(self.key_id()),
+            key_id: has(1).then_some(self.key_id),
             vendor: has(2).then_some(Uuid(*self.vendor())),
             class: has(3).then_some(Uuid(*self.class())),
             security_counter: has(4).then_some(self.security_counter()),
@@ -235,7 +229,9 @@ impl Claims {
         let mut at = 0;
         for ((known, least, greatest), n) in TYPES.iter().zip(0..) {
             if *known != kind {
-                at += usize::from(*least);
+                if *known != KEYHASH {
+                    at += usize::from(*least);
+                }
                 continue;
             }
             if tlv.len < *least || tlv.len > *greatest {
@@ -249,6 +245,9 @@ impl Claims {
             if let Some(algorithm) = (n + 1).checked_sub(SIGNATURE).and_then(Algorithm::from_u8) {
                 self.signature = Some(SignatureTlv { algorithm, offset: tlv.offset, len: tlv.len });
                 return Ok(&mut []);
+            }
+            if kind == KEYHASH {
+                return Ok(&mut self.key_id.0);
             }
             let rest = self.values.get_mut(at..).unwrap_or_default();
             return Ok(rest.get_mut(..usize::from(*least)).unwrap_or_default());

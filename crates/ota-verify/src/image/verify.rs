@@ -54,7 +54,13 @@ fn judge<K: Keys, E>(
     if !digest_medium(medium, info.signed_len(), progress, digest) || digest != claims.digest() {
         return Err(Refusal::Digest.into());
     }
-    check_signature(medium, &claims, rules.keys).map_err(Refusal::Signature)?;
+    // For a key of one algorithm this is a constant, and only one of the two is linked.
+    let signed = if rules.keys.longest() <= 256 {
+        check_signature::<K, 256>(medium, &claims, rules.keys)
+    } else {
+        check_signature::<K, SIGNATURE_MAX>(medium, &claims, rules.keys)
+    };
+    signed.map_err(Refusal::Signature)?;
     check_identity(&rules.identity, claims.vendor(), claims.class())?;
     *counter = claims.security_counter();
     check_counter(*counter, rules.floor)?;
@@ -70,16 +76,21 @@ fn check_form(medium: &mut Medium<'_>, info: &mut ImageInfo, claims: &mut Claims
 }
 
 #[inline(never)]
-fn check_signature<K: Keys>(medium: &mut Medium<'_>, claims: &Claims, keys: &K) -> Result<(), SignatureError> {
+fn check_signature<K: Keys, const MAX: usize>(
+    medium: &mut Medium<'_>,
+    claims: &Claims,
+    keys: &K,
+) -> Result<(), SignatureError> {
     let Some(SignatureTlv { algorithm, offset, len }) = claims.signature else {
         return Err(SignatureError::Malformed);
     };
-    let mut buf = [0; SIGNATURE_MAX];
-    let signature = buf.get_mut(..usize::from(len)).unwrap_or_default();
+    let mut buf = [0; MAX];
+    // Longer than any key of the set makes them: of an algorithm that none has.
+    let signature = buf.get_mut(..usize::from(len)).ok_or(SignatureError::UnknownKey)?;
     if !medium.read(offset, signature) {
         return Err(SignatureError::Malformed);
     }
-    keys.verify(&claims.key_id(), algorithm, claims.digest(), signature)
+    keys.verify(&claims.key_id, algorithm, claims.digest(), signature)
 }
 
 /// Vendor first: another vendor's class ids mean nothing.

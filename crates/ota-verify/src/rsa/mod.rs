@@ -15,7 +15,7 @@ mod pss;
 use crate::blob::{BlobError, Parts};
 use crate::key::{Verifier, judge};
 use crate::{Algorithm, KeyId, Keys, SignatureError};
-use montgomery::Modulus;
+use montgomery::{Modulus, Number};
 
 /// An RSA modulus of `W` 32-bit words, ready for use.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +45,9 @@ impl<'a, const W: usize> RsaKey<'a, W> {
     fn check(&self, signature: &[u8], matches: impl FnOnce(&mut [u8]) -> bool) -> Result<(), SignatureError> {
         let (s, []) = signature.as_chunks::<4>() else { return Err(SignatureError::Malformed) };
         let s: &[[u8; 4]; W] = s.try_into().map_err(|_| SignatureError::Malformed)?;
-        let mut message = [[0; 4]; W];
+        let mut message = Number::ZERO;
         self.modulus.raise(s, &mut message).ok_or(SignatureError::Malformed)?;
-        if matches(message.as_flattened_mut()) { Ok(()) } else { Err(SignatureError::Mismatch) }
+        if matches(message.0.as_flattened_mut()) { Ok(()) } else { Err(SignatureError::Mismatch) }
     }
 }
 
@@ -139,6 +139,10 @@ impl<const W: usize> Verifier for RsaPkcs1<'_, W> {
 }
 
 impl<const W: usize> Keys for RsaPss<'_, W> {
+    fn longest(&self) -> usize {
+        W * 4
+    }
+
     fn verify(
         &self,
         id: &KeyId,
@@ -151,6 +155,10 @@ impl<const W: usize> Keys for RsaPss<'_, W> {
 }
 
 impl<const W: usize> Keys for RsaPkcs1<'_, W> {
+    fn longest(&self) -> usize {
+        W * 4
+    }
+
     fn verify(
         &self,
         id: &KeyId,

@@ -19,9 +19,10 @@ pub(super) fn matches(message: &mut [u8], digest: &[u8; 32]) -> bool {
         return false;
     }
     // Steps 7 and 8: XOR with MGF1 of H.
+    let mut hash = [0; 32];
     for (block, counter) in db.chunks_mut(32).zip(0u32..) {
-        let mask = sha256(&[h, &counter.to_be_bytes()]);
-        block.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        sha256(&[h, &counter.to_be_bytes()], &mut hash);
+        block.iter_mut().zip(&hash).for_each(|(byte, mask)| *byte ^= mask);
     }
     // Step 9.
     if let Some(first) = db.first_mut() {
@@ -32,5 +33,6 @@ pub(super) fn matches(message: &mut [u8], digest: &[u8; 32]) -> bool {
         return false;
     };
     // Steps 11 to 14.
-    zeros.iter().all(|b| *b == 0) && sha256(&[&[0; 8], digest, salt]) == *h
+    sha256(&[&[0; 8], digest, salt], &mut hash);
+    zeros.iter().all(|b| *b == 0) && hash == *h
 }

@@ -13,16 +13,19 @@ use core::cell::RefCell;
 use core::panic::PanicInfo;
 use core::ptr::{read_volatile, write_volatile};
 use core::slice::from_raw_parts;
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use ota_boot::{Config, Decision, loader};
-use embedded_storage::nor_flash::{
-    ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
-};
 use ota_hal::{Flash, Journal, Layout, Partition, Region, ResetCause, Shared, SlotId, Watchdog};
 use ota_verify::rsa::Rsa2048Pss;
 use ota_verify::{Identity, Rules, Uuid};
 
 const LAYOUT: Layout = const {
-    Layout::new(Partition::new(0x0_8000, 0x3_8000), Partition::new(0x4_0000, 0x3_8000), Partition::new(0x0_6000, 0x2000), 0x1000)
+    Layout::new(
+        Partition::new(0x0_8000, 0x3_8000),
+        Partition::new(0x4_0000, 0x3_8000),
+        Partition::new(0x0_6000, 0x2000),
+        0x1000,
+    )
 };
 const IDENTITY: Identity = Identity {
     vendor: Uuid::parse("3e8a1f52-5f0c-4a3e-9d57-0c9f6a7b1c2d").unwrap(),
@@ -135,14 +138,15 @@ extern "C" fn _start() -> ! {
     let Ok(key) = Rsa2048Pss::from_blob(blob) else { stop(3, 0) };
     let rules = Rules { keys: &key, identity: IDENTITY, floor: 0 };
     let cause = ResetCause::from_u8(register(5) as u8);
-    let decision = match &mut Journal::<_>::mount(Region::new(flash, LAYOUT.journal())) {
+    let decision = &match &mut Journal::<_>::mount(Region::new(flash, LAYOUT.journal())) {
         Ok(journal) => loader::boot(journal, &mut slots, &rules, cause, &Config::DEFAULT, &mut Dog),
         Err(_) => loader::boot_unrecorded(&mut slots, &rules, &mut Dog),
     };
     match decision {
-        Decision::Boot { proof, trial } => {
-            stop(u32::from(trial), if proof.slot() == SlotId::A { 0x0_8000 } else { 0x4_0000 } + proof.payload_offset())
-        }
+        Decision::Boot { proof, trial } => stop(
+            u32::from(*trial),
+            if proof.slot() == SlotId::A { 0x0_8000 } else { 0x4_0000 } + proof.payload_offset(),
+        ),
         Decision::Recovery { why } => stop(2, u32::from(why[0].code()) << 8 | u32::from(why[1].code())),
     }
 }
