@@ -4,6 +4,7 @@
 pub mod boot;
 pub mod control;
 pub mod loader;
+mod raw;
 pub mod record;
 pub mod state;
 

@@ -1,10 +1,10 @@
 //! The loader: everything between reset and the first instruction of the application, as one function.
 
-use crate::RollbackReason;
-use crate::record::{RECORD_MAX, Record};
+use crate::raw::{IMAGE_INVALID, Raw};
+use crate::record::RECORD_LEN;
 use core::num::NonZeroU8;
 use ota_hal::{Flash, Journal, JournalError, Kind, ReadAt, ResetCause, SlotId, Watchdog};
-use ota_verify::{Keys, Rules, Verified, VerifyError, verify_image_with};
+use ota_verify::{FormatError, Keys, Rules, Verified, VerifyError, verify_image_with};
 
 /// What a board may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +42,6 @@ pub enum Decision<E> {
     },
 }
 
-impl<E> Decision<E> {
-    const fn accepted(proof: Verified) -> Self {
-        Self::Boot { proof, trial: false }
-    }
-}
-
 /// Decides what to start, and records it before it returns.
 ///
 /// Feeds `watchdog` before each journal access and for every 256 bytes of image that are hashed. Never writes a slot.
@@ -66,34 +60,17 @@ pub fn boot<F: Flash, const UNIT: usize, S: ReadAt, K: Keys>(
     watchdog: &mut impl Watchdog,
 ) -> Decision<S::Error> {
     watchdog.feed();
-    let mut buf = [0; RECORD_MAX];
-    let record = match journal.read(Kind::Boot, &mut buf) {
-        Ok(Some(bytes)) => Record::decode(bytes),
+    let mut record = Raw::EMPTY;
+    let read = match journal.read(Kind::Boot, record.buffer()) {
+        Ok(Some(bytes)) => Some(bytes.len()),
         // Longer than any format will ever be: not ours.
-        Ok(None) | Err(JournalError::BufferTooSmall { .. }) => Record::FACTORY,
-        // Not knowing the record, nothing may replace it.
-        Err(_) => return boot_unrecorded(slots, rules, watchdog),
+        Ok(None) | Err(JournalError::BufferTooSmall { .. }) => Some(0),
+        Err(_) => None,
     };
-    let mut images = Images { slots, rules, floor: rules.floor.max(record.floor), watchdog };
-    let reason = match record.spend_attempt(config.attempts.get(), cause) {
-        None => record.gave_up(),
-        Some(spent) => match images.verify(record.staged()) {
-            Ok(proof) if record.image.is_some_and(|staged| staged.digest == *proof.digest()) => {
-                if images.store(journal, &Record { phase: spent, ..record }) {
-                    return Decision::Boot { proof, trial: true };
-                }
-                // The start could not be counted: leave the trial for a later reset.
-                None
-            }
-            _ => Some(RollbackReason::ImageInvalid),
-        },
-    };
-    let (decision, settled) = images.settle(&record, reason, cause);
-    if let Some(next) = settled {
-        // An accepted image starts even when its return cannot be stored; the next reset decides the same again.
-        images.store(journal, &next);
-    }
-    decision
+    record.settle(read.unwrap_or(0));
+    // Not knowing the record, nothing may replace it.
+    let mut store = |bytes: &[u8; RECORD_LEN]| read.is_some() && journal.append(Kind::Boot, bytes).is_ok();
+    Images { slots, rules, watchdog, store: &mut store }.decide(&mut record, cause, config.attempts.get())
 }
 
 /// Decides what to start when the journal cannot be read at all: slot A if it may be started, else slot B.
@@ -104,60 +81,91 @@ pub fn boot_unrecorded<S: ReadAt, K: Keys>(
     rules: &Rules<'_, K>,
     watchdog: &mut impl Watchdog,
 ) -> Decision<S::Error> {
-    let mut images = Images { slots, rules, floor: rules.floor, watchdog };
-    images.settle(&Record::FACTORY, None, ResetCause::Unknown).0
+    let mut record = Raw::EMPTY;
+    record.settle(0);
+    let store = &mut |_: &[u8; RECORD_LEN]| false;
+    Images { slots, rules, watchdog, store }.decide(&mut record, ResetCause::Unknown, 0)
 }
+
+// What is tried, in this order: the staged image if it may be, the accepted one, whatever is in the other slot.
+const TRIAL: u8 = 0;
+const ACCEPTED: u8 = 1;
+const OTHER: u8 = 2;
 
 struct Images<'a, 'k, S, K, W> {
     slots: &'a mut [S; 2],
     rules: &'a Rules<'k, K>,
-    floor: u32,
     watchdog: &'a mut W,
+    /// Stores a record, if it can.
+    store: &'a mut dyn FnMut(&[u8; RECORD_LEN]) -> bool,
 }
 
 impl<S: ReadAt, K: Keys, W: Watchdog> Images<'_, '_, S, K, W> {
-    /// One code path, and one set of rules, for whatever is to be started.
-    ///
-    /// A refusal is checked once more: a single bad read must not cost an image that is good.
-    fn verify(&mut self, slot: SlotId) -> Result<Verified, VerifyError<S::Error>> {
-        match self.verify_once(slot) {
-            Err(_) => self.verify_once(slot),
-            proof => proof,
+    /// The staged image if it may be tried, else the accepted one, else the other one.
+    #[inline(never)]
+    fn decide(mut self, record: &mut Raw, cause: ResetCause, attempts: u8) -> Decision<S::Error> {
+        let Rules { keys, identity, floor } = *self.rules;
+        let rules = Rules { keys, identity, floor: floor.max(record.floor()) };
+        let mut gave_up = record.gave_up();
+        let left = record.attempts(attempts);
+        let mut why = [VerifyError::Format(FormatError::Truncated), VerifyError::Format(FormatError::Truncated)];
+        let mut again = false;
+        let mut next = if left == 0 { ACCEPTED } else { TRIAL };
+        while next <= OTHER {
+            let step = next;
+            let trial = step == TRIAL;
+            let home = record.home();
+            let slot = if step == ACCEPTED { home } else { home.other() };
+            let verdict = self.verify(slot, &rules);
+            // A refusal is checked once more: a single bad read must not cost an image that is good.
+            if verdict.is_err() && !again {
+                again = true;
+                continue;
+            }
+            again = false;
+            next += 1;
+            match &verdict {
+                Ok(proof) if !trial || *proof.digest() == *record.digest() => {}
+                _ => {
+                    if trial {
+                        record.blame(IMAGE_INVALID);
+                        gave_up = true;
+                    }
+                    if let Err(error) = verdict {
+                        let [a, b] = &mut why;
+                        *if slot == SlotId::A { a } else { b } = error;
+                    }
+                    continue;
+                }
+            }
+            let mut stored = true;
+            if step != ACCEPTED || gave_up {
+                match step {
+                    TRIAL => record.try_staged(left - 1),
+                    ACCEPTED => record.roll_back(),
+                    _ => record.fall_back(),
+                }
+                self.watchdog.feed();
+                stored = (self.store)(record.because_of(cause));
+            }
+            // An accepted image starts even when its return cannot be stored; the next reset decides the same again.
+            // A start on trial that cannot be counted is left for a later reset.
+            if let Ok(proof) = verdict
+                && (stored || !trial)
+            {
+                return Decision::Boot { proof, trial };
+            }
         }
+        Decision::Recovery { why }
     }
 
-    fn verify_once(&mut self, slot: SlotId) -> Result<Verified, VerifyError<S::Error>> {
-        let rules = Rules { keys: self.rules.keys, identity: self.rules.identity, floor: self.floor };
+    /// One code path, and one set of rules, for whatever is to be started.
+    // Not inlined: taken apart into registers, proofs and errors cost 300 bytes of moves.
+    #[inline(never)]
+    fn verify(&mut self, slot: SlotId, rules: &Rules<'_, K>) -> Result<Verified, VerifyError<S::Error>> {
         let [a, b] = &mut *self.slots;
         let image = if slot == SlotId::A { a } else { b };
-        let watchdog = &mut *self.watchdog;
-        watchdog.feed();
-        verify_image_with(image, slot, &rules, |_| watchdog.feed())
-    }
-
-    /// Starts the accepted image, or the other one when it is bad; with the record to store, if any.
-    fn settle(
-        &mut self,
-        record: &Record,
-        reason: Option<RollbackReason>,
-        cause: ResetCause,
-    ) -> (Decision<S::Error>, Option<Record>) {
-        let home = match self.verify(record.home) {
-            Ok(proof) => {
-                let next = reason.map(|reason| record.rolled_back(reason, cause));
-                return (Decision::accepted(proof), next);
-            }
-            Err(why) => why,
-        };
-        match (self.verify(record.staged()), record.home) {
-            (Ok(proof), _) => (Decision::accepted(proof), Some(record.fallen_back(cause))),
-            (Err(other), SlotId::A) => (Decision::Recovery { why: [home, other] }, None),
-            (Err(other), SlotId::B) => (Decision::Recovery { why: [other, home] }, None),
-        }
-    }
-
-    fn store<F: Flash, const UNIT: usize>(&mut self, journal: &mut Journal<F, UNIT>, record: &Record) -> bool {
         self.watchdog.feed();
-        journal.append(Kind::Boot, &record.encode()).is_ok()
+        verify_image_with(image, slot, rules, |_| self.watchdog.feed())
     }
 }

@@ -36,12 +36,12 @@ pub const RECORD_LEN: usize = 56;
 /// Longest record of any format, present or future: the size of a reader's buffer.
 pub const RECORD_MAX: usize = 64;
 
-const FORMAT: u8 = 1;
-const CONFIRMED: u8 = 1;
-const PENDING: u8 = 2;
-const TESTING: u8 = 3;
-const GIVEN_UP: u8 = 4;
-const ROLLED_BACK: u8 = 5;
+pub(crate) const FORMAT: u8 = 1;
+pub(crate) const CONFIRMED: u8 = 1;
+pub(crate) const PENDING: u8 = 2;
+pub(crate) const TESTING: u8 = 3;
+pub(crate) const GIVEN_UP: u8 = 4;
+pub(crate) const ROLLED_BACK: u8 = 5;
 
 /// What the record remembers of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -109,7 +109,8 @@ impl Record {
         }
     }
 
-    /// The phase after the loader spent one attempt; `None` when none is left or nothing is to be tried.
+    /// What the tests compare the loader with: the phase after it spent one attempt; `None` when none is left or nothing is to be tried.
+    #[cfg(test)]
     pub(crate) fn spend_attempt(&self, attempts: u8, cause: ResetCause) -> Option<Phase> {
         let left = match self.phase {
             Phase::Pending => attempts,

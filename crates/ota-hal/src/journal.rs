@@ -5,7 +5,6 @@
 //! and states the power-cut contract.
 
 mod bank;
-mod crc;
 mod error;
 mod mount;
 mod record;

@@ -1,6 +1,7 @@
 #![no_std]
 #![doc = include_str!("../README.md")]
 
+pub mod crc;
 pub mod flash;
 pub mod journal;
 pub mod layout;

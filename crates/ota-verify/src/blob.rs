@@ -90,33 +90,50 @@ impl<'a> Blob<'a> {
     /// # Errors
     /// [`BlobError`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BlobError> {
+        let Parts { algorithm, key_id, material } = Parts::cut(bytes)?;
+        Ok(Self { algorithm, key_id: KeyId(*key_id), material })
+    }
+}
+
+/// A [`Blob`] that copies nothing.
+pub(crate) struct Parts<'a> {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key_id: &'a [u8; 32],
+    pub(crate) material: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    /// As [`Blob::parse`].
+    pub(crate) fn cut(bytes: &'a [u8]) -> Result<Self, BlobError> {
         let (body, crc) = bytes.split_last_chunk::<CRC_LEN>().ok_or(BlobError::Length)?;
         let (head, material) = body.split_first_chunk::<MATERIAL>().ok_or(BlobError::Length)?;
-        let [m0, m1, m2, m3, version, algorithm, l0, l1, key_id @ ..] = *head;
-        if [m0, m1, m2, m3] != MAGIC {
+        let ([m0, m1, m2, m3, version, algorithm, l0, l1], key_id) =
+            head.split_first_chunk().ok_or(BlobError::Length)?;
+        let key_id = key_id.first_chunk().ok_or(BlobError::Length)?;
+        if [*m0, *m1, *m2, *m3] != MAGIC {
             return Err(BlobError::Magic);
         }
-        if version != VERSION {
-            return Err(BlobError::Version(version));
+        if *version != VERSION {
+            return Err(BlobError::Version(*version));
         }
-        if material.len() != usize::from(u16::from_le_bytes([l0, l1])) {
+        if material.len() != usize::from(u16::from_le_bytes([*l0, *l1])) {
             return Err(BlobError::Length);
         }
         if crc32(body) != u32::from_le_bytes(*crc) {
             return Err(BlobError::Crc);
         }
-        let algorithm = Algorithm::from_u8(algorithm).ok_or(BlobError::Algorithm(algorithm))?;
-        Ok(Self { algorithm, key_id: KeyId(key_id), material })
+        let algorithm = Algorithm::from_u8(*algorithm).ok_or(BlobError::Algorithm(*algorithm))?;
+        Ok(Self { algorithm, key_id, material })
     }
 
     /// As [`Blob::parse`], for a build that knows which algorithm it wants.
-    pub(crate) fn parse_as(bytes: &'a [u8], wanted: Algorithm) -> Result<Self, BlobError> {
-        let blob = Self::parse(bytes)?;
-        if blob.algorithm == wanted { Ok(blob) } else { Err(BlobError::Algorithm(blob.algorithm as u8)) }
+    pub(crate) fn cut_as(bytes: &'a [u8], wanted: Algorithm) -> Result<Self, BlobError> {
+        let parts = Self::cut(bytes)?;
+        if parts.algorithm == wanted { Ok(parts) } else { Err(BlobError::Algorithm(parts.algorithm as u8)) }
     }
 }
 
 /// The CRC at the end of a blob, over everything before it.
 pub fn crc32(bytes: &[u8]) -> u32 {
-    crc::Crc::<u32, crc::NoTable>::new(&crc::CRC_32_ISO_HDLC).checksum(bytes)
+    !ota_hal::crc::update(ota_hal::crc::INIT, bytes)
 }

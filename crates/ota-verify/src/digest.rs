@@ -1,7 +1,10 @@
 //! Digests of what is really on the medium, read back through a small buffer.
 
+use crate::medium::{Medium, over};
+use crate::sha256::Sha256;
+#[cfg(feature = "md5")]
+use md5::Digest;
 use ota_hal::ReadAt;
-use sha2::{Digest, Sha256};
 
 /// Bytes read at once. A multiple of the hash block; the buffer lives on the stack.
 const CHUNK: usize = 256;
@@ -19,12 +22,28 @@ pub fn digest_region<R: ReadAt>(image: &mut R, len: u32) -> Result<[u8; 32], R::
 ///
 /// # Errors
 /// When the medium fails or has fewer bytes.
+pub fn digest_region_with<R: ReadAt>(
+    image: &mut R,
+    len: u32,
+    mut progress: impl FnMut(u32),
+) -> Result<[u8; 32], R::Error> {
+    let mut digest = [0; 32];
+    over(image, |medium| digest_medium(medium, len, &mut progress, &mut digest))?;
+    Ok(digest)
+}
+
 // Not inlined, so that buffer and hash state leave the stack before a signature is checked.
 #[inline(never)]
-pub fn digest_region_with<R: ReadAt>(image: &mut R, len: u32, progress: impl FnMut(u32)) -> Result<[u8; 32], R::Error> {
+pub(crate) fn digest_medium(
+    medium: &mut Medium<'_>,
+    len: u32,
+    progress: &mut dyn FnMut(u32),
+    digest: &mut [u8; 32],
+) -> bool {
     let mut hash = Sha256::new();
-    for_each_chunk(image, len, progress, |bytes| hash.update(bytes))?;
-    Ok(hash.finalize().into())
+    let done = for_each_chunk(medium, len, progress, |bytes| hash.update(bytes));
+    hash.finish(digest);
+    done
 }
 
 /// MD5 of the first `len` bytes: a transport checksum of old clouds. It proves nothing.
@@ -41,37 +60,43 @@ pub fn md5_region<R: ReadAt>(image: &mut R, len: u32) -> Result<[u8; 16], R::Err
 /// # Errors
 /// When the medium fails or has fewer bytes.
 #[cfg(feature = "md5")]
-pub fn md5_region_with<R: ReadAt>(image: &mut R, len: u32, progress: impl FnMut(u32)) -> Result<[u8; 16], R::Error> {
-    let mut hash = md5::Md5::new();
-    for_each_chunk(image, len, progress, |bytes| hash.update(bytes))?;
-    Ok(hash.finalize().into())
-}
-
-fn for_each_chunk<R: ReadAt>(
+pub fn md5_region_with<R: ReadAt>(
     image: &mut R,
     len: u32,
     mut progress: impl FnMut(u32),
+) -> Result<[u8; 16], R::Error> {
+    let mut hash = md5::Md5::new();
+    over(image, |medium| for_each_chunk(medium, len, &mut progress, |bytes| hash.update(bytes)))?;
+    Ok(hash.finalize().into())
+}
+
+/// Whether all of it could be read.
+fn for_each_chunk(
+    medium: &mut Medium<'_>,
+    len: u32,
+    progress: &mut dyn FnMut(u32),
     mut take: impl FnMut(&[u8]),
-) -> Result<(), R::Error> {
+) -> bool {
     let mut buf = [0; CHUNK];
     let mut at = 0;
     while at < len {
         let n = (len - at).min(CHUNK as u32);
         // `n` is at most CHUNK: the slice exists.
-        let Some(part) = buf.get_mut(..n as usize) else {
-            break;
-        };
-        image.read_at(at, part)?;
+        let part = buf.get_mut(..n as usize).unwrap_or_default();
+        if !medium.read(at, part) {
+            return false;
+        }
         take(part);
         at += n;
         progress(at);
     }
-    Ok(())
+    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::{Digest, Sha256};
 
     #[test]
     fn digests_across_chunk_edges_match_one_shot() {

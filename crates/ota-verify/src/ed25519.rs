@@ -3,7 +3,7 @@
 //! Strict verification: s must be below the group order, and neither the key nor R may be of small order, so that
 //! there is one signature per key and message that everybody agrees on.
 
-use crate::blob::{Blob, BlobError};
+use crate::blob::{BlobError, Parts};
 use crate::key::{Verifier, judge};
 use crate::{Algorithm, KeyId, Keys, SignatureError};
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -21,15 +21,15 @@ impl Ed25519 {
     /// # Errors
     /// [`BlobError`]; also when the key is no point or one of small order.
     pub fn from_blob(bytes: &[u8]) -> Result<Self, BlobError> {
-        Self::new(&Blob::parse_as(bytes, Algorithm::Ed25519)?)
+        Self::new(&Parts::cut_as(bytes, Algorithm::Ed25519)?)
     }
-    pub(crate) fn new(blob: &Blob<'_>) -> Result<Self, BlobError> {
+    pub(crate) fn new(blob: &Parts<'_>) -> Result<Self, BlobError> {
         let point: &[u8; 32] = blob.material.try_into().map_err(|_| BlobError::Length)?;
         let key = VerifyingKey::from_bytes(point).map_err(|_| BlobError::Key)?;
         if key.is_weak() {
             return Err(BlobError::Key);
         }
-        Ok(Self { id: blob.key_id, key })
+        Ok(Self { id: KeyId(*blob.key_id), key })
     }
 }
 

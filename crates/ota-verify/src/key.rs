@@ -73,13 +73,18 @@ impl Algorithm {
     }
     /// Whether a signature can have this many bytes.
     pub const fn accepts_len(self, len: usize) -> bool {
+        let (least, greatest) = self.lengths();
+        len >= least as usize && len <= greatest as usize
+    }
+    /// Least and greatest length of a signature.
+    pub(crate) const fn lengths(self) -> (u16, u16) {
         match self {
-            Self::Rsa2048Pss | Self::Rsa2048Pkcs1 => len == 256,
-            Self::Rsa3072Pss | Self::Rsa3072Pkcs1 => len == 384,
-            Self::Rsa4096Pss | Self::Rsa4096Pkcs1 => len == 512,
+            Self::Rsa2048Pss | Self::Rsa2048Pkcs1 => (256, 256),
+            Self::Rsa3072Pss | Self::Rsa3072Pkcs1 => (384, 384),
+            Self::Rsa4096Pss | Self::Rsa4096Pkcs1 => (512, 512),
             // DER: SEQUENCE of two INTEGERs of 1 to 33 bytes.
-            Self::EcdsaP256 => len >= 8 && len <= 72,
-            Self::Ed25519 => len == 64,
+            Self::EcdsaP256 => (8, 72),
+            Self::Ed25519 => (64, 64),
         }
     }
 }
@@ -161,9 +166,19 @@ pub trait Keys {
         digest: &[u8; 32],
         signature: &[u8],
     ) -> Result<(), SignatureError>;
+
+    /// Length of the longest signature that a key of the set can accept. Where it is a constant of 256 at most, half
+    /// the stack is reserved for a signature.
+    fn longest(&self) -> usize {
+        SIGNATURE_MAX
+    }
 }
 
 impl<K: Keys + ?Sized> Keys for &K {
+    fn longest(&self) -> usize {
+        (**self).longest()
+    }
+
     fn verify(
         &self,
         id: &KeyId,
@@ -177,6 +192,10 @@ impl<K: Keys + ?Sized> Keys for &K {
 
 /// A set of keys: the first that knows the id and algorithm decides.
 impl<K: Keys> Keys for [K] {
+    fn longest(&self) -> usize {
+        self.iter().map(K::longest).max().unwrap_or(0)
+    }
+
     fn verify(
         &self,
         id: &KeyId,
@@ -195,6 +214,10 @@ impl<K: Keys> Keys for [K] {
 }
 
 impl<K: Keys, const N: usize> Keys for [K; N] {
+    fn longest(&self) -> usize {
+        self.as_slice().longest()
+    }
+
     fn verify(
         &self,
         id: &KeyId,
@@ -208,6 +231,10 @@ impl<K: Keys, const N: usize> Keys for [K; N] {
 
 /// Two sets, of different algorithms perhaps: asked in order.
 impl<A: Keys, B: Keys> Keys for (A, B) {
+    fn longest(&self) -> usize {
+        self.0.longest().max(self.1.longest())
+    }
+
     fn verify(
         &self,
         id: &KeyId,

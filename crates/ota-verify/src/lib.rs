@@ -9,12 +9,14 @@ pub mod error;
 pub mod image;
 pub mod key;
 pub mod manifest;
+mod medium;
 #[cfg(feature = "p256")]
 pub mod p256;
 pub mod package;
 pub mod proof;
 pub mod public_key;
 pub mod rsa;
+mod sha256;
 
 pub use blob::{Blob, BlobError};
 pub use digest::{digest_region, digest_region_with};

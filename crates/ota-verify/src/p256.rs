@@ -4,7 +4,7 @@
 //! either, and nothing here takes a signature for the name of what it signs. DER is strict: the zero padding of
 //! MCUboot tools before 1.5 (`--pad-sig`) is refused.
 
-use crate::blob::{Blob, BlobError};
+use crate::blob::{BlobError, Parts};
 use crate::key::{Verifier, judge};
 use crate::{Algorithm, KeyId, Keys, SignatureError};
 use p256::ecdsa::{Signature, VerifyingKey, signature::hazmat::PrehashVerifier};
@@ -22,12 +22,12 @@ impl EcdsaP256 {
     /// # Errors
     /// [`BlobError`]; also when the point is not on the curve.
     pub fn from_blob(bytes: &[u8]) -> Result<Self, BlobError> {
-        Self::new(&Blob::parse_as(bytes, Algorithm::EcdsaP256)?)
+        Self::new(&Parts::cut_as(bytes, Algorithm::EcdsaP256)?)
     }
-    pub(crate) fn new(blob: &Blob<'_>) -> Result<Self, BlobError> {
+    pub(crate) fn new(blob: &Parts<'_>) -> Result<Self, BlobError> {
         let point: &[u8; 65] = blob.material.try_into().map_err(|_| BlobError::Length)?;
         let key = VerifyingKey::from_sec1_bytes(point).map_err(|_| BlobError::Key)?;
-        Ok(Self { id: blob.key_id, key })
+        Ok(Self { id: KeyId(*blob.key_id), key })
     }
 }
 

@@ -15,8 +15,8 @@
 //! Own format; the manifest's terms are those of RFC 9124.
 
 use crate::image::{MAGIC as IMAGE_MAGIC, check_identity};
+use crate::sha256::sha256;
 use crate::{Algorithm, KeyId, Keys, Manifest, PackageError, Refusal, Rules, SignatureError};
-use sha2::{Digest, Sha256};
 
 /// First four bytes of a package.
 pub const MAGIC: [u8; 4] = *b"OTA1";
@@ -51,10 +51,9 @@ impl Object {
 
 /// The digest a manifest's signatures are made over.
 pub fn signed_digest(manifest: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(DOMAIN);
-    hash.update(manifest);
-    hash.finalize().into()
+    let mut digest = [0; 32];
+    sha256(&[DOMAIN, manifest], &mut digest);
+    digest
 }
 
 /// Head and envelope of a package, cut into its parts. Nothing is believed yet.
@@ -128,7 +127,7 @@ impl<'a> Envelope<'a> {
         let envelope = Self::split(package)?;
         envelope.check_signatures(rules.keys)?;
         let manifest = Manifest::parse(envelope.manifest, envelope.end, rules.floor, |head| {
-            check_identity(&rules.identity, head.vendor, head.class)
+            check_identity(&rules.identity, &head.vendor.0, &head.class.0)
         })?;
         Ok(manifest)
     }

@@ -1,6 +1,6 @@
 //! A key of any algorithm compiled in.
 
-use crate::blob::{Blob, BlobError};
+use crate::blob::{BlobError, Parts};
 use crate::key::{Verifier, judge};
 use crate::rsa::{Rsa2048Pkcs1, Rsa2048Pss, Rsa3072Pkcs1, Rsa3072Pss, Rsa4096Pkcs1, Rsa4096Pss};
 use crate::{Algorithm, KeyId, Keys, SignatureError};
@@ -36,7 +36,7 @@ impl<'a> PublicKey<'a> {
     /// # Errors
     /// [`BlobError`]; [`BlobError::Algorithm`] when the algorithm's feature is off.
     pub fn from_blob(bytes: &'a [u8]) -> Result<Self, BlobError> {
-        let blob = Blob::parse(bytes)?;
+        let blob = Parts::cut(bytes)?;
         Ok(match blob.algorithm {
             Algorithm::Rsa2048Pss => Self::Rsa2048Pss(Rsa2048Pss::new(&blob)?),
             Algorithm::Rsa3072Pss => Self::Rsa3072Pss(Rsa3072Pss::new(&blob)?),

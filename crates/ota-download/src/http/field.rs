@@ -88,13 +88,15 @@ pub(super) fn validator_kind(value: &[u8]) -> ValidatorKind {
 }
 
 /// Whether `value` has the outer form of an IMF-fixdate (RFC 9110 §5.6.7). It is compared and sent back, never computed with.
+#[inline(never)]
 pub(super) fn is_date(value: &[u8]) -> bool {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b' ' | b',' | b':');
     value.len() == 29 && value.ends_with(b" GMT") && value.iter().all(plain)
 }
 
 /// Digits only, at least one, at most `u32::MAX`.
-pub(super) fn decimal(digits: &[u8]) -> Option<u32> {
+#[inline(never)]
+pub(crate) fn decimal(digits: &[u8]) -> Option<u32> {
     let mut number = 0u32;
     for digit in digits {
         let digit = digit.wrapping_sub(b'0');

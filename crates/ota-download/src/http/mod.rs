@@ -20,6 +20,7 @@ mod tests;
 pub use body::Body;
 pub use chunked::Chunked;
 pub use error::{HttpError, PeerError};
+pub(crate) use field::decimal;
 pub use field::{ContentRange, RetryAfter};
 pub use head::{Answer, Head, Progress};
 pub use judge::{Verdict, judge};

@@ -50,8 +50,10 @@ impl<'s, C: Connect> HttpSource<'s, C> {
         self.connect
     }
 
-    /// Asks, follows redirects, and returns the first answer that is a body.
-    async fn follow(&mut self, locator: &str, ask: &Ask<'_>) -> Result<(Opened, Link<C::Socket>), Error<C>> {
+    /// Asks, follows redirects, and opens the first answer that is a body.
+    ///
+    /// One future with one await for each kind of waiting: a future in a future costs code for each of its moves.
+    async fn follow(&mut self, locator: &str, ask: &Ask<'_>) -> Result<Opened, Error<C>> {
         let split = self.scratch.len().checked_sub(SCRATCH_MIN).ok_or(HttpError::Misuse)?;
         let (store, io) = self.scratch.split_at_mut(split);
         // Length of the present URL at the front of `store`; 0 while it is the locator.
@@ -59,22 +61,43 @@ impl<'s, C: Connect> HttpSource<'s, C> {
         let mut secure = false;
         for _ in 0..=self.config.redirects_max {
             let (present, location) = store.split_at_mut(moved);
-            let text =
-                if moved == 0 { locator } else { core::str::from_utf8(present).map_err(|_| UrlError::Character)? };
-            let url = Url::parse(text)?;
+            let url = present_url(locator, present)?;
             if secure && !url.tls() {
                 return Err(PeerError::Downgrade.into());
             }
             secure = url.tls();
             let mut socket = self.connect.connect(url.host(), url.port(), secure).await.map_err(connect_error)?;
-            send(&mut socket, &RequestHead::new(&url, ask, self.config.user_agent), io).await?;
+            let request = RequestHead::new(&url, ask, self.config.user_agent);
+            let mut sent = 0;
+            loop {
+                let n = request.copy(sent, io);
+                if n == 0 {
+                    break;
+                }
+                // Not `write_all`, which panics when a socket writes nothing. What was not taken is copied once more.
+                let written = socket.write(io.get(..n).unwrap_or_default()).await.map_err(HttpError::Link)?;
+                if written == 0 {
+                    return Err(HttpError::Closed);
+                }
+                sent += written;
+            }
+            socket.flush().await.map_err(HttpError::Link)?;
             let mut head = Head::new(self.config.head_max);
-            let early = receive(&mut socket, &mut head, io, location).await?;
+            let early = loop {
+                let n = socket.read(io).await.map_err(HttpError::Link)?;
+                if n == 0 {
+                    return Err(HttpError::Closed);
+                }
+                if let Progress::Done(used) = head.feed(io.get(..n).unwrap_or_default(), location)? {
+                    break used..n;
+                }
+            };
             match judge(ask, head.answer(), &self.config)? {
                 Verdict::Body(opened, mut body) => {
                     let payload = body.accept(io.get_mut(early.clone()).unwrap_or_default())?;
                     let start = split + early.start;
-                    return Ok((opened, Link { socket: Some(socket), body, early: start..start + payload }));
+                    self.link = Some(Link { socket: Some(socket), body, early: start..start + payload });
+                    return Ok(opened);
                 }
                 Verdict::Redirect(len) => {
                     let base = (moved == 0).then_some(locator);
@@ -97,17 +120,13 @@ impl<C: Connect> Source for HttpSource<'_, C> {
         let name = fnv1a(request.locator.as_bytes());
         let total = self.known.filter(|(known, _)| *known == name && request.offset > 0).map(|(_, total)| total);
         let ask = Ask { offset: request.offset, end: request.end, validator: request.validator, total };
-        let followed = self.follow(request.locator, &ask).await;
-        let (opened, link) = followed.inspect_err(|error| {
-            if error.failure() == Failure::Restart {
-                self.known = None;
-            }
-        })?;
-        if let Some(total) = opened.total {
-            self.known = Some((name, total));
+        let opened = self.follow(request.locator, &ask).await;
+        match &opened {
+            Ok(Opened { total: Some(total), .. }) => self.known = Some((name, *total)),
+            Err(error) if error.failure() == Failure::Restart => self.known = None,
+            _ => {}
         }
-        self.link = Some(link);
-        Ok(opened)
+        opened
     }
 
     async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Self::Error> {
@@ -155,42 +174,10 @@ async fn read<S: Read>(link: &mut Link<S>, scratch: &[u8], bytes: &mut [u8]) -> 
     Ok(0)
 }
 
-async fn send<S: Write>(socket: &mut S, head: &RequestHead<'_>, io: &mut [u8]) -> Result<(), HttpError<S::Error>> {
-    let mut copied = 0;
-    loop {
-        let n = head.copy(copied, io);
-        if n == 0 {
-            return socket.flush().await.map_err(HttpError::Link);
-        }
-        copied += n;
-        let mut rest = io.get(..n).unwrap_or_default();
-        while !rest.is_empty() {
-            // Not `write_all`, which panics when a socket writes nothing.
-            let written = socket.write(rest).await.map_err(HttpError::Link)?;
-            if written == 0 {
-                return Err(HttpError::Closed);
-            }
-            rest = rest.get(written..).unwrap_or_default();
-        }
-    }
-}
-
-/// Reads a final response head; says where in `io` the raw body bytes lie that came with it.
-async fn receive<S: Read>(
-    socket: &mut S,
-    head: &mut Head,
-    io: &mut [u8],
-    location: &mut [u8],
-) -> Result<Range<usize>, HttpError<S::Error>> {
-    loop {
-        let n = socket.read(io).await.map_err(HttpError::Link)?;
-        if n == 0 {
-            return Err(HttpError::Closed);
-        }
-        if let Progress::Done(used) = head.feed(io.get(..n).unwrap_or_default(), location)? {
-            return Ok(used..n);
-        }
-    }
+/// The URL a redirect led to, at first the locator.
+fn present_url<'u>(locator: &'u str, moved: &'u [u8]) -> Result<Url<'u>, UrlError> {
+    let text = core::str::from_utf8(moved).map_err(|_| UrlError::Character)?;
+    Url::parse(if text.is_empty() { locator } else { text })
 }
 
 fn connect_error<E>(error: ConnectError<E>) -> HttpError<E> {

@@ -176,4 +176,13 @@ proptest! {
             prop_assert!(n <= buf.len());
         }
     }
+
+    #[test]
+    fn addresses_are_those_of_core(v6 in "([0-9a-fA-F]{0,5}:|::|1:){0,9}[0-9a-f.]{0,9}", v4 in "([0-9]{0,4}\\.){0,4}[0-9]{0,4}") {
+        use core::net::{Ipv4Addr, Ipv6Addr};
+        prop_assert_eq!(is_ipv4(v4.as_bytes()), v4.parse::<Ipv4Addr>().is_ok(), "{}", v4);
+        for text in [v6.clone(), v6.clone() + &v4, v6 + "1.2.3.4"] {
+            prop_assert_eq!(is_ipv6(&text), text.parse::<Ipv6Addr>().is_ok(), "{}", text);
+        }
+    }
 }

@@ -19,9 +19,10 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     pub(super) fn find_bank(&mut self) -> Result<(), RegionError<F::Error>> {
         let mut newest: Option<Bank> = None;
         for start in [0, self.half()] {
-            let bank = self.read_header(start)?;
-            if bank.is_some_and(|bank| newest.is_none_or(|other| bank.newer_than(other))) {
-                newest = bank;
+            if let Some(bank) = self.read_header(start)?
+                && newest.is_none_or(|other| bank.newer_than(other))
+            {
+                newest = Some(bank);
             }
         }
         newest.map_or(Ok(()), |bank| self.scan(bank))

@@ -1,6 +1,7 @@
 //! A record on flash: eight bytes of head, the payload, padding to the write size.
 
-use super::{Kind, crc};
+use super::Kind;
+use crate::crc;
 
 /// How many kinds this format keeps apart; more than [`Kind::COUNT`], so that kinds of newer programs survive.
 pub(super) const KINDS: usize = 8;
@@ -50,11 +51,7 @@ impl Head {
     /// The stored CRC: payload, the four bytes of the head, the place, the generation. A record is only valid where
     /// and when it was written, so neither leftovers of an erase nor a payload that looks like a record count.
     pub(super) fn seal(self, at: u32, generation: u32) -> u32 {
-        let mut register = self.sum;
-        for word in [self.word(), at, generation] {
-            register = crc::update(register, &word.to_le_bytes());
-        }
-        !register
+        !crc::update(self.sum, [self.word(), at, generation].map(u32::to_le_bytes).as_flattened())
     }
 
     /// The head as stored at `at`.

@@ -1,8 +1,8 @@
 //! Records to and from flash, one buffer at a time.
 
 use super::record::{HEAD, Head};
-use super::{Bank, Journal, bank, crc};
-use crate::{Flash, RegionError};
+use super::{Bank, Journal, bank};
+use crate::{Flash, RegionError, crc};
 
 /// Smallest multiple of `unit` that holds `len` bytes.
 const fn round_up(len: usize, unit: usize) -> usize {
@@ -17,9 +17,10 @@ fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// The first `len` bytes of a buffer that has so many.
+/// The first `len` bytes of a buffer, or all it has.
 fn front(buffer: &mut [u8], len: u32) -> &mut [u8] {
-    buffer.get_mut(..len as usize).unwrap_or_default()
+    let len = buffer.len().min(len as usize);
+    buffer.get_mut(..len).unwrap_or_default()
 }
 
 /// Where a record goes.
@@ -83,29 +84,31 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         let mut buffer = [0; UNIT];
         let half = self.half();
         let room = if at < half { half - at } else { half * 2 - at };
-        let (mut pos, mut len, mut skip) = (0, Self::FIRST as u32, HEAD);
-        if len > room {
+        if (Self::FIRST as u32) > room {
             return Err(RegionError::Corrupt);
         }
-        let first = front(&mut buffer, len);
+        let first = front(&mut buffer, Self::FIRST as u32);
         self.region.read(at, first)?;
         let (mut head, seal) = Head::decode(first).ok_or(RegionError::Corrupt)?;
         let total = head.total();
         if total > room {
             return Err(RegionError::Corrupt);
         }
-        loop {
-            let body = front(&mut buffer, len.min(total - pos)).get(skip as usize..).unwrap_or_default();
+        if Self::FIRST as u32 > HEAD {
+            let body = front(first, total).get(HEAD as usize..).unwrap_or_default();
+            head.sum = crc::update(head.sum, body);
+            copy(out, body);
+        }
+        let mut pos = Self::FIRST as u32;
+        while pos < total {
+            let left = total - pos;
+            let chunk = front(&mut buffer, Self::padded(left).min(Self::CHUNK as u32));
+            self.region.read(at + pos, chunk)?;
+            let body = front(chunk, left);
             head.sum = crc::update(head.sum, body);
             // Payload byte n stands at n + HEAD.
-            copy(out.get_mut((pos + skip - HEAD) as usize..).unwrap_or_default(), body);
-            pos += len;
-            if pos >= total {
-                break;
-            }
-            len = Self::padded(total - pos).min(Self::CHUNK as u32);
-            skip = 0;
-            self.region.read(at + pos, front(&mut buffer, len))?;
+            copy(out.get_mut((pos - HEAD) as usize..).unwrap_or_default(), body);
+            pos += Self::CHUNK as u32;
         }
         if head.seal(at, generation) == seal { Ok(head) } else { Err(RegionError::Corrupt) }
     }
@@ -122,15 +125,16 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     ) -> Result<(), RegionError<F::Error>> {
         let mut buffer = [0; UNIT];
         let size = Self::padded(head.total());
-        let (mut pos, mut len, mut skip) = (0, Self::FIRST as u32, HEAD);
+        let (mut pos, mut len) = (0, Self::FIRST as u32);
         while pos < size {
             let chunk = front(&mut buffer, len);
             if from != 0 {
                 self.region.read(from + pos, chunk)?;
             } else {
-                chunk.fill(F::ERASE_VALUE);
-                let rest = payload.get((pos + skip - HEAD) as usize..).unwrap_or_default();
-                copy(chunk.get_mut(skip as usize..).unwrap_or_default(), rest);
+                for (byte, at) in chunk.iter_mut().zip(pos..) {
+                    // Wraps where the head will be, which no payload reaches.
+                    *byte = *payload.get(at.wrapping_sub(HEAD) as usize).unwrap_or(&F::ERASE_VALUE);
+                }
             }
             if pos == 0 {
                 copy(chunk, &head.encode(to.at, to.generation));
@@ -138,7 +142,6 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
             self.region.write(to.at + pos, chunk)?;
             pos += len;
             len = (size - pos).min(Self::CHUNK as u32);
-            skip = 0;
         }
         // The CRC read from flash stands for the comparison: it costs no second buffer, and these cells were blank.
         self.check(to.at, to.generation, &mut []).map(|_| ())

@@ -1,7 +1,7 @@
 //! The 32-byte image header.
 
-use crate::{FormatError, VerifyError, Version};
-use ota_hal::ReadAt;
+use crate::medium::{Medium, Refused};
+use crate::{FormatError, Version};
 
 /// First four bytes of an image, as a little-endian number.
 pub const MAGIC: u32 = 0x96F3_B83D;
@@ -34,18 +34,26 @@ pub struct Header {
 
 impl Header {
     /// Reads the header and checks magic, header size, payload size, and that all but the last TLV area fits.
-    pub(super) fn read<R: ReadAt>(image: &mut R) -> Result<Self, VerifyError<R::Error>> {
-        if image.len() < HEADER_LEN {
-            return Err(FormatError::Truncated.into());
-        }
+    pub(super) fn read(&mut self, medium: &mut Medium<'_>) -> Result<(), Refused> {
         let mut raw = [0; HEADER_LEN as usize];
-        image.read_at(0, &mut raw).map_err(VerifyError::Read)?;
-        let header = Self::decode(&raw)?;
-        match header.signed_len() {
-            Some(end) if end <= image.len() => Ok(header),
-            _ => Err(FormatError::PastEnd.into()),
+        if medium.len() < HEADER_LEN || !medium.read(0, &mut raw) {
+            return Err(medium.refuse(FormatError::Truncated));
+        }
+        *self = Self::decode(&raw).map_err(|why| medium.refuse(why))?;
+        match self.signed_len() {
+            Some(end) if end <= medium.len() => Ok(()),
+            _ => Err(medium.refuse(FormatError::PastEnd)),
         }
     }
+
+    pub(super) const NONE: Self = Self {
+        load_addr: 0,
+        hdr_size: 0,
+        protect_tlv_size: 0,
+        img_size: 0,
+        flags: 0,
+        version: Version { major: 0, minor: 0, revision: 0, build: 0 },
+    };
 
     /// Decodes the fields; checks magic, header size and payload size.
     ///

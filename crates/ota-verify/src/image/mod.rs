@@ -24,10 +24,10 @@ pub use tlv::{Area, Facts, SignatureTlv, Tlv, Tlvs};
 pub(crate) use verify::{check_counter, check_identity};
 pub use verify::{verify_image, verify_image_with};
 
-use tlv::Collected;
-
+use crate::medium::{Medium, Refused, form_of};
 use crate::{FormatError, VerifyError};
 use ota_hal::ReadAt;
+use tlv::Claims;
 
 /// Where the parts of one image lie. The header was checked against the length of the medium; nothing is believed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,19 +42,24 @@ impl ImageInfo {
     /// # Errors
     /// [`VerifyError::Format`] or [`VerifyError::Read`].
     pub fn read<R: ReadAt>(image: &mut R) -> Result<Self, VerifyError<R::Error>> {
-        let header = Header::read(image)?;
-        let end = header.signed_len().ok_or(FormatError::PastEnd)?;
-        let protected = u32::from(header.protect_tlv_size);
-        if protected != 0 {
-            let total = tlv::area_len(image, end - protected, tlv::PROTECTED_MAGIC)?;
-            if total != protected {
-                return Err(FormatError::ProtectedSize.into());
-            }
+        let mut info = Self::NONE;
+        form_of(image, |medium| info.locate(medium))?;
+        Ok(info)
+    }
+
+    pub(crate) const NONE: Self = Self { header: Header::NONE, unprotected_len: 0 };
+
+    fn locate(&mut self, medium: &mut Medium<'_>) -> Result<(), Refused> {
+        self.header.read(medium)?;
+        let end = self.header.signed_len().ok_or_else(|| medium.refuse(FormatError::PastEnd))?;
+        let protected = u32::from(self.header.protect_tlv_size);
+        if protected != 0 && tlv::area_len(medium, end - protected, tlv::PROTECTED_MAGIC)? != protected {
+            return Err(medium.refuse(FormatError::ProtectedSize));
         }
-        let unprotected_len = tlv::area_len(image, end, tlv::UNPROTECTED_MAGIC)?;
-        match end.checked_add(unprotected_len) {
-            Some(total) if total <= image.len() => Ok(Self { header, unprotected_len }),
-            _ => Err(FormatError::PastEnd.into()),
+        self.unprotected_len = tlv::area_len(medium, end, tlv::UNPROTECTED_MAGIC)?;
+        match end.checked_add(self.unprotected_len) {
+            Some(total) if total <= medium.len() => Ok(()),
+            _ => Err(medium.refuse(FormatError::PastEnd)),
         }
     }
 
@@ -90,17 +95,19 @@ impl ImageInfo {
     /// # Errors
     /// [`VerifyError::Format`] or [`VerifyError::Read`].
     pub fn facts<R: ReadAt>(&self, image: &mut R) -> Result<Facts, VerifyError<R::Error>> {
-        Ok(self.collect(image)?.facts())
+        let mut claims = Claims::NONE;
+        form_of(image, |medium| self.collect(medium, &mut claims))?;
+        Ok(claims.facts())
     }
 
-    fn collect<R: ReadAt>(&self, image: &mut R) -> Result<Collected, VerifyError<R::Error>> {
-        let mut facts = Collected::new();
+    fn collect(&self, medium: &mut Medium<'_>, claims: &mut Claims) -> Result<(), Refused> {
         let mut tlvs = self.tlvs();
-        while let Some(tlv) = tlvs.next(image)? {
-            if let Some(value) = facts.place(&tlv)? {
-                image.read_at(tlv.offset, value).map_err(VerifyError::Read)?;
+        while let Some(tlv) = tlvs.step(medium)? {
+            let value = claims.place(&tlv).map_err(|why| medium.refuse(why))?;
+            if !medium.read(tlv.offset, value) {
+                return Err(Refused);
             }
         }
-        Ok(facts)
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! The TLV areas: which type may be where, and what they say.
 
+use crate::medium::{Medium, Refused, form_of};
 use crate::{Algorithm, FormatError, KeyId, Uuid, VerifyError};
 use ota_hal::ReadAt;
 
@@ -70,18 +71,17 @@ pub struct Tlv {
 pub struct Tlvs {
     area: Area,
     at: u32,
-    split: u32,
+    /// Where the area ends.
     end: u32,
+    /// Where the last area ends.
+    last: u32,
 }
 
 impl Tlvs {
     /// The protected area is `start..split` (may be empty), the unprotected one `split..end`.
     pub(super) const fn new(start: u32, split: u32, end: u32) -> Self {
-        if start == split {
-            Self { area: Area::Unprotected, at: split + AREA_HEADER, split, end }
-        } else {
-            Self { area: Area::Protected, at: start + AREA_HEADER, split, end }
-        }
+        let at = if start == split { split } else { start + AREA_HEADER };
+        Self { area: Area::Protected, at, end: split, last: end }
     }
 
     /// The next TLV; `None` after the last.
@@ -89,25 +89,26 @@ impl Tlvs {
     /// # Errors
     /// [`VerifyError::Format`] or [`VerifyError::Read`].
     pub fn next<R: ReadAt>(&mut self, image: &mut R) -> Result<Option<Tlv>, VerifyError<R::Error>> {
-        if self.area == Area::Protected && self.at == self.split {
-            self.area = Area::Unprotected;
-            self.at = self.split + AREA_HEADER;
+        form_of(image, |medium| self.step(medium))
+    }
+
+    pub(super) fn step(&mut self, medium: &mut Medium<'_>) -> Result<Option<Tlv>, Refused> {
+        if self.at == self.end {
+            // Past the last area its own end is all there is.
+            let header = if self.end == self.last { 0 } else { AREA_HEADER };
+            (self.area, self.at, self.end) = (Area::Unprotected, self.end + header, self.last);
         }
-        let end = match self.area {
-            Area::Protected => self.split,
-            Area::Unprotected => self.end,
-        };
         // `at` never passes `end`: areas hold at least their header, and entries are checked below.
-        let left = end.saturating_sub(self.at);
+        let left = self.end.saturating_sub(self.at);
         if left == 0 {
             return Ok(None);
         }
-        let Some(room) = left.checked_sub(ENTRY_HEADER) else {
-            return Err(FormatError::TlvTrailing.into());
-        };
-        let (kind, len) = two_words(image, self.at)?;
-        if u32::from(len) > room {
-            return Err(FormatError::TlvPastEnd(kind).into());
+        if left < ENTRY_HEADER {
+            return Err(medium.refuse(FormatError::TlvTrailing));
+        }
+        let (kind, len) = two_words(medium, self.at);
+        if u32::from(len) > left - ENTRY_HEADER {
+            return Err(medium.refuse(FormatError::TlvPastEnd(kind)));
         }
         let offset = self.at + ENTRY_HEADER;
         self.at = offset + u32::from(len);
@@ -146,88 +147,112 @@ pub struct Facts {
 }
 
 /// [`Facts`] in the form that costs a loader least.
-pub(super) struct Collected {
+pub(super) struct Claims {
+    pub(super) key_id: KeyId,
+    /// The values of the other first types in [`TYPES`], one behind the other.
+    values: [u8; 68],
+    /// Which types of [`TYPES`] are there, by bit; every signature counts as the first of them.
     seen: u8,
-    pub(super) digest: [u8; 32],
-    pub(super) key_id: [u8; 32],
-    pub(super) vendor: [u8; 16],
-    pub(super) class: [u8; 16],
-    pub(super) security_counter: [u8; 4],
-    pub(super) signature: SignatureTlv,
+    pub(super) signature: Option<SignatureTlv>,
 }
 
-/// Which fields of [`Collected`] are there, by bit.
-const KINDS: [u16; 6] = [SHA256, KEYHASH, UUID_VID, UUID_CID, SEC_CNT, RSA2048_PSS];
-
-impl Collected {
-    pub(super) const fn new() -> Self {
-        Self {
-            seen: 0,
-            digest: [0; 32],
-            key_id: [0; 32],
-            vendor: [0; 16],
-            class: [0; 16],
-            security_counter: [0; 4],
-            signature: SignatureTlv { algorithm: Algorithm::Rsa2048Pss, offset: 0, len: 0 },
-        }
+/// Types that are looked at, with their least and greatest length. First those with a value to keep, then the
+/// signatures in the order of their [`Algorithm`] number.
+const TYPES: [(u16, u16, u16); 13] = {
+    let mut types = [(SHA256, 32, 32); 13];
+    types[1] = (KEYHASH, 32, 32);
+    types[2] = (UUID_VID, 16, 16);
+    types[3] = (UUID_CID, 16, 16);
+    types[4] = (SEC_CNT, 4, 4);
+    let mut n = 1;
+    while let Some(algorithm) = Algorithm::from_u8(n) {
+        let (least, greatest) = algorithm.lengths();
+        types[4 + n as usize] = (algorithm.tlv(), least, greatest);
+        n += 1;
     }
+    types
+};
+/// Place of the first signature type in [`TYPES`].
+const SIGNATURE: u8 = 5;
 
-    fn has(&self, bit: u8) -> bool {
-        self.seen & 1 << bit != 0
+impl Claims {
+    pub(super) const NONE: Self = Self { key_id: KeyId([0; 32]), values: [0; 68], seen: 0, signature: None };
+
+    fn value<const AT: usize, const LEN: usize>(&self) -> &[u8; LEN] {
+        const { assert!(AT + LEN <= 68) };
+        self.values.get(AT..).and_then(|rest| rest.first_chunk()).unwrap_or(&[0; LEN])
+    }
+    pub(super) fn digest(&self) -> &[u8; 32] {
+        self.value::<0, 32>()
+    }
+    pub(super) fn vendor(&self) -> &[u8; 16] {
+        self.value::<32, 16>()
+    }
+    pub(super) fn class(&self) -> &[u8; 16] {
+        self.value::<48, 16>()
+    }
+    pub(super) fn security_counter(&self) -> u32 {
+        u32::from_le_bytes(*self.value::<64, 4>())
     }
 
     pub(super) fn facts(&self) -> Facts {
+        let has = |bit: u8| self.seen & 1 << bit != 0;
         Facts {
-            digest: self.has(0).then_some(self.digest),
-            key_id: self.has(1).then_some(KeyId(self.key_id)),
-            vendor: self.has(2).then_some(Uuid(self.vendor)),
-            class: self.has(3).then_some(Uuid(self.class)),
-            security_counter: self.has(4).then_some(u32::from_le_bytes(self.security_counter)),
-            signature: self.has(5).then_some(self.signature),
+            digest: has(0).then_some(*self.digest()),
+            key_id: has(1).then_some(self.key_id),
+            vendor: has(2).then_some(Uuid(*self.vendor())),
+            class: has(3).then_some(Uuid(*self.class())),
+            security_counter: has(4).then_some(self.security_counter()),
+            signature: self.signature,
         }
     }
 
     /// Refuses when anything is missing. Where no signature is, the first of its types is named.
     pub(super) fn require_all(&self) -> Result<(), FormatError> {
-        match KINDS.iter().zip(0..).find(|(_, bit)| !self.has(*bit)) {
-            Some((kind, _)) => Err(FormatError::TlvMissing(*kind)),
-            None => Ok(()),
+        match TYPES.get(self.seen.trailing_ones() as usize) {
+            Some((kind, _, _)) if self.seen != (1 << (SIGNATURE + 1)) - 1 => Err(FormatError::TlvMissing(*kind)),
+            _ => Ok(()),
         }
     }
 
-    /// Judges one TLV; returns where its value goes, if it is to be read now.
-    pub(super) fn place(&mut self, tlv: &Tlv) -> Result<Option<&mut [u8]>, FormatError> {
+    /// Judges one TLV; returns where its value goes, which is nowhere if it is not to be read now.
+    pub(super) fn place(&mut self, tlv: &Tlv) -> Result<&mut [u8], FormatError> {
         let kind = tlv.kind;
         match (home(kind), tlv.area) {
             // Signed, so its meaning is the vendor's business.
-            (Home::Vendor, Area::Protected) => return Ok(None),
+            (Home::Vendor, Area::Protected) => return Ok(&mut []),
             (Home::Vendor, Area::Unprotected) => return Err(FormatError::TlvUnknown(kind)),
             (Home::Area(home), area) if home != area => return Err(FormatError::TlvArea(kind)),
+            _ if kind == BOOT_RECORD => return Ok(&mut []),
             _ => {}
         }
-        let (bit, value): (u8, &mut [u8]) = match kind {
-            SHA256 => (0, &mut self.digest),
-            KEYHASH => (1, &mut self.key_id),
-            UUID_VID => (2, &mut self.vendor),
-            UUID_CID => (3, &mut self.class),
-            SEC_CNT => (4, &mut self.security_counter),
-            BOOT_RECORD => return Ok(None),
-            _ => (5, &mut []),
-        };
-        if bit == 5 {
-            let algorithm = Algorithm::from_tlv(kind).ok_or(FormatError::TlvUnknown(kind))?;
-            if !algorithm.accepts_len(tlv.len.into()) {
+        let mut at = 0;
+        for ((known, least, greatest), n) in TYPES.iter().zip(0..) {
+            if *known != kind {
+                if *known != KEYHASH {
+                    at += usize::from(*least);
+                }
+                continue;
+            }
+            if tlv.len < *least || tlv.len > *greatest {
                 return Err(FormatError::TlvLength(kind));
             }
-            self.signature = SignatureTlv { algorithm, offset: tlv.offset, len: tlv.len };
-        } else if usize::from(tlv.len) != value.len() {
-            return Err(FormatError::TlvLength(kind));
+            let bit = 1 << n.min(SIGNATURE);
+            if self.seen & bit != 0 {
+                return Err(FormatError::TlvDuplicate(kind));
+            }
+            self.seen |= bit;
+            if let Some(algorithm) = (n + 1).checked_sub(SIGNATURE).and_then(Algorithm::from_u8) {
+                self.signature = Some(SignatureTlv { algorithm, offset: tlv.offset, len: tlv.len });
+                return Ok(&mut []);
+            }
+            if kind == KEYHASH {
+                return Ok(&mut self.key_id.0);
+            }
+            let rest = self.values.get_mut(at..).unwrap_or_default();
+            return Ok(rest.get_mut(..usize::from(*least)).unwrap_or_default());
         }
-        if self.seen & 1 << bit != 0 {
-            return Err(FormatError::TlvDuplicate(kind));
-        }
-        self.seen |= 1 << bit;
-        Ok(Some(value))
+        Err(FormatError::TlvUnknown(kind))
     }
 }
 
@@ -251,23 +276,26 @@ const fn home(kind: u16) -> Home {
 }
 
 /// Reads an area's header at `at` and returns the area's length, header included.
-pub(super) fn area_len<R: ReadAt>(image: &mut R, at: u32, magic: u16) -> Result<u32, VerifyError<R::Error>> {
-    if image.len().saturating_sub(at) < AREA_HEADER {
-        return Err(FormatError::PastEnd.into());
+pub(super) fn area_len(medium: &mut Medium<'_>, at: u32, magic: u16) -> Result<u32, Refused> {
+    if medium.len().saturating_sub(at) < AREA_HEADER {
+        return Err(medium.refuse(FormatError::PastEnd));
     }
-    let (found, total) = two_words(image, at)?;
+    let (found, total) = two_words(medium, at);
     if found != magic {
-        return Err(FormatError::AreaMagic.into());
+        return Err(medium.refuse(FormatError::AreaMagic));
     }
     if u32::from(total) < AREA_HEADER {
-        return Err(FormatError::AreaSize.into());
+        return Err(medium.refuse(FormatError::AreaSize));
     }
     Ok(total.into())
 }
 
-fn two_words<R: ReadAt>(image: &mut R, at: u32) -> Result<(u16, u16), VerifyError<R::Error>> {
+/// Zeros when they cannot be read: neither an area nor a type begins like this.
+fn two_words(medium: &mut Medium<'_>, at: u32) -> (u16, u16) {
     let mut raw = [0; 4];
-    image.read_at(at, &mut raw).map_err(VerifyError::Read)?;
-    let [a, b, c, d] = raw;
-    Ok((u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])))
+    if !medium.read(at, &mut raw) {
+        raw = [0; 4];
+    }
+    let word = u32::from_le_bytes(raw);
+    (word as u16, (word >> 16) as u16)
 }

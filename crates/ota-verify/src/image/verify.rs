@@ -1,9 +1,10 @@
 //! From bytes on flash to a proof.
 
-use super::{ImageInfo, tlv::Collected};
-use crate::digest::digest_region_with;
-use crate::{FormatError, Identity, Keys, Refusal, Rules, Verified, VerifyError};
-use crate::{KeyId, Uuid, image::SignatureTlv, key::SIGNATURE_MAX};
+use super::{ImageInfo, SignatureTlv, tlv::Claims};
+use crate::digest::digest_medium;
+use crate::key::SIGNATURE_MAX;
+use crate::medium::{Medium, Refused, over};
+use crate::{Identity, Keys, Refusal, Rules, SignatureError, Verified, VerifyError};
 use ota_hal::{ReadAt, SlotId};
 
 /// Reads the whole image in `slot` back and judges it by `rules`.
@@ -30,42 +31,74 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
     image: &mut R,
     slot: SlotId,
     rules: &Rules<'_, K>,
-    progress: impl FnMut(u32),
+    mut progress: impl FnMut(u32),
 ) -> Result<Verified, VerifyError<R::Error>> {
-    let info = ImageInfo::read(image)?;
-    info.header().check_flags()?;
-    let claims = info.collect(image)?;
-    claims.require_all()?;
-    let digest = digest_region_with(image, info.signed_len(), progress).map_err(VerifyError::Read)?;
-    if digest != claims.digest {
-        return Err(Refusal::Digest.into());
-    }
-    check_signature(image, &claims, rules.keys, &digest)?;
-    check_identity(&rules.identity, Uuid(claims.vendor), Uuid(claims.class))?;
-    let security_counter = u32::from_le_bytes(claims.security_counter);
-    check_counter(security_counter, rules.floor)?;
-    Ok(Verified::new(slot, digest, info, security_counter))
+    let mut proof = Verified::blank(slot);
+    over(image, |medium| judge(medium, rules, &mut progress, &mut proof)).map_err(VerifyError::Read)??;
+    Ok(proof)
 }
 
-fn check_signature<R: ReadAt, K: Keys>(
-    image: &mut R,
-    claims: &Collected,
+/// The rules, in their order. `proof` is one when they all hold, and must be thrown away when not.
+#[inline(never)]
+fn judge<K: Keys, E>(
+    medium: &mut Medium<'_>,
+    rules: &Rules<'_, K>,
+    progress: &mut dyn FnMut(u32),
+    proof: &mut Verified,
+) -> Result<(), VerifyError<E>> {
+    let (info, digest, counter) = proof.parts();
+    let mut claims = Claims::NONE;
+    if let Err(Refused) = check_form(medium, info, &mut claims) {
+        return Err(medium.why().into());
+    }
+    if !digest_medium(medium, info.signed_len(), progress, digest) || digest != claims.digest() {
+        return Err(Refusal::Digest.into());
+    }
+    // For a key of one algorithm this is a constant, and only one of the two is linked.
+    let signed = if rules.keys.longest() <= 256 {
+        check_signature::<K, 256>(medium, &claims, rules.keys)
+    } else {
+        check_signature::<K, SIGNATURE_MAX>(medium, &claims, rules.keys)
+    };
+    signed.map_err(Refusal::Signature)?;
+    check_identity(&rules.identity, claims.vendor(), claims.class())?;
+    *counter = claims.security_counter();
+    check_counter(*counter, rules.floor)?;
+    Ok(())
+}
+
+/// All that can be said without looking at the payload.
+fn check_form(medium: &mut Medium<'_>, info: &mut ImageInfo, claims: &mut Claims) -> Result<(), Refused> {
+    info.locate(medium)?;
+    info.header().check_flags().map_err(|why| medium.refuse(why))?;
+    info.collect(medium, claims)?;
+    claims.require_all().map_err(|why| medium.refuse(why))
+}
+
+#[inline(never)]
+fn check_signature<K: Keys, const MAX: usize>(
+    medium: &mut Medium<'_>,
+    claims: &Claims,
     keys: &K,
-    digest: &[u8; 32],
-) -> Result<(), VerifyError<R::Error>> {
-    let SignatureTlv { algorithm, offset, len } = claims.signature;
-    let mut buf = [0; SIGNATURE_MAX];
-    let signature = buf.get_mut(..usize::from(len)).ok_or(FormatError::TlvLength(algorithm.tlv()))?;
-    image.read_at(offset, signature).map_err(VerifyError::Read)?;
-    keys.verify(&KeyId(claims.key_id), algorithm, digest, signature).map_err(|e| Refusal::Signature(e).into())
+) -> Result<(), SignatureError> {
+    let Some(SignatureTlv { algorithm, offset, len }) = claims.signature else {
+        return Err(SignatureError::Malformed);
+    };
+    let mut buf = [0; MAX];
+    // Longer than any key of the set makes them: of an algorithm that none has.
+    let signature = buf.get_mut(..usize::from(len)).ok_or(SignatureError::UnknownKey)?;
+    if !medium.read(offset, signature) {
+        return Err(SignatureError::Malformed);
+    }
+    keys.verify(&claims.key_id, algorithm, claims.digest(), signature)
 }
 
 /// Vendor first: another vendor's class ids mean nothing.
-pub(crate) fn check_identity(own: &Identity, vendor: Uuid, class: Uuid) -> Result<(), Refusal> {
-    if vendor != own.vendor {
+pub(crate) fn check_identity(own: &Identity, vendor: &[u8; 16], class: &[u8; 16]) -> Result<(), Refusal> {
+    if *vendor != own.vendor.0 {
         return Err(Refusal::WrongVendor);
     }
-    if class != own.class {
+    if *class != own.class.0 {
         return Err(Refusal::WrongClass);
     }
     Ok(())

@@ -12,10 +12,10 @@ mod montgomery;
 mod pkcs1;
 mod pss;
 
-use crate::blob::{Blob, BlobError};
+use crate::blob::{BlobError, Parts};
 use crate::key::{Verifier, judge};
 use crate::{Algorithm, KeyId, Keys, SignatureError};
-use montgomery::Modulus;
+use montgomery::{Modulus, Number};
 
 /// An RSA modulus of `W` 32-bit words, ready for use.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ struct RsaKey<'a, const W: usize> {
 }
 
 impl<'a, const W: usize> RsaKey<'a, W> {
-    fn from_blob(blob: &Blob<'a>) -> Result<Self, BlobError> {
+    fn from_blob(blob: &Parts<'a>) -> Result<Self, BlobError> {
         let (words, []) = blob.material.as_chunks::<4>() else {
             return Err(BlobError::Length);
         };
@@ -34,17 +34,20 @@ impl<'a, const W: usize> RsaKey<'a, W> {
         let [n0inv] = words else {
             return Err(BlobError::Length);
         };
-        let modulus = Modulus::new(n, rr, u32::from_le_bytes(*n0inv)).ok_or(BlobError::Key)?;
-        Ok(Self { id: blob.key_id, modulus })
+        let modulus = Modulus::new(n, rr, u32::from_le_bytes(*n0inv));
+        if !modulus.holds() {
+            return Err(BlobError::Key);
+        }
+        Ok(Self { id: KeyId(*blob.key_id), modulus })
     }
 
     /// Takes the encoded message out of `signature` (s^65537 mod n, big-endian) and asks `matches`.
     fn check(&self, signature: &[u8], matches: impl FnOnce(&mut [u8]) -> bool) -> Result<(), SignatureError> {
         let (s, []) = signature.as_chunks::<4>() else { return Err(SignatureError::Malformed) };
         let s: &[[u8; 4]; W] = s.try_into().map_err(|_| SignatureError::Malformed)?;
-        let mut message = [[0; 4]; W];
+        let mut message = Number::ZERO;
         self.modulus.raise(s, &mut message).ok_or(SignatureError::Malformed)?;
-        if matches(message.as_flattened_mut()) { Ok(()) } else { Err(SignatureError::Mismatch) }
+        if matches(message.0.as_flattened_mut()) { Ok(()) } else { Err(SignatureError::Mismatch) }
     }
 }
 
@@ -88,9 +91,9 @@ impl<'a, const W: usize> RsaPss<'a, W> {
     /// # Errors
     /// [`BlobError`]; also when the blob is for another algorithm or size.
     pub fn from_blob(bytes: &'a [u8]) -> Result<Self, BlobError> {
-        Self::new(&Blob::parse_as(bytes, Self::ALGORITHM)?)
+        Self::new(&Parts::cut_as(bytes, Self::ALGORITHM)?)
     }
-    pub(crate) fn new(blob: &Blob<'a>) -> Result<Self, BlobError> {
+    pub(crate) fn new(blob: &Parts<'a>) -> Result<Self, BlobError> {
         Ok(Self(RsaKey::from_blob(blob)?))
     }
 }
@@ -104,9 +107,9 @@ impl<'a, const W: usize> RsaPkcs1<'a, W> {
     /// # Errors
     /// [`BlobError`]; also when the blob is for another algorithm or size.
     pub fn from_blob(bytes: &'a [u8]) -> Result<Self, BlobError> {
-        Self::new(&Blob::parse_as(bytes, Self::ALGORITHM)?)
+        Self::new(&Parts::cut_as(bytes, Self::ALGORITHM)?)
     }
-    pub(crate) fn new(blob: &Blob<'a>) -> Result<Self, BlobError> {
+    pub(crate) fn new(blob: &Parts<'a>) -> Result<Self, BlobError> {
         Ok(Self(RsaKey::from_blob(blob)?))
     }
 }
@@ -136,6 +139,10 @@ impl<const W: usize> Verifier for RsaPkcs1<'_, W> {
 }
 
 impl<const W: usize> Keys for RsaPss<'_, W> {
+    fn longest(&self) -> usize {
+        W * 4
+    }
+
     fn verify(
         &self,
         id: &KeyId,
@@ -148,6 +155,10 @@ impl<const W: usize> Keys for RsaPss<'_, W> {
 }
 
 impl<const W: usize> Keys for RsaPkcs1<'_, W> {
+    fn longest(&self) -> usize {
+        W * 4
+    }
+
     fn verify(
         &self,
         id: &KeyId,

@@ -3,58 +3,36 @@
 //! # Source
 //! RFC 8017 §9.1.2 (the step numbers below) and §B.2.1.
 
-use sha2::{Digest, Sha256};
-
-const SALT: usize = 32;
+use crate::sha256::sha256;
 
 /// Whether `message`, whose first byte holds one bit less than eight (the modulus has its top bit set), encodes
 /// `digest`. Unmasks it in place.
-// Not inlined, so that its hash states are not on the stack while the number is raised.
+// Not inlined, so that its hash state is not on the stack while the number is raised.
 #[inline(never)]
 pub(super) fn matches(message: &mut [u8], digest: &[u8; 32]) -> bool {
-    // Step 4: trailer.
-    let Some((0xBC, rest)) = message.split_last_mut() else {
-        return false;
-    };
-    // Step 5: masked DB and H.
-    let Some((db, h)) = rest.split_last_chunk_mut::<32>() else {
+    // Steps 4 and 5: masked DB, H, trailer.
+    let Some((db, [h @ .., 0xBC])) = message.split_last_chunk_mut::<33>() else {
         return false;
     };
     // Step 6: the bit above the encoded message.
     if db.first().is_none_or(|b| b & 0x80 != 0) {
         return false;
     }
-    // Steps 7 to 9.
-    unmask(db, h);
+    // Steps 7 and 8: XOR with MGF1 of H.
+    let mut hash = [0; 32];
+    for (block, counter) in db.chunks_mut(32).zip(0u32..) {
+        sha256(&[h, &counter.to_be_bytes()], &mut hash);
+        block.iter_mut().zip(&hash).for_each(|(byte, mask)| *byte ^= mask);
+    }
+    // Step 9.
     if let Some(first) = db.first_mut() {
         *first &= 0x7F;
     }
     // Step 10: zeros, one 0x01, and nothing but the salt behind it.
-    let Some((zeros, salt)) = db.split_last_chunk::<SALT>() else {
+    let Some(([zeros @ .., 1], salt)) = db.split_last_chunk::<32>() else {
         return false;
     };
-    let Some((1, zeros)) = zeros.split_last() else {
-        return false;
-    };
-    if zeros.iter().any(|b| *b != 0) {
-        return false;
-    }
     // Steps 11 to 14.
-    let mut hash = Sha256::new();
-    hash.update([0; 8]);
-    hash.update(digest);
-    hash.update(salt);
-    hash.finalize()[..] == h[..]
-}
-
-/// XORs `db` with MGF1 of `seed`.
-fn unmask(db: &mut [u8], seed: &[u8; 32]) {
-    for (block, counter) in db.chunks_mut(32).zip(0u32..) {
-        let mut hash = Sha256::new();
-        hash.update(seed);
-        hash.update(counter.to_be_bytes());
-        for (byte, mask) in block.iter_mut().zip(hash.finalize()) {
-            *byte ^= mask;
-        }
-    }
+    sha256(&[&[0; 8], digest, salt], &mut hash);
+    zeros.iter().all(|b| *b == 0) && hash == *h
 }
