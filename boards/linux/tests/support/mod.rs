@@ -1,6 +1,7 @@
 //! The far end of the UART, for tests.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -30,11 +31,15 @@ impl Terminal {
     }
     /// Types a line.
     pub(crate) fn say(&mut self, text: &str) {
+        // A program's first words may come before its input is connected, as with a debug probe on a real UART.
+        std::thread::sleep(std::time::Duration::from_millis(150));
         self.lines.get_mut().write_all(format!("{text}\n").as_bytes()).unwrap();
     }
-    /// The next line that holds `what`.
+    /// The next line that holds `what`. A device that resets again and again must not keep a test waiting for ever.
     pub(crate) fn expect(&mut self, what: &str) -> String {
+        let until = Instant::now() + PATIENCE;
         loop {
+            assert!(Instant::now() < until, "{what:?} did not come");
             let mut line = String::new();
             assert_ne!(self.lines.read_line(&mut line).unwrap(), 0, "the UART closed before {what:?}");
             if line.contains(what) {
@@ -42,9 +47,18 @@ impl Terminal {
             }
         }
     }
+    /// The greeting of a probe other than `last`: a stranger's word makes one repeat its own.
+    pub(crate) fn greeting(&mut self, last: Option<Pid>) -> Pid {
+        loop {
+            let pid = pid_of(&self.expect("probe: slot"));
+            if last != Some(pid) {
+                return pid;
+            }
+        }
+    }
 }
 
 /// The process that greeted as `probe: ... pid N`.
-pub(crate) fn pid_of(greeting: &str) -> nix::unistd::Pid {
-    nix::unistd::Pid::from_raw(greeting.trim().rsplit(' ').next().unwrap().parse().unwrap())
+pub(crate) fn pid_of(greeting: &str) -> Pid {
+    Pid::from_raw(greeting.trim().rsplit(' ').next().unwrap().parse().unwrap())
 }
