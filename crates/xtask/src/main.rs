@@ -5,6 +5,7 @@ mod layers;
 mod nostd;
 mod proc;
 mod run;
+mod size;
 mod world;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +23,8 @@ enum Command {
     Layers,
     /// Builds the device crates for Cortex-M0, Cortex-M4 and RISC-V
     Nostd,
+    /// Measures ROM, static RAM and deepest stack of each profile against `size.toml`
+    Size(size::Options),
     /// Runs the real peers: brokers, file servers, signing tools, clouds written by others
     Interop {
         /// Only this one
@@ -33,6 +36,7 @@ fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
         Command::Layers => layers::check(),
         Command::Nostd => nostd::build_all(),
+        Command::Size(options) => size::run(&options),
         Command::Interop { peer } => interop::run(peer.as_deref()),
     };
     if let Err(error) = result {

@@ -1,0 +1,30 @@
+//! Size probe: everything a boot loader needs of this project, and nothing else.
+#![no_std]
+#![no_main]
+
+use board::{Dog, IDENTITY, LAYOUT, Part, key_blob, reset_cause, stop};
+use core::cell::RefCell;
+use ota_boot::{Config, Decision, loader};
+use ota_hal::{Journal, Region, Shared, SlotId};
+use ota_verify::Rules;
+use ota_verify::rsa::Rsa2048Pss;
+
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    let part = RefCell::new(Part);
+    let flash = Shared::new(&part);
+    let mut slots = [SlotId::A, SlotId::B].map(|slot| Region::new(flash, LAYOUT.slot(slot)));
+    let Ok(key) = Rsa2048Pss::from_blob(key_blob()) else { stop(3, 0) };
+    let rules = Rules { keys: &key, identity: IDENTITY, floor: 0 };
+    let cause = reset_cause();
+    let decision = match Journal::<_>::mount(Region::new(flash, LAYOUT.journal())) {
+        Ok(mut journal) => loader::boot(&mut journal, &mut slots, &rules, cause, &Config::DEFAULT, &mut Dog),
+        Err(_) => loader::boot_unrecorded(&mut slots, &rules, &mut Dog),
+    };
+    match decision {
+        Decision::Boot { proof, trial } => {
+            stop(u32::from(trial), LAYOUT.slot(proof.slot()).start + proof.payload_offset())
+        }
+        Decision::Recovery { why } => stop(2, u32::from(why[0].code()) << 8 | u32::from(why[1].code())),
+    }
+}
