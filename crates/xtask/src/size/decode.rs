@@ -152,7 +152,8 @@ impl<'a> Decoder<'a> {
         let mut done = base;
         match op & 0x7F {
             0x6F => {
-                let offset = (op >> 31) << 20 | (op >> 12 & 0xFF) << 12 | (op >> 20 & 1) << 11 | (op >> 21 & 0x3FF) << 1;
+                let offset =
+                    (op >> 31) << 20 | (op >> 12 & 0xFF) << 12 | (op >> 20 & 1) << 11 | (op >> 21 & 0x3FF) << 1;
                 let target = pc.wrapping_add(signed(offset, 21));
                 done = base.flow(if rd == 0 { Flow::Jump(target) } else { Flow::Call(target) });
             }
@@ -206,14 +207,20 @@ impl<'a> Decoder<'a> {
                 return base.flow(if function == 1 { Flow::Call(target) } else { Flow::Jump(target) });
             }
             (1, 6 | 7) => {
-                let offset =
-                    (op >> 12 & 1) << 8 | (op >> 10 & 3) << 3 | (op >> 5 & 3) << 6 | (op >> 3 & 3) << 1 | (op >> 2 & 1) << 5;
+                let offset = (op >> 12 & 1) << 8
+                    | (op >> 10 & 3) << 3
+                    | (op >> 5 & 3) << 6
+                    | (op >> 3 & 3) << 1
+                    | (op >> 2 & 1) << 5;
                 return base.flow(Flow::Jump(pc.wrapping_add(signed(offset, 9))));
             }
             // C.ADDI16SP
             (1, 3) if rd == 2 => {
-                let offset =
-                    (op >> 12 & 1) << 9 | (op >> 6 & 1) << 4 | (op >> 5 & 1) << 6 | (op >> 3 & 3) << 7 | (op >> 2 & 1) << 5;
+                let offset = (op >> 12 & 1) << 9
+                    | (op >> 6 & 1) << 4
+                    | (op >> 5 & 1) << 6
+                    | (op >> 3 & 3) << 7
+                    | (op >> 2 & 1) << 5;
                 let offset = signed(offset, 10);
                 return if offset >> 31 == 1 { base.stack(offset.wrapping_neg()) } else { base };
             }
@@ -266,8 +273,7 @@ mod tests {
 
     /// Decodes at 0x1000 and returns the last of the instructions.
     fn last(machine: Machine, bytes: &[u8]) -> Instruction {
-        let code =
-            Section { name: ".text".into(), addr: 0x1000, size: bytes.len() as u32, bytes: bytes.to_vec() };
+        let code = Section { name: ".text".into(), addr: 0x1000, size: bytes.len() as u32, bytes: bytes.to_vec() };
         let mut decoder = Decoder::new(&code, machine);
         let (mut pc, mut found) = (0x1000, None);
         while let Some(instruction) = decoder.at(pc) {
@@ -299,7 +305,8 @@ mod tests {
 
     #[test]
     fn riscv() {
-        let r = |words: &[u32]| last(Machine::RiscV, &words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>());
+        let r =
+            |words: &[u32]| last(Machine::RiscV, &words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>());
         assert_eq!(r(&[0x0080_00EF]).flow, Flow::Call(0x1008)); // jal .+8
         assert_eq!(r(&[0x0080_006F]).flow, Flow::Jump(0x1008)); // j .+8
         assert_eq!(r(&[0x0000_0097, 0x0200_80E7]).flow, Flow::Call(0x1020)); // auipc ra, 0; jalr 32(ra)

@@ -58,7 +58,8 @@ impl Elf {
             other => bail!("ELF machine {other} is not supported"),
         };
         let (table, count, names) = (word(file, 32)?, half(file, 48)?, half(file, 50)?);
-        let headers = (0..count).map(|n| header(file, table as usize + usize::from(n) * 40)).collect::<Result<Vec<_>>>()?;
+        let headers =
+            (0..count).map(|n| header(file, table as usize + usize::from(n) * 40)).collect::<Result<Vec<_>>>()?;
         let strings = headers.get(usize::from(names)).context("no section names")?;
         let mut sections = Vec::new();
         let mut symbols = Vec::new();
@@ -141,7 +142,14 @@ struct Header {
 
 fn header(file: &[u8], at: usize) -> Result<Header> {
     let field = |n: usize| word(file, at + 4 * n);
-    Ok(Header { name: field(0)?, kind: field(1)?, addr: field(3)?, offset: field(4)?, size: field(5)?, link: field(6)? })
+    Ok(Header {
+        name: field(0)?,
+        kind: field(1)?,
+        addr: field(3)?,
+        offset: field(4)?,
+        size: field(5)?,
+        link: field(6)?,
+    })
 }
 
 fn symbol(entry: &[u8], strings: &[u8], machine: Machine) -> Result<Option<Symbol>> {

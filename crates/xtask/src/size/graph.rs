@@ -139,7 +139,14 @@ fn data_in_code(elf: &Elf, text: &Section) -> Vec<(u32, u32)> {
     marks.iter().zip(ends).filter(|((_, code), _)| !code).map(|((addr, _), end)| (*addr, end)).collect()
 }
 
-fn read_code(elf: &Elf, text: &Section, data: &[(u32, u32)], entries: &[(u32, u32)], addr: u32, function: &mut Function) {
+fn read_code(
+    elf: &Elf,
+    text: &Section,
+    data: &[(u32, u32)],
+    entries: &[(u32, u32)],
+    addr: u32,
+    function: &mut Function,
+) {
     let end = addr + function.size;
     let mut decoder = Decoder::new(text, elf.machine);
     let mut pc = addr;
@@ -180,7 +187,8 @@ fn jump_tables(elf: &Elf, function: &Function, inside: &impl Fn(u32) -> bool) ->
         return 0;
     }
     let Some(rodata) = elf.section(".rodata") else { return 0 };
-    let starts = |addr: &&u32| rodata.word_at(**addr).is_some_and(|word| inside(word) || inside(addr.wrapping_add(word)));
+    let starts =
+        |addr: &&u32| rodata.word_at(**addr).is_some_and(|word| inside(word) || inside(addr.wrapping_add(word)));
     function.constants.iter().filter(starts).count()
 }
 

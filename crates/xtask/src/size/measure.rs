@@ -66,7 +66,8 @@ pub(crate) fn measure(elf: &Elf, empty: &Elf, profile: &Profile) -> Result<Measu
         rom: rom_whole.saturating_sub(apart.saturating_sub(board)),
         rom_whole,
         fixed: total(elf, &MEMORY).saturating_sub(total(empty, &MEMORY)).saturating_sub(static_apart),
-        stack: deepest.bytes + recursive.iter().filter_map(|addr| graph.functions.get(addr)).map(|f| f.frame).sum::<u32>(),
+        stack: deepest.bytes
+            + recursive.iter().filter_map(|addr| graph.functions.get(addr)).map(|f| f.frame).sum::<u32>(),
         path: deepest.path.iter().filter_map(name).collect(),
         recursive: recursive.iter().filter_map(name).map(|(name, _)| name).collect(),
         indirect: graph.functions.values().filter(|f| f.indirect).map(|f| readable(&f.symbol)).collect(),
@@ -133,7 +134,8 @@ fn code(elf: &Elf, graph: &Graph, profile: &Profile) -> Vec<Item> {
 }
 
 fn statics(elf: &Elf, profile: &Profile) -> Vec<Item> {
-    let mut items: Vec<Item> = objects(elf, &MEMORY).map(|(symbol, _)| item(&symbol.name, symbol.size, profile)).collect();
+    let mut items: Vec<Item> =
+        objects(elf, &MEMORY).map(|(symbol, _)| item(&symbol.name, symbol.size, profile)).collect();
     items.sort_by_key(|item| std::cmp::Reverse(item.size));
     items
 }

@@ -58,13 +58,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     } else {
         print!("{}{}\n{}", report::table(&rows), report::breakdown(&rows), report::over_budget(&rows));
         if !same {
-            println!("rustc {compiler} is not the recorded compiler: ceilings have 3 % more room, growth may be its own.");
+            println!(
+                "rustc {compiler} is not the recorded compiler: ceilings have 3 % more room, growth may be its own."
+            );
         }
     }
     ensure!(faults.is_empty(), "too large, or linked what must not be:\n    {}", faults.join("\n    "));
     if options.update {
+        for row in &mut rows {
+            row.recorded = Some(figures(row));
+        }
         let tables = (options.target.is_none()).then(|| (report::table(&rows), report::breakdown(&rows)));
-        let figures: Vec<(String, String, Recorded)> = rows.iter().map(figures).collect();
+        let figures: Vec<_> =
+            rows.iter().filter_map(|row| Some((row.profile.name.clone(), row.target.clone(), row.recorded?))).collect();
         for (profile, target, recorded) in figures {
             plan.recorded.entry(profile).or_default().insert(target, recorded);
         }
@@ -80,11 +86,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn row<'p>(plan: &Plan, profile: &'p Profile, target: &str) -> Result<Row<'p>> {
-    let program = match build::build(&profile.package, target, profile.panics)? {
-        Built::Program(program) => program,
+    let (program, unlinked) = match build::build(&profile.package, target, profile.panics)? {
+        Built::Program(program) => (program, false),
         // Linked once more, to say where the panic comes from.
         Built::Panics => match build::build(&profile.package, target, true)? {
-            Built::Program(program) => program,
+            Built::Program(program) => (program, true),
             Built::Panics => bail!("{} cannot be linked", profile.name),
         },
     };
@@ -94,7 +100,7 @@ fn row<'p>(plan: &Plan, profile: &'p Profile, target: &str) -> Result<Row<'p>> {
     };
     let measured = measure::measure(&elf, &read(&empty)?, profile)?;
     let recorded = plan.recorded(&profile.name, target).copied();
-    Ok(Row { profile, target: target.to_owned(), measured, recorded })
+    Ok(Row { profile, target: target.to_owned(), measured, recorded, unlinked })
 }
 
 fn read(path: &Path) -> Result<Elf> {
@@ -102,10 +108,9 @@ fn read(path: &Path) -> Result<Elf> {
     Elf::parse(&file).with_context(|| path.display().to_string())
 }
 
-fn figures(row: &Row<'_>) -> (String, String, Recorded) {
+fn figures(row: &Row<'_>) -> Recorded {
     let m = &row.measured;
-    let recorded = Recorded::ratchet(m.rom, m.fixed, m.stack, row.recorded.as_ref());
-    (row.profile.name.clone(), row.target.clone(), recorded)
+    Recorded::ratchet(m.rom, m.fixed, m.stack, row.recorded.as_ref())
 }
 
 const BEGIN: &str = "<!-- size:begin -->";

@@ -125,7 +125,7 @@ impl Reader<'_> {
         if self.path.get(self.at) == Some(&b'_') {
             self.at += 1;
         }
-        let name = self.path.get(self.at..self.at.checked_add(len)?)?;
+        let name = self.path.get(self.at..self.at.checked_add(len)?).filter(|name| !name.is_empty())?;
         String::from_utf8(name.to_vec()).ok()
     }
 }

@@ -100,7 +100,10 @@ impl Plan {
         let text = std::fs::read_to_string(path()).context("cannot read size.toml")?;
         let plan: Self = toml::from_str(&text).context("size.toml")?;
         for name in plan.recorded.keys() {
-            ensure!(plan.profiles.iter().any(|profile| profile.name == *name), "size.toml records {name}, which is no profile");
+            ensure!(
+                plan.profiles.iter().any(|profile| profile.name == *name),
+                "size.toml records {name}, which is no profile"
+            );
         }
         Ok(plan)
     }

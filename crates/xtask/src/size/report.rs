@@ -12,6 +12,8 @@ pub(crate) struct Row<'p> {
     pub(crate) measured: Measured,
     /// Of the last time.
     pub(crate) recorded: Option<Recorded>,
+    /// It did not link without the panic handler, which is what its profile asks for.
+    pub(crate) unlinked: bool,
 }
 
 /// The target that budgets are stated for.
@@ -48,8 +50,9 @@ impl Row<'_> {
         linked("text formatting (core::fmt) is linked", &m.fmt);
         linked("a heap is linked", &m.heap);
         linked("functions call themselves, the stack has no bound", &recursive);
-        if !self.profile.panics {
-            linked("a panic path is linked; panics come from", &m.panics);
+        if self.unlinked {
+            let from = if m.panics.is_empty() { "a function that was not found" } else { &m.panics.join("\n      ") };
+            faults.push(format!("a panic path is linked; panics come from:\n      {from}"));
         }
         if faults.is_empty() {
             return faults;
@@ -76,7 +79,10 @@ impl Row<'_> {
     fn json(&self) -> Value {
         let m = &self.measured;
         let items = |items: &[super::measure::Item]| -> Vec<Value> {
-            items.iter().map(|i| json!({"name": i.name, "crate": i.heading, "bytes": i.size, "counted": i.counted})).collect()
+            items
+                .iter()
+                .map(|i| json!({"name": i.name, "crate": i.heading, "bytes": i.size, "counted": i.counted}))
+                .collect()
         };
         let parts = by_heading(&m.items);
         json!({
@@ -104,13 +110,20 @@ pub(crate) fn json(rows: &[Row<'_>], compiler: &str, faults: &[String]) -> Strin
 
 /// The table, as Markdown that reads well in a terminal too.
 pub(crate) fn table(rows: &[Row<'_>]) -> String {
-    let head = ["profile", "target", "ROM", "budget", "ceiling", "static", "stack", "RAM", "budget", "ceiling", "panics"];
+    let head =
+        ["profile", "target", "ROM", "budget", "ceiling", "static", "stack", "RAM", "budget", "ceiling", "panics"];
     let mut lines = vec![head.map(str::to_owned)];
     for row in rows {
         let m = &row.measured;
         let [rom, ..] = row.growth().unwrap_or_default();
         let budget = |now: u32, budget: u32| {
-            let sign = if row.target != BUDGETED { "" } else if now <= budget { " ✓" } else { " ✗" };
+            let sign = if row.target != BUDGETED {
+                ""
+            } else if now <= budget {
+                " ✓"
+            } else {
+                " ✗"
+            };
             format!("{budget}{sign}")
         };
         let ceiling = |max: fn(&Recorded) -> u32| row.recorded.as_ref().map_or("-".into(), |r| max(r).to_string());
@@ -168,7 +181,8 @@ pub(crate) fn over_budget(rows: &[Row<'_>]) -> String {
         let (rom, ram) = (row.measured.rom, row.ram());
         let budget = row.profile.budget;
         let over = |what, now: u32, max: u32| (now > max).then(|| format!("{what} by {}", now - max));
-        let over: Vec<String> = [over("ROM", rom, budget.rom), over("RAM", ram, budget.ram)].into_iter().flatten().collect();
+        let over: Vec<String> =
+            [over("ROM", rom, budget.rom), over("RAM", ram, budget.ram)].into_iter().flatten().collect();
         if !over.is_empty() {
             let _ = writeln!(text, "over budget: {}: {}. {}.", row.profile.name, over.join(", "), row.profile.why);
         }

@@ -18,8 +18,7 @@ use ota_verify::rsa::Rsa2048Pss;
 
 type Driver = Shared<'static, Part>;
 type Key = Rsa2048Pss<'static>;
-type Updater =
-    Agent<'static, Boot<'static, Driver>, SlotTarget<'static, Driver, Key>, Driver, Key, Product, Chip>;
+type Updater = Agent<'static, Boot<'static, Driver>, SlotTarget<'static, Driver, Key>, Driver, Key, Product, Chip>;
 
 // What a product keeps for the agent: its state, and the buffers it lends it.
 static PART: Place<RefCell<Part>> = Place::new();
