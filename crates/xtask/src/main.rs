@@ -6,6 +6,7 @@ mod layers;
 mod nostd;
 mod proc;
 mod run;
+mod size;
 mod suite;
 mod table;
 mod world;
@@ -29,6 +30,8 @@ enum Command {
     Nostd,
     /// Everything CI runs: format, lints, docs, tests, no_std builds, interop with real peers, the demo
     Test,
+    /// Measures ROM, static RAM and deepest stack of each profile against `size.toml`
+    Size(size::Options),
     /// Runs the real peers: brokers, file servers, signing tools, clouds written by others
     Interop {
         /// Only this one
@@ -42,6 +45,7 @@ fn main() -> std::process::ExitCode {
         Command::Layers => layers::check(),
         Command::Nostd => nostd::build_all(),
         Command::Test => suite::run(),
+        Command::Size(options) => size::run(&options),
         Command::Interop { peer } => interop::run(peer.as_deref()),
     };
     if let Err(error) = result {

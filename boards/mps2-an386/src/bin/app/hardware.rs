@@ -1,0 +1,125 @@
+//! This board, as the application sees it.
+
+use crate::in_place::InPlace;
+use crate::shared::{Console, Platform, tell};
+use board::console::Uart;
+use board::entropy::Chance;
+use board::flash::Psram;
+use board::time::Uptime;
+use core::future::poll_fn;
+use core::marker::PhantomData;
+use core::task::Poll;
+use embassy_net::dns::DnsSocket;
+use embassy_net::tcp::client::{TcpClient, TcpClientState};
+use embassy_net::{Stack, StackResources};
+use ota_download::http::SCRATCH;
+use ota_download::{Connect, ConnectError, HttpSource, Nal};
+use ota_hal::Shared;
+use ota_service::{ENVELOPE_BUFFER, Notice, SlotTarget};
+use ota_verify::rsa::Rsa2048Pss;
+
+/// Broker, download, and the one that is being replaced.
+const SOCKETS: usize = 3;
+/// Bytes a socket holds for us: what a power cut loses in buffers has to be fetched again.
+const TCP_RX: usize = 4096;
+/// Bytes a socket holds for the other side.
+const TCP_TX: usize = 1024;
+/// The largest message: an offer with a URL of 2 KiB and a cloud signature.
+const MESSAGE: usize = 4096;
+/// Reports under way.
+const REPORTS: usize = 2048;
+/// Room for a URL of 1 KiB; more would be fetched twice after a power cut.
+const READ_BUFFER: usize = 1536;
+
+/// All buffers of the application. There is no heap.
+pub(crate) struct Memory {
+    /// Sockets for TCP, and those of DHCP and DNS.
+    pub(crate) stack: StackResources<{ SOCKETS + 2 }>,
+    pub(crate) tcp: TcpClientState<SOCKETS, TCP_TX, TCP_RX>,
+    pub(crate) scratch: [u8; SCRATCH],
+    pub(crate) envelope: [u8; ENVELOPE_BUFFER],
+    pub(crate) message: [u8; MESSAGE],
+    pub(crate) data: [u8; READ_BUFFER],
+    pub(crate) inbox: [u8; MESSAGE],
+    pub(crate) received: [u8; MESSAGE],
+    pub(crate) sent: [u8; REPORTS],
+}
+
+impl Memory {
+    pub(crate) const fn new() -> Self {
+        Self {
+            stack: StackResources::new(),
+            tcp: TcpClientState::new(),
+            scratch: [0; SCRATCH],
+            envelope: [0; ENVELOPE_BUFFER],
+            message: [0; MESSAGE],
+            data: [0; READ_BUFFER],
+            inbox: [0; MESSAGE],
+            received: [0; MESSAGE],
+            sent: [0; REPORTS],
+        }
+    }
+}
+
+type Tcp<'n> = TcpClient<'n, SOCKETS, TCP_TX, TCP_RX>;
+
+/// Plain TCP over the board's IP stack, as soon as it has an address.
+#[derive(Clone)]
+pub(crate) struct Net<'n> {
+    stack: Stack<'n>,
+    nal: Nal<'n, Tcp<'n>, DnsSocket<'n>>,
+}
+
+impl<'n> Net<'n> {
+    pub(crate) const fn new(stack: Stack<'n>, tcp: &'n Tcp<'n>, dns: &'n DnsSocket<'n>) -> Self {
+        Self { stack, nal: Nal::new(tcp, dns) }
+    }
+}
+
+impl<'n> Connect for Net<'n> {
+    type Error = <Nal<'n, Tcp<'n>, DnsSocket<'n>> as Connect>::Error;
+    type Socket = <Nal<'n, Tcp<'n>, DnsSocket<'n>> as Connect>::Socket;
+
+    async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Self::Socket, ConnectError<Self::Error>> {
+        self.stack.wait_config_up().await;
+        self.nal.connect(host, port, tls).await
+    }
+}
+
+/// Prints what an update tells.
+pub(crate) type Log = fn(Notice<'_>);
+type Flash<'a> = Shared<'a, Psram>;
+type Key = Rsa2048Pss<'static>;
+
+/// The board's types.
+pub(crate) struct Mps2<'a>(PhantomData<&'a ()>);
+
+impl<'a> Platform for Mps2<'a> {
+    type Flash = Flash<'a>;
+    type Target = InPlace<SlotTarget<'a, Flash<'a>, Key>>;
+    type Keys = Key;
+    type Connect = Net<'a>;
+    type Source = HttpSource<'a, Net<'a>>;
+    type Timer = Uptime;
+    type Entropy = Chance;
+    type Console = Uart;
+    type Log = Log;
+}
+
+/// What an update tells goes to the console.
+pub(crate) fn log(notice: Notice<'_>) {
+    tell(Uart::running(), notice);
+}
+
+impl Console for Uart {
+    fn print(&self, text: &str) {
+        self.write(text);
+    }
+    fn print_number(&self, number: u32) {
+        self.write_number(number);
+    }
+    async fn byte(&self) -> u8 {
+        // Polled after every interrupt: nobody has to be woken.
+        poll_fn(|_| self.read().map_or(Poll::Pending, Poll::Ready)).await
+    }
+}

@@ -1,0 +1,86 @@
+//! The sample application behind its hardware: console commands, messaging link, update agent. No heap, no executor.
+//!
+//! This module knows no board. It belongs into `otaapp`'s library, where the Linux program will use it too; it lives
+//! here until it is moved.
+
+mod input;
+mod link;
+mod session;
+mod shell;
+mod words;
+
+pub(crate) use link::{Broker, Link};
+pub(crate) use shell::Shell;
+pub(crate) use words::tell;
+
+use ota_boot::Boot;
+use ota_download::{Connect, Source};
+use ota_hal::{Entropy, Flash, Timer};
+use ota_service::{Agent, Notice, Target};
+use ota_verify::Keys;
+use otaapp::product::Product;
+
+/// What the application needs of a board. The types only: a board implements this for an empty type.
+pub(crate) trait Platform {
+    /// The flash, as its several users see it.
+    type Flash: Flash;
+    /// Where an image goes.
+    type Target: Target;
+    /// Who may sign.
+    type Keys: Keys;
+    /// TCP, for the broker.
+    type Connect: Connect;
+    /// Where packages come from.
+    type Source: Source;
+    /// Time.
+    type Timer: Timer;
+    /// Chance; a handle that can be given to several users.
+    type Entropy: Entropy + Copy;
+    /// The UART; a handle that can be given to several users.
+    type Console: Console;
+    /// What is told of an update.
+    type Log: FnMut(Notice<'_>);
+}
+
+/// The agent of this application.
+pub(crate) type Device<'a, P> = Agent<
+    'a,
+    Boot<'a, <P as Platform>::Flash>,
+    <P as Platform>::Target,
+    <P as Platform>::Flash,
+    <P as Platform>::Keys,
+    Product<<P as Platform>::Log>,
+    <P as Platform>::Entropy,
+>;
+
+/// A line to a person. Printing waits for nobody.
+pub(crate) trait Console: Copy {
+    /// Prints text.
+    fn print(&self, text: &str);
+    /// Prints a number in decimal.
+    fn print_number(&self, number: u32);
+    /// The next byte typed.
+    ///
+    /// # Cancellation
+    /// Cancel-safe: a dropped future took no byte.
+    async fn byte(&self) -> u8;
+
+    /// Prints each part, then ends the line.
+    fn line(&self, parts: &[&str]) {
+        for part in parts {
+            self.print(part);
+        }
+        self.print("\n");
+    }
+}
+
+/// What to do after a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Go on.
+    Continue,
+    /// The device has another identity, or none.
+    Reconnect,
+    /// Restart.
+    Reset,
+}

@@ -1,0 +1,126 @@
+//! Carries out what is typed on the console.
+
+use super::input::Input;
+use super::words::{boot_state, command_error, info_error, numbered, status};
+use super::{After, Console, Device, Platform};
+use ota_boot::{Boot, BootControl, RollbackReason};
+use ota_hal::{Kind, Millis, SharedJournal};
+use ota_service::Drive;
+use otaapp::console::{Command, HELP, parse};
+use otaapp::identity::{DeviceInfo, INFO_MAX};
+use otaapp::product::VERSION;
+
+/// The console: a line, and hands to carry it out. Apart, so that the line can be carried out while it is borrowed.
+pub(crate) struct Shell<'j, P: Platform> {
+    pub(super) input: Input,
+    pub(super) hands: Hands<'j, P>,
+}
+
+/// What a command may touch beside the agent.
+pub(super) struct Hands<'j, P: Platform> {
+    boot: Boot<'j, P::Flash>,
+    journal: SharedJournal<'j, P::Flash>,
+    pub(super) console: P::Console,
+}
+
+impl<'j, P: Platform> Shell<'j, P> {
+    /// A shell on `console`.
+    pub(crate) const fn new(
+        boot: Boot<'j, P::Flash>,
+        journal: SharedJournal<'j, P::Flash>,
+        console: P::Console,
+    ) -> Self {
+        Self { input: Input::new(), hands: Hands { boot, journal, console } }
+    }
+}
+
+impl<P: Platform> Hands<'_, P> {
+    /// Does what `line` says.
+    pub(super) fn execute(&mut self, line: &str, agent: &mut Device<'_, P>, now: Millis) -> After {
+        match parse(line) {
+            Ok(Some(command)) => self.carry_out(command, agent, now),
+            Ok(None) => After::Continue,
+            Err(e) => self.say(command_error(&e)),
+        }
+    }
+
+    fn carry_out(&mut self, command: Command<'_>, agent: &mut Device<'_, P>, now: Millis) -> After {
+        match command {
+            Command::Help => self.say(HELP),
+            Command::Version => self.say(VERSION),
+            Command::SetInfo(info) => self.store(&info),
+            Command::GetInfo => self.show_identity(),
+            Command::CleanInfo => self.done(self.journal.remove(Kind::App).is_ok(), After::Reconnect),
+            Command::Status => self.show_status(agent),
+            Command::Check => {
+                agent.query();
+                self.say("asking the cloud")
+            }
+            Command::Confirm => self.on_trial(agent.confirm(now).is_ok()),
+            Command::Rollback(reason) => {
+                if !reason.is_empty() {
+                    self.console.line(&["rolling back: ", reason]);
+                }
+                self.on_trial(agent.roll_back(RollbackReason::Requested, now).is_ok())
+            }
+            Command::Cancel => {
+                agent.cancel(now);
+                After::Continue
+            }
+            Command::Defer { seconds } => {
+                agent.app().defer_next(seconds.saturating_mul(1000));
+                numbered(self.console, "the next offer waits for ", seconds, " s");
+                After::Continue
+            }
+            Command::Reboot => After::Reset,
+        }
+    }
+
+    /// The stored identity's bytes, if there is one.
+    pub(super) fn identity<'b>(&self, record: &'b mut [u8; INFO_MAX]) -> Option<DeviceInfo<'b>> {
+        let record = self.journal.read(Kind::App, record).ok()??;
+        let info = DeviceInfo::decode(record);
+        info.inspect_err(|e| self.console.line(&[info_error(e)])).ok()
+    }
+
+    fn store(&self, info: &DeviceInfo<'_>) -> After {
+        let mut record = [0; INFO_MAX];
+        self.done(self.journal.append(Kind::App, info.encode(&mut record)).is_ok(), After::Reconnect)
+    }
+
+    fn show_identity(&self) -> After {
+        let mut record = [0; INFO_MAX];
+        match self.identity(&mut record) {
+            Some(info) => {
+                // Never a secret: what is printed ends up in logs.
+                let secret = if info.device_secret().is_empty() { "-" } else { "****" };
+                self.console.line(&["pk ", info.product_key(), " dn ", info.device_name(), " ds ", secret]);
+            }
+            None => self.console.line(&["no device identity"]),
+        }
+        After::Continue
+    }
+
+    fn show_status(&mut self, agent: &Device<'_, P>) -> After {
+        status(self.console, VERSION, agent.status());
+        match (self.boot.state(), self.boot.security_floor()) {
+            (Ok(state), Ok(floor)) => boot_state(self.console, state, floor),
+            _ => self.console.line(&["boot: the journal failed"]),
+        }
+        After::Continue
+    }
+
+    fn say(&self, text: &str) -> After {
+        self.console.line(&[text]);
+        After::Continue
+    }
+
+    fn on_trial(&self, done: bool) -> After {
+        self.say(if done { "ok" } else { "failed: NotOnTrial" })
+    }
+
+    fn done(&self, stored: bool, after: After) -> After {
+        self.console.line(&[if stored { "ok" } else { "failed: the journal" }]);
+        if stored { after } else { After::Continue }
+    }
+}

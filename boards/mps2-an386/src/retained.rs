@@ -1,0 +1,12 @@
+//! Words of RAM that no program initialises: RAM keeps its content through a reset and is zero after power-on.
+#![expect(unsafe_code, reason = "names the addresses of the words")]
+
+use crate::addresses::RETAINED;
+use crate::mmio::Reg;
+
+/// Why the processor is about to be reset, or that a program runs. See [`crate::reset`].
+// SAFETY: build.rs keeps the words from RETAINED on out of every program's RAM.
+pub(crate) const CAUSE: Reg = unsafe { Reg::at(RETAINED) };
+/// How often the loader started since power-on.
+// SAFETY: as above.
+pub(crate) const STARTS: Reg = unsafe { Reg::at(RETAINED + 4) };
