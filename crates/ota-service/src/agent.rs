@@ -77,8 +77,8 @@ struct Core {
 struct Reply {
     device: u8,
     module: String<MODULE_MAX>,
-    text: &'static str,
-    detail: &'static str,
+    stage: FailStage,
+    text: [&'static str; 2],
 }
 
 /// Where an agent stands, for a console or a display.

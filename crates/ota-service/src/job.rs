@@ -7,6 +7,7 @@
 //!                   u16 length, locator
 //! Kind::Progress  0 version 1 │ tag 1 (stored) │ u64 id │ u32 durable bytes
 //!                 0 version 1 │ tag 2 (gate)   │ u8 length, name of the gate that ended the trial
+//!                 0 version 1 │ tag 3 (not started) │ u64 id, or 0: the loader was asked once more for the staged image
 //! ```
 //! All numbers are little-endian. The journal guards the bytes with a CRC; decoding is total all the same.
 
@@ -249,6 +250,8 @@ pub(crate) enum Progress<'a> {
     Stored { id: u64, durable: u32 },
     /// The gate that ended the trial; its number alone means nothing to the firmware that is returned to.
     Gate(&'a str),
+    /// The loader passed over this job's staged image at a start, and was asked for it once more.
+    NotStarted { id: u64 },
 }
 
 /// Longest progress record.
@@ -268,6 +271,10 @@ impl<'a> Progress<'a> {
                 w.u8(2)?;
                 w.short(name.as_bytes())?;
             }
+            Self::NotStarted { id } => {
+                w.u8(3)?;
+                w.bytes(&id.to_le_bytes())?;
+            }
         }
         Some(w.finish())
     }
@@ -279,6 +286,7 @@ impl<'a> Progress<'a> {
         let progress = match r.u8()? {
             1 => Self::Stored { id: u64::from_le_bytes(r.array()?), durable: r.u32()? },
             2 => Self::Gate(r.short_text()?),
+            3 => Self::NotStarted { id: u64::from_le_bytes(r.array()?) },
             _ => return None,
         };
         r.is_empty().then_some(progress)

@@ -5,7 +5,7 @@ use crate::job::Phase;
 use crate::machine::{Event, Why};
 use crate::{App, Expected, Finished, Notice, Target, TargetError};
 use ota_boot::{BootControl, RollbackReason};
-use ota_hal::{Entropy, Flash, Millis};
+use ota_hal::{Entropy, Flash, Kind, Millis};
 use ota_transport::{Component, FailStage};
 use ota_verify::{Keys, Verified};
 
@@ -46,6 +46,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             job.phase = Phase::Staged;
         }
         self.update_job().map_err(|_| (FailStage::Burn, "journal failed"))?;
+        // What was noted of an earlier staging of this job says nothing of this one. All bytes are there.
+        self.remove(Kind::Progress);
         self.parts.boot.stage(proof).map_err(|_| (FailStage::Upgrade, "the boot loader refused the image"))?;
         // An earlier rollback was told of; the next one, of this image, has not been.
         let _ = self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(false));
@@ -91,7 +93,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if let Some(job) = &self.core.job {
             let (id, device, module) = (job.id, job.device, job.module.clone());
             // The outcome first: a cut after it ends the job at the next start, a cut before it loses nothing.
-            self.post(id, Component { device, module: &module }, stage, &[first, second]);
+            self.tell(id, Component { device, module: &module }, stage, [first, second]);
         }
         self.abandon();
         self.parts.app.notice(Notice::Failed { stage, text: if second.is_empty() { first } else { second } });

@@ -20,7 +20,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             return;
         }
         match self.react(Event::Offer { known }, now) {
-            Effect::Busy => self.answer(offer.component, "busy: another update is under way", ""),
+            Effect::Busy => {
+                self.answer(offer.component, FailStage::Upgrade, ["busy: another update is under way", ""]);
+            }
             Effect::None => self.consider(offer, now),
             _ => {}
         }
@@ -116,7 +118,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 
     /// The offer did not become a job.
     fn decline(&mut self, component: Component<'_>, stage: FailStage, text: &'static str, now: Millis) {
-        self.post(0, component, stage, &["refused: ", text]);
+        self.tell(0, component, stage, ["refused: ", text]);
         self.core.job = None;
         self.parts.app.notice(Notice::Failed { stage, text });
         // The outcome is told already: the machine only has to leave its state.
@@ -124,10 +126,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// An answer that is not worth a flash write: the other side will offer again.
-    fn answer(&mut self, component: Component<'_>, text: &'static str, detail: &'static str) {
+    pub(super) fn answer(&mut self, component: Component<'_>, stage: FailStage, text: [&'static str; 2]) {
         let mut module = heapless::String::new();
         push(&mut module, component.module);
-        self.core.reply = Some(Reply { device: component.device, module, text, detail });
+        self.core.reply = Some(Reply { device: component.device, module, stage, text });
         self.core.reporter.reply_due();
     }
 
@@ -140,6 +142,6 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             OfferError::TooLarge => ("offer refused: message too large", ""),
             _ => ("offer refused: not understood", ""),
         };
-        self.answer(Component::default(), text, detail);
+        self.answer(Component::default(), FailStage::Upgrade, [text, detail]);
     }
 }

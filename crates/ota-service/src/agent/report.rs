@@ -6,7 +6,7 @@ use crate::machine::Item;
 use crate::{App, Target, outbox};
 use ota_boot::BootControl;
 use ota_hal::{Entropy, Flash, JournalError, Kind, Millis};
-use ota_transport::{Component, FailStage, Report};
+use ota_transport::{Component, Report};
 use ota_verify::Keys;
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
@@ -40,11 +40,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             Item::Reply => {
                 let reply = self.core.reply.as_ref()?;
                 let mut text = Writer::new(buf);
-                text.bytes(reply.text.as_bytes())?;
-                text.bytes(reply.detail.as_bytes())?;
+                reply.text.iter().try_for_each(|part| text.bytes(part.as_bytes()))?;
                 let text = core::str::from_utf8(text.finish()).ok()?;
                 let component = Component { device: reply.device, module: &reply.module };
-                Some(Report::Failed { component, stage: FailStage::Upgrade, text })
+                Some(Report::Failed { component, stage: reply.stage, text })
             }
             Item::Progress(percent) => {
                 let component = self.core.job.as_ref().map_or_else(Component::default, |job| job.component());

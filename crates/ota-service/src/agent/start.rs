@@ -12,7 +12,14 @@ use ota_hal::{Entropy, Flash, JournalError, Kind, Millis, ResetCause, SlotId};
 use ota_transport::{Component, FailStage};
 use ota_verify::Keys;
 
-type GateName = String<GATE_NAME_MAX>;
+/// What the progress record says besides the checkpoint.
+#[derive(Default)]
+struct Left {
+    /// The gate that ended the trial.
+    gate: String<GATE_NAME_MAX>,
+    /// The loader was asked once more for the staged image already.
+    not_started: bool,
+}
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
     /// Runs once, at the first call from the driver.
@@ -22,8 +29,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
         self.core.started = true;
         self.load_job();
-        let mut gate = GateName::new();
-        self.load_progress(&mut gate);
+        let mut left = Left::default();
+        self.load_progress(&mut left);
         let mut seen = false;
         let _ = self.edit_outbox(&mut |outbox| {
             seen = outbox.rollback_seen();
@@ -34,7 +41,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             Ok(BootState::Pending { .. }) => self.next_outcome_unseen(Found::Staged, seen),
             Ok(BootState::RolledBack { reason, last_reset, .. }) if !seen => {
                 // The report first: whatever is cut after it, it is not lost, and not made twice.
-                if self.post_rollback(reason, &gate, last_reset) && self.staged() {
+                if self.post_rollback(reason, &left.gate, last_reset) && self.staged() {
                     self.forget_job();
                 }
                 self.found_job()
@@ -50,8 +57,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             Err(_) => Found::Nothing,
         };
         let called_off = self.called_off(found);
-        if called_off && found == Found::Staged && self.parts.boot.roll_back(RollbackReason::Requested).is_ok() {
-            self.abandon();
+        if found == Found::Staged && !self.keeps_staged(called_off, left.not_started) {
             return self.fact(Event::Start(Found::Nothing), now);
         }
         if found == Found::Trial {
@@ -85,17 +91,41 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
     }
 
-    /// The last checkpoint of this job, or the gate that ended a trial.
-    fn load_progress(&mut self, gate: &mut GateName) {
+    /// The last checkpoint of this job, or what else was noted in its place.
+    fn load_progress(&mut self, left: &mut Left) {
         let mut buf = [0; PROGRESS_MAX];
         let Ok(Some(record)) = self.parts.journal.read(Kind::Progress, &mut buf) else {
             return;
         };
         match (Progress::decode(record), &self.core.job) {
             (Some(Progress::Stored { id, durable }), Some(job)) if id == job.id => self.core.durable = durable,
-            (Some(Progress::Gate(name)), _) => push(gate, name),
+            (Some(Progress::Gate(name)), _) => push(&mut left.gate, name),
+            (Some(Progress::NotStarted { id }), job) => {
+                left.not_started = id == job.as_ref().map_or(0, |job| job.id);
+            }
             _ => {}
         }
+    }
+
+    /// Whether the loader is to be asked once more for an image that it passed over at this start: once, and only
+    /// when that can be stored. A loader that cannot write the journal cannot count a trial start, so it starts the
+    /// accepted image, for ever; so would the resets be.
+    fn keeps_staged(&mut self, called_off: bool, asked_again: bool) -> bool {
+        if called_off && self.parts.boot.roll_back(RollbackReason::Requested).is_ok() {
+            self.abandon();
+            return false;
+        }
+        let id = self.core.job.as_ref().map_or(0, |job| job.id);
+        if !asked_again && self.store_progress(&Progress::NotStarted { id }).is_ok() {
+            return true;
+        }
+        let (stage, text) = (FailStage::Upgrade, "staged image was not started");
+        self.tell(id, Component::default(), stage, [text, ""]);
+        // If it cannot be stored, the image stays staged; without its first sector nothing will start it.
+        let _ = self.parts.boot.roll_back(RollbackReason::Requested);
+        self.abandon();
+        self.parts.app.notice(Notice::Failed { stage, text });
+        false
     }
 
     /// An image was staged since the rollback that was told of: the next one, of this image, is another. A cut may have

@@ -79,6 +79,13 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let _ = self.edit_outbox(&mut |outbox| outbox.add(job, component, stage, text));
     }
 
+    /// Puts an outcome into the outbox; one that cannot be stored is said all the same, in this session.
+    pub(super) fn tell(&mut self, job: u64, component: Component<'_>, stage: FailStage, text: [&'static str; 2]) {
+        if self.edit_outbox(&mut |outbox| outbox.add(job, component, stage, &text)).is_err() {
+            self.answer(component, stage, text);
+        }
+    }
+
     /// Forgets the job on flash and in memory.
     #[inline(never)]
     pub(super) fn forget_job(&mut self) {

@@ -89,7 +89,8 @@ fn identity_is_the_checksum_or_else_the_locator() {
 #[test]
 fn progress_round_trip() {
     let mut buf = [0; PROGRESS_MAX];
-    for progress in [Progress::Stored { id: 5, durable: 4096 }, Progress::Gate("a gate of 24 characters!")] {
+    let gate = Progress::Gate("a gate of 24 characters!");
+    for progress in [Progress::Stored { id: 5, durable: 4096 }, gate, Progress::NotStarted { id: 5 }] {
         let bytes = progress.encode(&mut buf).unwrap().to_vec();
         assert_eq!(Progress::decode(&bytes), Some(progress));
         assert_eq!(Progress::decode(&bytes[..bytes.len() - 1]), None);

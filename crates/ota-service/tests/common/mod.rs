@@ -182,7 +182,8 @@ impl World {
         }
     }
 
-    fn run(&self, version: u8, slot: SlotId, mut quit: impl FnMut(&Self) -> bool) -> End {
+    /// One start of this image, whatever the loader would say.
+    pub fn run(&self, version: u8, slot: SlotId, mut quit: impl FnMut(&Self) -> bool) -> End {
         let flash = Shared::new(&self.flash);
         let Ok(journal) = Journal::mount(Region::new(flash, LAYOUT.journal())) else {
             return End::NoPower;
