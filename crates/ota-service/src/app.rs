@@ -114,6 +114,11 @@ pub trait App {
         let _ = notice;
     }
 
+    /// The slot is being read back: called for every few hundred bytes, and nothing else of the application runs
+    /// meanwhile. Feed the watchdog here. After the last call follows the check of one signature, which takes from
+    /// some milliseconds to about a second: the watchdog's period must be longer.
+    fn working(&mut self) {}
+
     /// The conditions an image on trial must meet. Without any, an image is accepted as soon as the agent runs.
     fn gates(&self) -> &[Gate];
 
@@ -141,6 +146,9 @@ impl<A: App + ?Sized> App for &mut A {
     }
     fn notice(&mut self, notice: Notice<'_>) {
         (**self).notice(notice);
+    }
+    fn working(&mut self) {
+        (**self).working();
     }
     fn gates(&self) -> &[Gate] {
         (**self).gates()

@@ -3,7 +3,7 @@
 use crate::target::{Expected, Finished, Target, TargetError};
 use ota_hal::{Flash, Region, RegionError, SlotId};
 use ota_transport::{Checksum, FailStage};
-use ota_verify::{Identity, Keys, Rules, VerifyError, digest_region, verify_image};
+use ota_verify::{Identity, Keys, Rules, VerifyError, digest_region_with, verify_image_with};
 
 /// Writes one slot: erases just ahead, programs each write unit once, and proves by reading back.
 ///
@@ -195,6 +195,10 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
         if bytes.len() > left as usize {
             return Err(SlotError::burn("more bytes than announced"));
         }
+        if bytes.is_empty() {
+            // After the last byte more is written than was taken: the padding of the last unit.
+            return Ok(self.cursor.durable);
+        }
         self.take(bytes)?;
         if self.cursor.taken == self.cursor.size {
             self.flush()?;
@@ -205,21 +209,21 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
         Ok(self.cursor.durable)
     }
 
-    fn finish(&mut self, expected: &Expected) -> Result<Finished, SlotError> {
+    fn finish(&mut self, expected: &Expected, progress: &mut dyn FnMut()) -> Result<Finished, SlotError> {
         self.cursor = Cursor::NONE;
         if expected.size > self.region.len() {
             return Err(SlotError::burn("image larger than the slot"));
         }
         match (&expected.digest, &expected.checksum) {
             // A signed digest says more than the cloud's checksum, which is over the whole package anyway.
-            (Some(digest), _) if digest_region(&mut self.region, expected.size)? != *digest => {
+            (Some(digest), _) if digest_region_with(&mut self.region, expected.size, |_| progress())? != *digest => {
                 return Err(SlotError::verify("image digest differs from the manifest"));
             }
-            (None, Some(checksum)) => check_sum(&mut self.region, expected.size, checksum)?,
+            (None, Some(checksum)) => check_sum(&mut self.region, expected.size, checksum, progress)?,
             _ => {}
         }
         let rules = Rules { keys: self.keys, identity: self.identity, floor: expected.floor };
-        match verify_image(&mut self.region, self.slot, &rules) {
+        match verify_image_with(&mut self.region, self.slot, &rules, |_| progress()) {
             Ok(proof) => Ok(Finished::Stage(proof)),
             Err(VerifyError::Read(e)) => Err(e.into()),
             Err(e) => Err(SlotError::verify(e.text())),
@@ -233,11 +237,16 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
     }
 }
 
-fn check_sum<F: Flash>(region: &mut Region<F>, size: u32, checksum: &Checksum) -> Result<(), SlotError> {
+fn check_sum<F: Flash>(
+    region: &mut Region<F>,
+    size: u32,
+    checksum: &Checksum,
+    progress: &mut dyn FnMut(),
+) -> Result<(), SlotError> {
     let same = match checksum {
-        Checksum::Sha256(sum) => digest_region(region, size)? == *sum,
+        Checksum::Sha256(sum) => digest_region_with(region, size, |_| progress())? == *sum,
         #[cfg(feature = "md5")]
-        Checksum::Md5(sum) => ota_verify::md5_region(region, size)? == *sum,
+        Checksum::Md5(sum) => ota_verify::md5_region_with(region, size, |_| progress())? == *sum,
         // Built without MD5: the image's own digest and signature say more than this sum could.
         #[cfg(not(feature = "md5"))]
         Checksum::Md5(_) => true,

@@ -76,10 +76,11 @@ pub trait Target {
     fn write(&mut self, bytes: &[u8]) -> Result<u32, Self::Error>;
 
     /// Reads back what was written and proves it. Can take seconds; works after a reset too, without `resume`.
+    /// `progress` is to be called for every few hundred bytes that are read: it feeds the watchdog.
     ///
     /// # Errors
     /// When it is not what was expected, or not to be believed. The agent calls [`Target::abort`].
-    fn finish(&mut self, expected: &Expected) -> Result<Finished, Self::Error>;
+    fn finish(&mut self, expected: &Expected, progress: &mut dyn FnMut()) -> Result<Finished, Self::Error>;
 
     /// Makes sure that what was written is never taken for a complete component. Idempotent.
     ///
@@ -108,8 +109,8 @@ impl<T: Target + ?Sized> Target for &mut T {
     fn write(&mut self, bytes: &[u8]) -> Result<u32, Self::Error> {
         (**self).write(bytes)
     }
-    fn finish(&mut self, expected: &Expected) -> Result<Finished, Self::Error> {
-        (**self).finish(expected)
+    fn finish(&mut self, expected: &Expected, progress: &mut dyn FnMut()) -> Result<Finished, Self::Error> {
+        (**self).finish(expected, progress)
     }
     fn abort(&mut self) -> Result<(), Self::Error> {
         (**self).abort()

@@ -234,3 +234,16 @@ fn hold_off_delays_the_first_request() {
     assert!(ota_hal::Clock::now(&world.clock).0 > 10_000);
     assert_eq!(SLOT_LEN % 4096, 0);
 }
+
+#[test]
+fn the_application_is_called_while_the_slot_is_read_back() {
+    // A package is read twice, for the manifest's digest and for the image's own; a bare image for the offer's sum.
+    for object in [Draft::new(2).package(), Draft::new(2).image()] {
+        let mut world = World::new(object);
+        world.policy.bare_image = true;
+        world.offer("2.0.0");
+        assert_eq!(world.session(|_| false), common::End::Reset);
+        let (worked, len) = (world.product.worked.get(), Draft::new(2).image().len() as u32);
+        assert!(worked >= 2 * len / 1024, "{worked} calls for two passes over {len} bytes");
+    }
+}

@@ -1,5 +1,6 @@
 //! The product's policy: what it says to offers, and when it believes itself.
 
+use ota_hal::Watchdog;
 use ota_service::{App, Decision, Gate, Health, Notice};
 use ota_transport::Offer;
 
@@ -45,8 +46,9 @@ const GATES: [Gate; 2] = [Gate::app("self-test", 10_000), Gate::acknowledged("cl
 
 /// The sample product: takes every offer but the version it runs, unless its user asked it to wait.
 #[derive(Debug)]
-pub struct Product<N> {
+pub struct Product<N, W> {
     notices: N,
+    watchdog: W,
     fault: Fault,
     defer_ms: Option<u32>,
     /// The self-test takes a few looks, as one that talks to sensors would.
@@ -54,10 +56,10 @@ pub struct Product<N> {
     percent_told: Option<u8>,
 }
 
-impl<N: FnMut(Notice<'_>)> Product<N> {
-    /// A product that tells `notices` what happens.
-    pub const fn new(fault: Fault, notices: N) -> Self {
-        Self { notices, fault, defer_ms: None, looks_left: 3, percent_told: None }
+impl<N: FnMut(Notice<'_>), W: Watchdog> Product<N, W> {
+    /// A product that tells `notices` what happens, and feeds `watchdog` while nothing else of it runs.
+    pub const fn new(fault: Fault, watchdog: W, notices: N) -> Self {
+        Self { notices, watchdog, fault, defer_ms: None, looks_left: 3, percent_told: None }
     }
 
     /// Puts the next offer off for so long.
@@ -66,7 +68,7 @@ impl<N: FnMut(Notice<'_>)> Product<N> {
     }
 }
 
-impl<N: FnMut(Notice<'_>)> App for Product<N> {
+impl<N: FnMut(Notice<'_>), W: Watchdog> App for Product<N, W> {
     fn decide(&mut self, offer: &Offer<'_>) -> Decision {
         if let Some(ms) = self.defer_ms.take() {
             return Decision::Defer { ms };
@@ -86,6 +88,10 @@ impl<N: FnMut(Notice<'_>)> App for Product<N> {
             }
         }
         (self.notices)(notice);
+    }
+
+    fn working(&mut self) {
+        self.watchdog.feed();
     }
 
     fn gates(&self) -> &[Gate] {
@@ -108,6 +114,7 @@ impl<N: FnMut(Notice<'_>)> App for Product<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ota_hal::reset::NoWatchdog;
     use ota_transport::{Component, Locator};
 
     fn offer(version: &str) -> Offer<'_> {
@@ -124,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_offer_is_taken_put_off_once_or_refused_when_it_changes_nothing() {
-        let mut product = Product::new(Fault::None, |_: Notice<'_>| {});
+        let mut product = Product::new(Fault::None, NoWatchdog, |_: Notice<'_>| {});
         assert_eq!(product.decide(&offer("9.9.9")), Decision::Accept);
         assert_eq!(product.decide(&offer(VERSION)), Decision::Reject("this version runs already"));
         product.defer_next(5);
@@ -135,7 +142,7 @@ mod tests {
     #[test]
     fn progress_is_told_when_its_number_changes_and_not_with_every_sector() {
         let mut told = std::vec::Vec::new();
-        let mut product = Product::new(Fault::None, |notice: Notice<'_>| {
+        let mut product = Product::new(Fault::None, NoWatchdog, |notice: Notice<'_>| {
             if let Notice::Downloading { percent } = notice {
                 told.push(percent);
             }
@@ -148,9 +155,9 @@ mod tests {
 
     #[test]
     fn the_self_test_passes_after_a_while_and_fails_at_once_when_built_to() {
-        let mut good = Product::new(Fault::None, |_: Notice<'_>| {});
+        let mut good = Product::new(Fault::None, NoWatchdog, |_: Notice<'_>| {});
         assert_eq!([good.check(0), good.check(0), good.check(0)], [Health::Pending, Health::Pending, Health::Pass]);
-        let mut bad = Product::new(Fault::Gate, |_: Notice<'_>| {});
+        let mut bad = Product::new(Fault::Gate, NoWatchdog, |_: Notice<'_>| {});
         assert_eq!(bad.check(0), Health::Fail);
         assert_eq!(good.gates()[SELF_TEST].name, "self-test");
     }

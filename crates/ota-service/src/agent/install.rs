@@ -27,7 +27,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         // The cloud's checksum is over the object: the image only when there is no package around it.
         let checksum = if payload.digest.is_none() { job.checksum } else { None };
         let expected = Expected { size: payload.image_size, digest: payload.digest, checksum, floor };
-        match self.parts.target.finish(&expected).map_err(|e| (e.stage(), e.text()))? {
+        let app = &mut self.parts.app;
+        let finished = self.parts.target.finish(&expected, &mut || app.working());
+        match finished.map_err(|e| (e.stage(), e.text()))? {
             Finished::Stage(proof) => self.stage(proof)?,
             Finished::Applied => {
                 self.fact(Event::Applied, now);

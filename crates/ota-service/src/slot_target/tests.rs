@@ -110,3 +110,41 @@ fn each_sector_is_erased_once_and_each_unit_programmed_once() {
     // The part itself refuses a second write of a unit; so 4 erases and one program call for each chunk are all.
     assert_eq!(flash.borrow().ops(), 4 + u64::from(4 * SECTOR / 512));
 }
+
+#[test]
+fn no_more_than_a_kilobyte_is_read_without_a_call() {
+    use core::cell::Cell;
+    let image = Rng::new(1).bytes(20_000);
+    for checksum in [None, Some(Checksum::Sha256([1; 32])), Some(Checksum::Md5([1; 16]))] {
+        let flash = used::<8>();
+        let mut t = target(&flash);
+        t.begin(20_000).unwrap();
+        t.write(&image).unwrap();
+        let digest = if checksum.is_none() { Some([0; 32]) } else { None };
+        let expected = Expected { size: 20_000, digest, checksum, floor: 0 };
+        let calls = Cell::new(0);
+        let result = t.finish(&expected, &mut || calls.set(calls.get() + 1));
+        assert!(result.is_err());
+        if cfg!(feature = "md5") || !matches!(checksum, Some(Checksum::Md5(_))) {
+            assert!(calls.get() >= 20, "{checksum:?}: {} calls for 20 KB", calls.get());
+        }
+    }
+}
+
+#[test]
+fn nothing_more_to_write_is_no_error_before_during_and_after() {
+    let flash = used::<8>();
+    let mut t = target(&flash);
+    assert_eq!(t.write(&[]).unwrap(), 0);
+    for size in [1, 7, 8, 9, 100] {
+        t.begin(size).unwrap();
+        assert_eq!(t.write(&[]).unwrap(), 0);
+        assert_eq!(t.write(&[0x11; 100][..size as usize]).unwrap(), size);
+        let ops = flash.borrow().ops();
+        assert_eq!(t.write(&[]).unwrap(), size);
+        assert_eq!((flash.borrow().ops(), flash.borrow().violation()), (ops, None));
+        assert!(t.write(&[1]).is_err());
+    }
+    assert_eq!(t.resume(100, 100).unwrap(), 100);
+    assert_eq!(t.write(&[]).unwrap(), 100);
+}

@@ -48,6 +48,8 @@ pub struct Product {
     pub ready_asked: Rc<Cell<u32>>,
     pub notices: Rc<RefCell<Vec<String>>>,
     pub components: Vec<(String, String)>,
+    /// How often it was told that a long step is under way.
+    pub worked: Rc<Cell<u32>>,
 }
 
 impl App for Product {
@@ -61,6 +63,9 @@ impl App for Product {
         if !matches!(notice, Notice::Downloading { .. }) {
             self.notices.borrow_mut().push(format!("{notice:?}"));
         }
+    }
+    fn working(&mut self) {
+        self.worked.set(self.worked.get() + 1);
     }
     fn gates(&self) -> &[Gate] {
         &self.gates
@@ -125,6 +130,7 @@ impl World {
             ready_asked: Rc::default(),
             notices: Rc::default(),
             components: vec![],
+            worked: Rc::default(),
         };
         let mut policy = Policy::new();
         policy.timing.report_every_ms = 0;

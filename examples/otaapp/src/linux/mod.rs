@@ -29,8 +29,15 @@ use trace::Traced;
 type Flash<'a> = Shared<'a, FileFlash>;
 type Log = fn(Notice<'_>);
 /// The agent of this application.
-type Device<'a> =
-    Agent<'a, Boot<'a, Flash<'a>>, SlotTarget<'a, Flash<'a>, KeyRing>, Flash<'a>, KeyRing, Product<Log>, Chance>;
+type Device<'a> = Agent<
+    'a,
+    Boot<'a, Flash<'a>>,
+    SlotTarget<'a, Flash<'a>, KeyRing>,
+    Flash<'a>,
+    KeyRing,
+    Product<Log, Feeder>,
+    Chance,
+>;
 
 /// A third of the board's shortest sensible watchdog period.
 const FEED_EVERY: Duration = Duration::from_millis(200);
@@ -41,6 +48,8 @@ const MESSAGE: usize = 4096;
 /// Runs the device until it resets.
 pub(crate) async fn run(board: Board) -> Result<()> {
     let Board { flash, watchdog, mut reset, keys, identity, running } = board;
+    // The read-back of a slot blocks the executor, and with it the task that feeds.
+    let second = watchdog.try_clone()?;
     tokio::spawn(feed(watchdog));
     let flash = RefCell::new(flash);
     let journal = Journal::mount(part::journal(&flash)).map_err(|e| anyhow::anyhow!("journal: {e:?}"))?;
@@ -48,7 +57,7 @@ pub(crate) async fn run(board: Board) -> Result<()> {
     let journal = SharedJournal::new(&journal);
     let boot = Boot::new(journal, running);
     let target = SlotTarget::new(part::slot(&flash, running.other()), running.other(), &keys, identity);
-    let app = Product::new(Fault::BUILT_IN, tell as Log);
+    let app = Product::new(Fault::BUILT_IN, second, tell as Log);
     let parts = Parts { boot, target, journal, keys: &keys, identity, app, entropy: Chance };
     let mut envelope = [0; ENVELOPE_BUFFER];
     let mut agent = Agent::new(parts, Policy { bare_image: true, ..Policy::new() }, &mut envelope);

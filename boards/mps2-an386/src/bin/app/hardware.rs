@@ -6,6 +6,7 @@ use board::console::Uart;
 use board::entropy::Chance;
 use board::flash::Psram;
 use board::time::Uptime;
+use board::watchdog::Dog;
 use core::future::poll_fn;
 use core::marker::PhantomData;
 use core::task::Poll;
@@ -103,6 +104,7 @@ impl<'a> Platform for Mps2<'a> {
     type Timer = Uptime;
     type Entropy = Chance;
     type Console = Uart;
+    type Watchdog = Dog;
     type Log = Log;
 }
 

@@ -55,8 +55,8 @@ impl<T: Target> Target for InPlace<T> {
     fn write(&mut self, bytes: &[u8]) -> Result<u32, Self::Error> {
         self.0.write(bytes).map_err(InPlaceError::Slot)
     }
-    fn finish(&mut self, expected: &Expected) -> Result<Finished, Self::Error> {
-        match self.0.finish(expected).map_err(InPlaceError::Slot)? {
+    fn finish(&mut self, expected: &Expected, progress: &mut dyn FnMut()) -> Result<Finished, Self::Error> {
+        match self.0.finish(expected, progress).map_err(InPlaceError::Slot)? {
             Finished::Stage(proof) if proof.rom_address() != Some(slot_address(self.slot())) => {
                 Err(InPlaceError::OtherSlot)
             }

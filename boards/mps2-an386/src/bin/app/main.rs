@@ -75,7 +75,7 @@ fn device(uart: Uart, running: SlotId, memory: &mut Memory) {
     let boot = Boot::new(journal, running);
     let other = running.other();
     let target = InPlace(SlotTarget::new(region(&flash, LAYOUT.slot(other)), other, &keys, trust::IDENTITY));
-    let app = Product::new(Fault::BUILT_IN, log as Log);
+    let app = Product::new(Fault::BUILT_IN, Dog::running(), log as Log);
     let parts = Parts { boot, target, journal, keys: &keys, identity: trust::IDENTITY, app, entropy: chance };
     let policy = Policy { bare_image: true, ..Policy::new() };
     let mut agent: Device<'_, Mps2<'_>> = Agent::new(parts, policy, &mut memory.envelope);

@@ -15,7 +15,7 @@ pub(crate) use words::tell;
 
 use ota_boot::Boot;
 use ota_download::{Connect, Source};
-use ota_hal::{Entropy, Flash, Timer};
+use ota_hal::{Entropy, Flash, Timer, Watchdog};
 use ota_service::{Agent, Notice, Target};
 use ota_verify::Keys;
 use otaapp::product::Product;
@@ -38,6 +38,8 @@ pub(crate) trait Platform {
     type Entropy: Entropy + Copy;
     /// The UART; a handle that can be given to several users.
     type Console: Console;
+    /// The watchdog; a second handle, for the long steps of an update.
+    type Watchdog: Watchdog;
     /// What is told of an update.
     type Log: FnMut(Notice<'_>);
 }
@@ -49,7 +51,7 @@ pub(crate) type Device<'a, P> = Agent<
     <P as Platform>::Target,
     <P as Platform>::Flash,
     <P as Platform>::Keys,
-    Product<<P as Platform>::Log>,
+    Product<<P as Platform>::Log, <P as Platform>::Watchdog>,
     <P as Platform>::Entropy,
 >;
 
