@@ -68,6 +68,9 @@ struct Core {
     /// The last fault of the source, and the last reason to refuse.
     fault: &'static str,
     refusal: (FailStage, &'static str),
+    /// The stored locator, as a hash, and whether it changed since the opening that was issued last.
+    locator: u64,
+    renewed: bool,
     reply: Option<Reply>,
     sending: Option<Item>,
 }
@@ -129,6 +132,8 @@ impl Core {
             issued: 0,
             fault: "",
             refusal: (FailStage::Upgrade, ""),
+            locator: 0,
+            renewed: false,
             reply: None,
             sending: None,
         }
@@ -269,7 +274,9 @@ impl<'a, B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent
         if part == Part::Payload && !self.prepare(now) {
             return None;
         }
-        self.core.issued = ticket;
+        if ticket != core::mem::replace(&mut self.core.issued, ticket) {
+            self.core.renewed = false;
+        }
         Some(Step::Open { ticket, until })
     }
 

@@ -83,7 +83,7 @@ pub enum Notice<'a> {
         /// What went wrong.
         reason: &'static str,
     },
-    /// The object changed, or the other side cannot continue it: the job starts again.
+    /// The object changed or arrived damaged, or the other side cannot continue it: the job starts again.
     Restarted,
     /// All bytes are stored; they are being read back. Can take seconds.
     Verifying,

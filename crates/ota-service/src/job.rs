@@ -1,14 +1,16 @@
 //! The job: what must survive a power cut to finish an update. Two records, `Kind::Job` and `Kind::Progress`.
 //!
 //! ```text
-//! Kind::Job       0 version 1 │ phase │ flags │ device │ u64 id │ u32 announced size │ slot │
-//!                17 u32 offset │ u32 length │ u32 image size │ [32] image digest │
-//!                61 checksum kind │ [32] checksum │ u8 length, validator │ u8 length, module │ u8 length, version text │
+//! Kind::Job       0 version 2 │ phase │ flags │ device │ u64 id │ u32 offered size │ u32 seen size │ slot │
+//!                21 u32 offset │ u32 length │ u32 image size │ [32] image digest │
+//!                65 checksum kind │ [32] checksum │ u8 length, validator │ u8 length, module │ u8 length, version text │
 //!                   u16 length, locator
 //! Kind::Progress  0 version 1 │ tag 1 (stored) │ u64 id │ u32 durable bytes
 //!                 0 version 1 │ tag 2 (gate)   │ u8 length, name of the gate that ended the trial
 //!                 0 version 1 │ tag 3 (not started) │ u64 id, or 0: the loader was asked once more for the staged image
 //! ```
+//! Version 1 had one size, of the offer or of the object; it is read as the object's once that was opened. Flags: 1 signed
+//! by the cloud, 2 image digest present, 4 fetched again after damage. Size 0: not known.
 //! All numbers are little-endian. The journal guards the bytes with a CRC; decoding is total all the same.
 
 use crate::app::GATE_NAME_MAX;
@@ -25,8 +27,9 @@ pub const VERSION_MAX: usize = 64;
 /// Most bytes of a module name.
 pub const MODULE_MAX: usize = 32;
 /// Longest record without its locator.
-pub(crate) const HEAD_MAX: usize = 61 + 33 + (1 + 64) + (1 + MODULE_MAX) + (1 + VERSION_MAX) + 2;
+pub(crate) const HEAD_MAX: usize = 65 + 33 + (1 + 64) + (1 + MODULE_MAX) + (1 + VERSION_MAX) + 2;
 const RECORD_VERSION: u8 = 1;
+const JOB_VERSION: u8 = 2;
 
 const _: () = assert!(HEAD_MAX + LOCATOR_MAX <= crate::ENVELOPE_BUFFER);
 
@@ -63,9 +66,14 @@ pub(crate) struct Job {
     pub(crate) phase: Phase,
     pub(crate) id: u64,
     pub(crate) device: u8,
-    pub(crate) announced: Option<u32>,
+    /// Size of the object that the offer stated. An object of another size is not what was offered.
+    pub(crate) offered: Option<u32>,
+    /// Size of the object as the source gave it. Forgotten when the job begins again.
+    pub(crate) seen: Option<u32>,
     /// The cloud's key signed the checksum.
     pub(crate) cloud_signed: bool,
+    /// What was fetched proved damaged once, and is fetched a second and last time.
+    pub(crate) refetched: bool,
     pub(crate) slot: SlotId,
     pub(crate) payload: Payload,
     pub(crate) checksum: Option<Checksum>,
@@ -95,8 +103,10 @@ impl Job {
             phase: Phase::Accepted,
             id: identity(offer),
             device: offer.component.device,
-            announced: offer.size,
+            offered: offer.size,
+            seen: None,
             cloud_signed: false,
+            refetched: false,
             slot,
             payload: Payload::NONE,
             checksum: offer.checksum,
@@ -106,6 +116,11 @@ impl Job {
         })
     }
 
+    /// Size of the whole object, if anybody said it.
+    pub(crate) fn size(&self) -> Option<u32> {
+        self.seen.or(self.offered)
+    }
+
     pub(crate) fn component(&self) -> Component<'_> {
         Component { device: self.device, module: &self.module }
     }
@@ -113,10 +128,12 @@ impl Job {
     /// All of the record but the locator, which follows it.
     pub(crate) fn encode_head<'b>(&self, locator_len: usize, buf: &'b mut [u8; HEAD_MAX]) -> Option<&'b [u8]> {
         let mut w = Writer::new(buf);
-        let flags = u8::from(self.cloud_signed) | u8::from(self.payload.digest.is_some()) << 1;
-        w.bytes(&[RECORD_VERSION, self.phase as u8, flags, self.device])?;
+        let flags =
+            u8::from(self.cloud_signed) | u8::from(self.payload.digest.is_some()) << 1 | u8::from(self.refetched) << 2;
+        w.bytes(&[JOB_VERSION, self.phase as u8, flags, self.device])?;
         w.bytes(&self.id.to_le_bytes())?;
-        w.u32(self.announced.unwrap_or(0))?;
+        w.u32(self.offered.unwrap_or(0))?;
+        w.u32(self.seen.unwrap_or(0))?;
         w.u8(if self.slot == SlotId::A { 0 } else { 1 })?;
         w.u32(self.payload.offset)?;
         w.u32(self.payload.length)?;
@@ -144,9 +161,7 @@ impl Job {
     /// The job and its locator. `None` for anything that no version of this program wrote.
     pub(crate) fn decode(record: &[u8]) -> Option<(Self, &str)> {
         let mut r = Reader(record);
-        if r.u8()? != RECORD_VERSION {
-            return None;
-        }
+        let version = Some(r.u8()?).filter(|version| matches!(*version, 1 | JOB_VERSION))?;
         let phase = match r.u8()? {
             0 => Phase::Deferred,
             1 => Phase::Accepted,
@@ -157,7 +172,7 @@ impl Job {
         let flags = r.u8()?;
         let device = r.u8()?;
         let id = u64::from_le_bytes(r.array()?);
-        let announced = Some(r.u32()?).filter(|size| *size != 0);
+        let (offered, seen) = sizes(&mut r, version, phase)?;
         let slot = match r.u8()? {
             0 => SlotId::A,
             1 => SlotId::B,
@@ -175,7 +190,7 @@ impl Job {
         };
         let validator = Vec::from_slice(r.short()?).ok()?;
         let module = String::try_from(r.short_text()?).ok()?;
-        let version = String::try_from(r.short_text()?).ok()?;
+        let text = String::try_from(r.short_text()?).ok()?;
         let len = u16::from_le_bytes(r.array()?);
         let locator = r.text(len.into())?;
         let payload = Payload { offset, length, image_size, digest };
@@ -184,16 +199,19 @@ impl Job {
             phase,
             id,
             device,
-            announced,
+            offered,
+            seen,
             cloud_signed: flags & 1 != 0,
+            refetched: flags & 4 != 0,
             slot,
             payload,
             checksum,
             validator,
             module,
-            version,
+            version: text,
         };
-        (r.is_empty() && flags < 4 && sound).then_some((job, locator))
+        let flags_max = if version == 1 { 3 } else { 7 };
+        (r.is_empty() && flags <= flags_max && sound).then_some((job, locator))
     }
 
     /// The offer this job came from, as far as it is kept.
@@ -201,12 +219,24 @@ impl Job {
         Offer {
             component: self.component(),
             version: &self.version,
-            size: self.announced,
+            size: self.offered,
             locator: Locator::Url(locator),
             checksum: self.checksum,
             cloud_signature: &[],
             delta: false,
         }
+    }
+}
+
+/// The sizes the offer stated and the source gave.
+fn sizes(r: &mut Reader<'_>, version: u8, phase: Phase) -> Option<(Option<u32>, Option<u32>)> {
+    let mut size = || r.u32().map(|size| Some(size).filter(|size| *size != 0));
+    let first = size()?;
+    match (version, phase) {
+        // Never opened, so it is the offer's.
+        (1, Phase::Deferred) => Some((first, None)),
+        (1, _) => Some((None, first)),
+        _ => Some((first, size()?)),
     }
 }
 
@@ -216,7 +246,7 @@ impl Job {
 /// # Source
 /// FNV-1a, 64 bits. Two offers that collide are taken for duplicates: the second one is not installed, nothing worse.
 pub(crate) fn identity(offer: &Offer<'_>) -> u64 {
-    let mut hash = Fnv(0xCBF2_9CE4_8422_2325);
+    let mut hash = Fnv::NEW;
     hash.add(&[offer.component.device]);
     hash.add(offer.component.module.as_bytes());
     hash.add(&[0xFF]);
@@ -234,8 +264,16 @@ pub(crate) fn identity(offer: &Offer<'_>) -> u64 {
     hash.0
 }
 
+/// Tells the locators of one job apart without keeping them.
+pub(crate) fn locator_hash(locator: &str) -> u64 {
+    let mut hash = Fnv::NEW;
+    hash.add(locator.as_bytes());
+    hash.0
+}
+
 struct Fnv(u64);
 impl Fnv {
+    const NEW: Self = Self(0xCBF2_9CE4_8422_2325);
     fn add(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);

@@ -62,7 +62,8 @@ pub struct Policy<'k> {
     pub timing: Timing,
     /// Waits and tries after a fault of the source; tries are given back by every stored sector.
     pub retry: Backoff,
-    /// How often a job may start again from 0 (object changed, no ranges). Not given back.
+    /// How often a job may start again from 0 (object changed or damaged, no ranges). Not given back, but by a reset;
+    /// damage counts at most once per job whatever happens.
     pub restarts: u8,
     /// Waits between tries to send a report; its tries do not run out, the wait stays at the cap.
     pub report_retry: Backoff,

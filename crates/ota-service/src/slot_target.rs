@@ -3,7 +3,7 @@
 use crate::target::{Expected, Finished, Target, TargetError};
 use ota_hal::{Flash, Region, RegionError, SlotId};
 use ota_transport::{Checksum, FailStage};
-use ota_verify::{Identity, Keys, Rules, VerifyError, digest_region_with, verify_image_with};
+use ota_verify::{Identity, Keys, Refusal, Rules, VerifyError, digest_region_with, verify_image_with};
 
 /// Writes one slot: erases just ahead, programs each write unit once, and proves by reading back.
 ///
@@ -46,14 +46,18 @@ struct Cursor {
 pub struct SlotError {
     stage: FailStage,
     text: &'static str,
+    damage: bool,
 }
 
 impl SlotError {
     const fn burn(text: &'static str) -> Self {
-        Self { stage: FailStage::Burn, text }
+        Self { stage: FailStage::Burn, text, damage: false }
     }
     const fn verify(text: &'static str) -> Self {
-        Self { stage: FailStage::Verify, text }
+        Self { stage: FailStage::Verify, text, damage: false }
+    }
+    const fn damage(text: &'static str) -> Self {
+        Self { stage: FailStage::Verify, text, damage: true }
     }
 }
 
@@ -63,6 +67,9 @@ impl TargetError for SlotError {
     }
     fn text(&self) -> &'static str {
         self.text
+    }
+    fn is_damage(&self) -> bool {
+        self.damage
     }
 }
 
@@ -217,7 +224,7 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
         match (&expected.digest, &expected.checksum) {
             // A signed digest says more than the cloud's checksum, which is over the whole package anyway.
             (Some(digest), _) if digest_region_with(&mut self.region, expected.size, |_| progress())? != *digest => {
-                return Err(SlotError::verify("image digest differs from the manifest"));
+                return Err(SlotError::damage("image digest differs from the manifest"));
             }
             (None, Some(checksum)) => check_sum(&mut self.region, expected.size, checksum, progress)?,
             _ => {}
@@ -226,6 +233,10 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
         match verify_image_with(&mut self.region, self.slot, &rules, |_| progress()) {
             Ok(proof) => Ok(Finished::Stage(proof)),
             Err(VerifyError::Read(e)) => Err(e.into()),
+            // With a signed digest these are the bytes the vendor meant; without, they may have suffered on the way.
+            Err(VerifyError::Refused(e @ Refusal::Digest)) if expected.digest.is_none() => {
+                Err(SlotError::damage(e.text()))
+            }
             Err(e) => Err(SlotError::verify(e.text())),
         }
     }
@@ -251,7 +262,7 @@ fn check_sum<F: Flash>(
         #[cfg(not(feature = "md5"))]
         Checksum::Md5(_) => true,
     };
-    if same { Ok(()) } else { Err(SlotError::verify("checksum differs from the offer")) }
+    if same { Ok(()) } else { Err(SlotError::damage("checksum differs from the offer")) }
 }
 
 #[cfg(test)]

@@ -32,6 +32,11 @@ pub trait TargetError: core::fmt::Debug {
     fn stage(&self) -> FailStage;
     /// A short text for the report, for example `"wrong vendor id"`.
     fn text(&self) -> &'static str;
+    /// Whether the bytes are not those that were promised (a digest that differs), so that fetching them once more may
+    /// help: a link that corrupts, an object that was replaced without a sign. What is signed badly stays so: false.
+    fn is_damage(&self) -> bool {
+        false
+    }
 }
 
 /// Where the bytes of one component go: a slot first; a file or a companion MCU fit here too.
@@ -79,7 +84,8 @@ pub trait Target {
     /// `progress` is to be called for every few hundred bytes that are read: it feeds the watchdog.
     ///
     /// # Errors
-    /// When it is not what was expected, or not to be believed. The agent calls [`Target::abort`].
+    /// When it is not what was expected, or not to be believed. The agent calls [`Target::abort`]; after
+    /// [`TargetError::is_damage`] it fetches everything once more, else the job ends.
     fn finish(&mut self, expected: &Expected, progress: &mut dyn FnMut()) -> Result<Finished, Self::Error>;
 
     /// Makes sure that what was written is never taken for a complete component. Idempotent.

@@ -75,7 +75,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 
     pub(super) fn source_failed(&mut self, fault: Fault, now: Millis) {
         self.core.fault = fault.text;
-        self.fact(Event::Fault(fault.failure), now);
+        let failure = match fault.failure {
+            // Said of a URL that has been replaced meanwhile: the fresh one deserves its try.
+            Failure::Permanent if self.core.renewed => Failure::Retry { after_ms: 0 },
+            failure => failure,
+        };
+        self.fact(Event::Fault(failure), now);
     }
 
     pub(super) fn opened(&mut self, opened: &Opened, now: Millis) {
@@ -105,10 +110,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let Some(job) = &mut self.core.job else {
             return Ok(());
         };
-        check_announced(job, opened)?;
+        check_offered(job, opened)?;
         job.validator = opened.validator.clone();
         // Kept with the job: a bare image is as long as its object.
-        job.announced = opened.total.or(job.announced);
+        job.seen = opened.total;
         Ok(())
     }
 
@@ -118,13 +123,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             return Ok(true);
         };
         let known = !job.validator.is_empty() && !opened.validator.is_empty();
-        if known && job.validator != opened.validator {
+        let resized = |total| job.seen.is_some_and(|seen| seen != total) || total < job.payload.end();
+        if (known && job.validator != opened.validator) || opened.total.is_some_and(resized) {
             return Ok(false);
         }
-        check_announced(job, opened)?;
-        if opened.total.is_some_and(|total| total < job.payload.end()) {
-            return Err(SHORT);
-        }
+        check_offered(job, opened)?;
         let taken = self.core.taken.unwrap_or(0);
         let wanted = job.payload.offset + taken;
         self.core.skip = match opened.offset {
@@ -233,7 +236,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if payload.image_size > self.parts.target.capacity() {
             return Err(TOO_LARGE);
         }
-        if job.announced.is_some_and(|total| total < manifest.package_len()) {
+        if job.size().is_some_and(|total| total < manifest.package_len()) {
             return Err(SHORT);
         }
         let (offset, length, image_size) = (payload.offset, payload.length, payload.image_size);
@@ -249,7 +252,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if self.policy.cloud_key.is_some() && !job.cloud_signed {
             return refused("the cloud did not sign the offer");
         }
-        let Some(size) = job.announced else {
+        let Some(size) = job.size() else {
             return refused("size of the image is unknown");
         };
         if size > self.parts.target.capacity() {
@@ -285,10 +288,11 @@ impl Payload {
     }
 }
 
-fn check_announced(job: &Job, opened: &Opened) -> Result<(), Refused> {
-    match (job.announced, opened.total) {
+/// An object of another size than the offer stated is not the one that was offered.
+fn check_offered(job: &Job, opened: &Opened) -> Result<(), Refused> {
+    match (job.offered, opened.total) {
         (_, Some(0)) => Err((FailStage::Download, "the object is empty")),
-        (Some(announced), Some(total)) if announced != total => {
+        (Some(offered), Some(total)) if offered != total => {
             Err((FailStage::Download, "object size differs from the announced size"))
         }
         _ => Ok(()),

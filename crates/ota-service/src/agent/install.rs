@@ -9,19 +9,37 @@ use ota_hal::{Entropy, Flash, Kind, Millis};
 use ota_transport::{Component, FailStage};
 use ota_verify::{Keys, Verified};
 
+type Reason = (FailStage, &'static str);
+/// No damage: fetching again cannot help.
+const fn for_good(reason: Reason) -> (bool, Reason) {
+    (false, reason)
+}
+
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
     /// Reads back, proves, stages.
     pub(super) fn verify(&mut self, now: Millis) {
         self.parts.app.notice(Notice::Verifying);
-        if let Err((stage, text)) = self.try_verify(now) {
-            self.refuse(stage, text, now);
+        let Err((damage, (stage, text))) = self.try_verify(now) else {
+            return;
+        };
+        if damage && self.may_refetch() {
+            self.core.fault = text;
+            self.core.refusal = (stage, text);
+            return self.fact(Event::Damaged, now);
         }
+        self.refuse(stage, text, now);
     }
 
-    fn try_verify(&mut self, now: Millis) -> Result<(), (FailStage, &'static str)> {
-        let floor = self.floor()?;
+    /// Whether this is the first damage of the job. The restart stores that it was.
+    fn may_refetch(&mut self) -> bool {
+        self.core.job.as_mut().is_some_and(|job| !core::mem::replace(&mut job.refetched, true))
+    }
+
+    /// True with the reason when the bytes are damaged.
+    fn try_verify(&mut self, now: Millis) -> Result<(), (bool, Reason)> {
+        let floor = self.floor().map_err(for_good)?;
         let Some(job) = &self.core.job else {
-            return Err((FailStage::Upgrade, "no job"));
+            return Err(for_good((FailStage::Upgrade, "no job")));
         };
         let payload = &job.payload;
         // The cloud's checksum is over the object: the image only when there is no package around it.
@@ -29,8 +47,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let expected = Expected { size: payload.image_size, digest: payload.digest, checksum, floor };
         let app = &mut self.parts.app;
         let finished = self.parts.target.finish(&expected, &mut || app.working());
-        match finished.map_err(|e| (e.stage(), e.text()))? {
-            Finished::Stage(proof) => self.stage(proof)?,
+        match finished.map_err(|e| (e.is_damage(), (e.stage(), e.text())))? {
+            Finished::Stage(proof) => self.stage(proof).map_err(for_good)?,
             Finished::Applied => {
                 self.fact(Event::Applied, now);
                 return Ok(());
@@ -43,7 +61,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// The job first: a rollback is only told of a job that says it was staged. The boot record last.
-    fn stage(&mut self, proof: Verified) -> Result<(), (FailStage, &'static str)> {
+    fn stage(&mut self, proof: Verified) -> Result<(), Reason> {
         if let Some(job) = &mut self.core.job {
             job.phase = Phase::Staged;
         }

@@ -1,13 +1,14 @@
 //! From an offer to a job.
 
 use super::{Agent, Reply};
-use crate::job::{Job, Phase, identity};
-use crate::machine::{Effect, Event};
+use crate::job::{Job, LOCATOR_MAX, Phase, identity, locator_hash};
+use crate::machine::{Effect, Event, Part, State};
 use crate::outbox::push;
-use crate::{App, Decision, Notice, Target};
+use crate::{App, Decision, Fault, Notice, Target};
 use ota_boot::{BootControl, BootState};
+use ota_download::Failure;
 use ota_hal::{Entropy, Flash, Kind, Millis};
-use ota_transport::{Checksum, Component, FailStage, Offer, OfferError};
+use ota_transport::{Checksum, Component, FailStage, Locator, Offer, OfferError};
 use ota_verify::{Keys, verify_cloud_signature};
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
@@ -24,12 +25,34 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
                 self.answer(offer.component, FailStage::Upgrade, ["busy: another update is under way", ""]);
             }
             Effect::None => self.consider(offer, now),
+            Effect::Repeat => self.renew(offer, now),
             _ => {}
         }
     }
 
     fn is_running(&self, offer: &Offer<'_>) -> bool {
         offer.component == Component::default() && offer.version == self.parts.app.version()
+    }
+
+    /// The offer under way once more. Signed URLs expire, so a fresh one takes the place of the one that is stored; what was
+    /// fetched stays, guarded by validator, sizes and digest as ever. Used from the next opening on.
+    fn renew(&mut self, offer: &Offer<'_>, now: Millis) {
+        match self.core.machine.state() {
+            State::Deciding | State::Deferred { .. } => {}
+            State::Opening { .. } | State::Receiving { .. } | State::BackingOff { .. } => {}
+            _ => return,
+        }
+        let Locator::Url(url) = offer.locator else { return };
+        if url.is_empty() || url.len() > LOCATOR_MAX || locator_hash(url) == self.core.locator {
+            return;
+        }
+        // If it cannot be stored, the one that is stored stays good.
+        self.core.renewed |= self.store_job(url).is_ok();
+        if matches!(self.core.machine.state(), State::Receiving { part: Part::Envelope, .. }) {
+            // The record was laid over the envelope's first bytes.
+            let failure = Failure::Retry { after_ms: 0 };
+            self.source_failed(Fault { failure, text: "the URL was replaced" }, now);
+        }
     }
 
     /// The machine is deciding on this offer.
@@ -50,11 +73,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.remove(Kind::Progress);
         let id = job.id;
         let _ = self.edit_outbox(&mut |outbox| outbox.detach(id));
-        let ota_transport::Locator::Url(locator) = offer.locator else { return };
-        if self.store_job(&job, locator).is_err() {
+        let Locator::Url(locator) = offer.locator else { return };
+        self.core.job = Some(job);
+        if self.store_job(locator).is_err() {
             return self.decline(offer.component, FailStage::Burn, "journal failed", now);
         }
-        self.core.job = Some(job);
         self.decided(decision, now);
     }
 

@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::app::GATE_NAME_MAX;
-use crate::job::{Job, PROGRESS_MAX, Phase, Progress};
+use crate::job::{Job, PROGRESS_MAX, Phase, Progress, locator_hash};
 use crate::machine::{Event, Found};
 use crate::outbox::{Outbox, push};
 use crate::{App, Notice, Target};
@@ -75,7 +75,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let torn = match self.parts.journal.read(Kind::Job, self.envelope) {
             Ok(None) => return,
             Ok(Some(record)) => match Job::decode(record) {
-                Some((job, _)) => {
+                Some((job, locator)) => {
+                    self.core.locator = locator_hash(locator);
                     self.core.job = Some(job);
                     return;
                 }
@@ -226,6 +227,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             job.phase = Phase::Accepted;
             job.slot = slot;
             job.validator.clear();
+            job.seen = None;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The agent's journal records.
 
 use super::Agent;
-use crate::job::{HEAD_MAX, Job, PROGRESS_MAX, Progress};
+use crate::job::{HEAD_MAX, Job, PROGRESS_MAX, Progress, locator_hash};
 use crate::outbox::Outbox;
 use crate::{App, Target};
 use ota_boot::BootControl;
@@ -25,12 +25,17 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let _ = self.parts.journal.remove(kind);
     }
 
-    /// Stores a new job.
-    pub(super) fn store_job(&mut self, job: &Job, locator: &str) -> Result<(), StoreFailed> {
+    /// Stores the job in memory with this locator. The envelope buffer is overwritten.
+    #[inline(never)]
+    pub(super) fn store_job(&mut self, locator: &str) -> Result<(), StoreFailed> {
+        let job = self.core.job.as_ref().ok_or(StoreFailed)?;
         let mut head = [0; HEAD_MAX];
         let head = job.encode_head(locator.len(), &mut head).ok_or(StoreFailed)?;
         let len = lay(self.envelope, head, locator.as_bytes()).ok_or(StoreFailed)?;
-        self.parts.journal.append(Kind::Job, self.envelope.get(..len).unwrap_or_default()).map_err(|_| StoreFailed)
+        let record = self.envelope.get(..len).unwrap_or_default();
+        self.parts.journal.append(Kind::Job, record).map_err(|_| StoreFailed)?;
+        self.core.locator = locator_hash(locator);
+        Ok(())
     }
 
     /// Stores the job in memory over the one on flash, which keeps its locator.

@@ -25,6 +25,8 @@ fn full() -> Job {
     let mut job = Job::of_offer(&offer("http://h/x"), SlotId::B).unwrap();
     job.phase = Phase::Selected;
     job.cloud_signed = true;
+    job.refetched = true;
+    job.seen = Some(305);
     job.payload = Payload { offset: 300, length: 5, image_size: 6, digest: Some([4; 32]) };
     job.validator.extend_from_slice(b"\"etag\"").unwrap();
     job
@@ -40,6 +42,37 @@ fn round_trip_and_no_prefix_or_extension_decodes() {
     let mut longer = bytes;
     longer.push(0);
     assert_eq!(Job::decode(&longer), None);
+}
+
+/// What version 1 of this program wrote: one size.
+fn version_1(job: &Job, locator: &str) -> StdVec<u8> {
+    let mut bytes = encode(job, locator);
+    bytes[0] = 1;
+    bytes[2] &= 3;
+    bytes.drain(16..20);
+    bytes
+}
+
+#[test]
+fn records_of_version_1_are_read() {
+    let mut job = Job { refetched: false, seen: None, ..full() };
+    for phase in [Phase::Deferred, Phase::Accepted, Phase::Selected, Phase::Staged] {
+        job.phase = phase;
+        let bytes = version_1(&job, "http://h/x");
+        let (read, locator) = Job::decode(&bytes).unwrap();
+        // Once the object was opened, the size may be its own: nothing to hold against a changed one.
+        let (offered, seen) = if phase == Phase::Deferred { (Some(77), None) } else { (None, Some(77)) };
+        assert_eq!((read, locator), (Job { offered, seen, ..job.clone() }, "http://h/x"));
+        for len in 0..bytes.len() {
+            assert_eq!(Job::decode(&bytes[..len]), None, "prefix of {len}");
+        }
+    }
+    let mut bytes = version_1(&job, "http://h/x");
+    bytes[2] |= 4;
+    assert_eq!(Job::decode(&bytes), None, "a flag it did not know");
+    bytes = encode(&job, "http://h/x");
+    bytes[0] = 3;
+    assert_eq!(Job::decode(&bytes), None, "a later version");
 }
 
 #[test]

@@ -20,7 +20,7 @@ const NOW: Millis = Millis(0);
 const STARTS: [Found; 7] =
     [Found::Nothing, Found::Deferred, Found::Accepted, Found::Partial, Found::Complete, Found::Staged, Found::Trial];
 
-const EVENTS: [Event; 27] = [
+const EVENTS: [Event; 28] = [
     Event::Offer { known: false },
     Event::Offer { known: true },
     Event::Accept,
@@ -36,6 +36,7 @@ const EVENTS: [Event; 27] = [
     Event::Fault(Failure::Permanent),
     Event::Closed,
     Event::Refused,
+    Event::Damaged,
     Event::Proven,
     Event::Applied,
     Event::ResetWelcome(true),

@@ -119,6 +119,8 @@ pub enum Event {
     Closed,
     /// The job cannot succeed: refused by the application, not to be believed, or flash failed.
     Refused,
+    /// What was stored is not what was promised; fetching it again may help.
+    Damaged,
     /// The image was read back, proven and staged.
     Proven,
     /// The component was installed and needs no reset.
@@ -171,7 +173,7 @@ pub enum Effect {
 /// Why a job is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// The caller of [`Event::Refused`] knows.
+    /// The caller of [`Event::Refused`] or [`Event::Damaged`] knows.
     Refused,
     /// The source says that trying again cannot help.
     Permanent,

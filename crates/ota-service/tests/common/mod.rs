@@ -283,6 +283,7 @@ impl World {
         self.product.gates.clear();
         self.policy.bare_image = false;
         self.policy.cloud_key = None;
+        self.server.locator.replace(peers::LOCATOR.into());
         self.server.put(Draft::new(9).package(), "\"good\"");
         self.offer("9.0.0");
         self.until_heard("version 9.0.0");

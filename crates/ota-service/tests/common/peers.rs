@@ -13,6 +13,8 @@ pub enum Opening {
     Stalls(u32),
     /// It fails.
     Fails(Failure),
+    /// It fails, but not before the device has looked at its messages.
+    FailsLate(Failure),
     /// No answer at all.
     Hangs,
     /// The body ends after so many bytes as if it were complete.
@@ -21,10 +23,15 @@ pub enum Opening {
     Replaced(Vec<u8>, &'static str),
 }
 
+/// Where a server's object is at first.
+pub const LOCATOR: &str = "http://cloud/object";
+
 #[derive(Default)]
 pub struct Server {
     pub object: RefCell<Vec<u8>>,
     pub etag: RefCell<String>,
+    /// Where the object is; asking elsewhere fails the test.
+    pub locator: RefCell<String>,
     /// Answers every range with the whole object.
     pub no_ranges: Cell<bool>,
     /// Does not say how long the object is.
@@ -43,6 +50,7 @@ impl Server {
     pub fn of(object: Vec<u8>) -> Self {
         let server = Self { chunk: Cell::new(usize::MAX), ..Self::default() };
         server.put(object, "\"1\"");
+        server.locator.replace(LOCATOR.into());
         server
     }
     pub fn put(&self, object: Vec<u8>, etag: &str) {
@@ -93,12 +101,16 @@ impl Source for Download<'_> {
         let script = s.script.borrow_mut().pop_front();
         match script {
             Some(Opening::Fails(failure)) => return Err(Broken(failure)),
+            Some(Opening::FailsLate(failure)) => {
+                yield_once().await;
+                return Err(Broken(failure));
+            }
             Some(Opening::Hangs) => core::future::pending::<()>().await,
             Some(Opening::Replaced(object, etag)) => s.put(object, etag),
             Some(fault @ (Opening::Breaks(n) | Opening::Stalls(n) | Opening::Ends(n))) => self.fault = Some((fault, n)),
             None => {}
         }
-        assert_eq!(request.locator, "http://cloud/object");
+        assert_eq!(request.locator, *s.locator.borrow());
         let total = s.object.borrow().len() as u32;
         let etag = s.etag.borrow();
         let changed = !request.validator.is_empty() && request.validator != etag.as_bytes();
@@ -144,6 +156,15 @@ impl Source for Download<'_> {
         self.open = None;
         self.server.closed.set(self.server.closed.get() + 1);
     }
+}
+
+async fn yield_once() {
+    let mut waited = false;
+    core::future::poll_fn(|_| match core::mem::replace(&mut waited, true) {
+        true => core::task::Poll::Ready(()),
+        false => core::task::Poll::Pending,
+    })
+    .await;
 }
 
 /// A message to the device.
@@ -261,7 +282,7 @@ impl OwnedOffer {
     pub fn new(version: &str, object: &[u8]) -> Self {
         Self {
             version: version.into(),
-            url: "http://cloud/object".into(),
+            url: LOCATOR.into(),
             module: String::new(),
             size: Some(object.len() as u32),
             checksum: Some(Checksum::Sha256(super::build::sha256(object))),
