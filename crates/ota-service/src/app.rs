@@ -95,6 +95,14 @@ pub enum Notice<'a> {
     Confirmed,
     /// A component that needs no reset was installed.
     Applied,
+    /// During an update, another offer for the same component came, or a message that was none. The other side is only told
+    /// how far the update is: an error would be taken for the end of it.
+    Ignored {
+        /// Why.
+        text: &'static str,
+        /// Of which field, if that is why.
+        detail: &'static str,
+    },
     /// The update ended without a new version.
     Failed {
         /// At which step.

@@ -3,9 +3,9 @@
 mod common;
 
 use common::{Draft, End, Opening, OwnedOffer, SLOT_LEN, Say, World, stranger, vendor};
-use ota_service::{CloudKey, Decision};
+use ota_service::{CloudKey, Decision, Gate, Health};
 use ota_testkit::Rng;
-use ota_transport::Checksum;
+use ota_transport::{Checksum, OfferError};
 use ota_verify::rsa::Rsa2048Pkcs1;
 
 #[test]
@@ -77,13 +77,55 @@ fn a_signed_url_that_changes_with_every_push_is_still_a_duplicate() {
 }
 
 #[test]
-fn another_offer_during_an_update_is_answered_busy() {
+fn another_offer_or_nonsense_during_an_update_is_not_answered_as_its_failure() {
     let mut world = World::offered();
-    world.offer("3.0.0");
-    world.until_heard("version 2.0.0");
-    assert_eq!(world.cloud.failures(), ["failed -1 busy: another update is under way"]);
+    world.product.gates = vec![Gate::app("slow", 60_000)];
+    world.set_health(&[Health::Pending]);
+    let said = core::cell::Cell::new(0);
+    world.live(|w| {
+        // In every state of the update, its trial included.
+        let states = ["Accepted", "Staged", "Trial"].map(|state| w.notices().iter().any(|n| n == state));
+        if states.into_iter().filter(|reached| *reached).count() > said.get() {
+            said.set(said.get() + 1);
+            w.offer("3.0.0");
+            w.say(Say::Bad(OfferError::Missing("url")));
+        } else if said.get() == 3 && w.cloud.to_device.borrow().is_empty() {
+            w.set_health(&[Health::Pass]);
+        }
+        w.cloud.has_heard("version 2.0.0")
+    });
+    assert_eq!(world.cloud.failures(), Vec::<String>::new());
     assert_eq!(world.product.asked.get(), 1);
+    let ignored = |what: &str| world.notices().iter().filter(|n| n.starts_with("Ignored") && n.contains(what)).count();
+    assert_eq!((ignored("busy"), ignored("missing field")), (3, 3));
     world.is_well(2);
+}
+
+#[test]
+fn another_module_is_answered_busy_under_its_own_name() {
+    let mut world = World::offered();
+    let mut camera = OwnedOffer::new("3.0.0", b"camera");
+    camera.module = "camera".into();
+    world.say(Say::Offer(camera));
+    world.until_heard("version 2.0.0");
+    assert_eq!(world.cloud.failures(), ["failed camera -1 busy: another update is under way"]);
+}
+
+#[test]
+fn an_answer_that_was_not_sent_yet_is_not_taken_for_the_failure_of_the_next_update() {
+    let mut world = World::new(Draft::new(2).package());
+    world.say(Say::Bad(OfferError::Missing("url")));
+    // The answer waits for the version report, that for the broker; the download is still under way when both can go.
+    world.cloud.deaf.set(2);
+    world.server.script.borrow_mut().extend([Opening::Breaks(40_000), Opening::Stalls(9_000)]);
+    let offered = core::cell::Cell::new(false);
+    world.live(|w| {
+        if w.cloud.to_device.borrow().is_empty() && !offered.replace(true) {
+            w.offer("2.0.0");
+        }
+        w.cloud.has_heard("version 2.0.0")
+    });
+    assert_eq!(world.cloud.failures(), Vec::<String>::new());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Agent, Reply};
 use crate::job::{Job, LOCATOR_MAX, Phase, identity, locator_hash};
-use crate::machine::{Effect, Event, Part, State};
+use crate::machine::{Effect, Event, Item, Part, State};
 use crate::outbox::push;
 use crate::{App, Decision, Fault, Notice, Target};
 use ota_boot::{BootControl, BootState};
@@ -22,7 +22,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
         match self.react(Event::Offer { known }, now) {
             Effect::Busy => {
-                self.answer(offer.component, FailStage::Upgrade, ["busy: another update is under way", ""]);
+                self.pass_over(offer.component, ["busy: another update is under way", ""]);
             }
             Effect::None => self.consider(offer, now),
             Effect::Repeat => self.renew(offer, now),
@@ -108,6 +108,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 
     fn decided(&mut self, decision: Decision, now: Millis) {
         self.core.reporter.forget_progress();
+        self.withhold_reply();
         if let Decision::Defer { ms } = decision {
             self.parts.app.notice(Notice::Deferred);
             self.fact(Event::Defer { ms }, now);
@@ -156,6 +157,34 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.core.reporter.reply_due();
     }
 
+    /// An offer that is not looked at, or a message that is none.
+    ///
+    /// A report names nothing but its component, so a failure of the component that is being updated would be taken for the
+    /// end of that update. It is not sent; the application is told, and the other side hears of the end when it comes.
+    fn pass_over(&mut self, component: Component<'_>, text: [&'static str; 2]) {
+        if self.is_updating(component) {
+            let [text, detail] = text;
+            self.core.reporter.repeat_progress(self.core.percent());
+            return self.parts.app.notice(Notice::Ignored { text, detail });
+        }
+        self.answer(component, FailStage::Upgrade, text);
+    }
+
+    /// Whether an update of this component is under way, up to its accept or rollback.
+    fn is_updating(&self, component: Component<'_>) -> bool {
+        let updated = self.core.job.as_ref().map_or_else(Component::default, Job::component);
+        !self.core.machine.is_idle() && component == updated
+    }
+
+    /// An answer of before, still unsent, must not be taken for the end of the update that begins now.
+    fn withhold_reply(&mut self) {
+        let Some(reply) = &self.core.reply else { return };
+        if self.is_updating(Component { device: reply.device, module: &reply.module }) {
+            self.core.reply = None;
+            self.core.reporter.skip(Item::Reply);
+        }
+    }
+
     pub(super) fn answer_bad(&mut self, error: OfferError) {
         let (text, detail) = match error {
             OfferError::Refused => return,
@@ -165,6 +194,6 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             OfferError::TooLarge => ("offer refused: message too large", ""),
             _ => ("offer refused: not understood", ""),
         };
-        self.answer(Component::default(), FailStage::Upgrade, [text, detail]);
+        self.pass_over(Component::default(), [text, detail]);
     }
 }
