@@ -6,17 +6,27 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Largest key or list file.
+/// Largest key file.
 const SMALL_MAX: u64 = 64 << 10;
+/// Largest list of devices or bundle of certificates.
+const LIST_MAX: u64 = 16 << 20;
 /// Largest image or package this tool takes into memory.
 const LARGE_MAX: u64 = 1 << 30;
 
-/// Reads a key, list or other small file.
+/// Reads a key or other small file.
 ///
 /// # Errors
 /// When it is missing, unreadable or larger than 64 KiB.
 pub fn read_small(path: &Path) -> Result<Vec<u8>> {
     read_bounded(path, SMALL_MAX)
+}
+
+/// Reads a list of devices or a bundle of certificates.
+///
+/// # Errors
+/// When it is missing, unreadable or larger than 16 MiB.
+pub fn read_list(path: &Path) -> Result<Vec<u8>> {
+    read_bounded(path, LIST_MAX)
 }
 
 /// Reads an image, package or dump.

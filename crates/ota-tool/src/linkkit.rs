@@ -162,6 +162,11 @@ fn read(kind: &str, message: &Value) -> Up {
     }
 }
 
+/// Whether a failure only says that the device is at work on another job: no job has failed.
+pub fn is_busy(step: i32, text: &str) -> bool {
+    step == -1 && text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("busy"))
+}
+
 fn number(value: &Value) -> Option<i32> {
     match value {
         Value::String(text) => text.trim().parse().ok(),

@@ -1,6 +1,8 @@
 //! The real binary, a running `ota serve`, and an HTTP client that hides nothing.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod broker;
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

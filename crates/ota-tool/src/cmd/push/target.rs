@@ -4,6 +4,7 @@ use super::Devices;
 use crate::files;
 use crate::linkkit::DeviceName;
 use anyhow::{Context, Result, ensure};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// The devices of every list, without repetition.
@@ -19,13 +20,14 @@ pub(super) fn devices(lists: &[String], group: Option<&Path>, product: Option<&s
         names.extend(lines(path)?);
     }
     let mut devices = Devices::new();
+    let mut known = HashSet::new();
     for name in names {
         let device = match (name.contains('/'), product) {
             (false, Some(product)) => DeviceName::new(product, &name)?,
             (false, None) => DeviceName::parse(&name).context("give the product key with --product, or in the name")?,
             (true, _) => DeviceName::parse(&name)?,
         };
-        if !devices.contains(&device) {
+        if known.insert(device.clone()) {
             devices.push(device);
         }
     }
@@ -35,7 +37,7 @@ pub(super) fn devices(lists: &[String], group: Option<&Path>, product: Option<&s
 
 fn lines(path: &Path) -> Result<Vec<String>> {
     let text =
-        String::from_utf8(files::read_small(path)?).ok().with_context(|| format!("{} is not text", path.display()))?;
+        String::from_utf8(files::read_list(path)?).ok().with_context(|| format!("{} is not text", path.display()))?;
     let name = |line: &str| line.split('#').next().unwrap_or_default().trim().to_owned();
     Ok(text.lines().map(name).filter(|name| !name.is_empty()).collect())
 }
@@ -55,5 +57,18 @@ mod tests {
         assert_eq!(all, ["pk/one", "other/two", "pk/three"]);
         assert!(devices(&["one".to_owned()], None, None).is_err());
         assert!(devices(&["pk/#".to_owned()], None, None).is_err());
+    }
+    #[test]
+    fn a_fleet_of_a_hundred_thousand_is_read_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("fleet");
+        // Twice the same 2.7 MB: repetitions must not cost a search through the list.
+        let names: String = (0..100_000).map(|i| format!("product-key/device-{i:06}\n")).collect();
+        std::fs::write(&file, names.repeat(2)).unwrap();
+        let start = std::time::Instant::now();
+        let all = devices(&[], Some(&file), None).unwrap();
+        assert_eq!(all.len(), 100_000);
+        assert_eq!(all[99_999].device, "device-099999");
+        assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
     }
 }
