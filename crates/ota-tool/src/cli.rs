@@ -3,8 +3,9 @@
 use crate::cmd::{complete, keygen, pack, push, sign, verify};
 use crate::output::Output;
 use crate::{inspect, serve};
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Signs, packs, inspects and delivers firmware updates.
@@ -38,6 +39,31 @@ enum Command {
     Completions(complete::CompletionArgs),
     /// Prints the manual page, or writes all of them into a directory
     Man(complete::ManArgs),
+}
+
+/// Parses the command line and does what it says. With `--json`, what is not understood is told as JSON too.
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => cli.run(),
+        Err(e) if e.use_stderr() && asks_for_json(std::env::args_os()) => {
+            Output::new(true).error(&anyhow!("{}", in_one_line(&e)));
+            ExitCode::from(2)
+        }
+        Err(e) => e.exit(),
+    }
+}
+
+/// The parser failed, so this looks by itself. What follows `--` is no option.
+fn asks_for_json(args: impl Iterator<Item = OsString>) -> bool {
+    args.take_while(|arg| arg != "--").any(|arg| arg == "--json")
+}
+
+/// What the parser says, without the usage and the hint to `--help`.
+fn in_one_line(e: &clap::Error) -> String {
+    let text = e.render().to_string();
+    let said = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let said: Vec<&str> = said.map(str::trim).filter(|line| !line.is_empty()).collect();
+    said.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 impl Cli {

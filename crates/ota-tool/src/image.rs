@@ -8,6 +8,8 @@ use ota_verify::{Identity, Rules, Verified, Version, verify_image};
 use sha2::{Digest, Sha256};
 
 const ROM_FIXED: u32 = 0x100;
+/// Slots start at a sector, and no part has smaller ones.
+const SECTOR_MIN: u32 = 1024;
 
 /// What goes into an image besides its payload.
 #[derive(Debug, Clone)]
@@ -20,7 +22,8 @@ pub struct ImageSpec {
     pub identity: Identity,
     /// Where the payload starts; at least 32.
     pub header_size: u16,
-    /// Flash address the payload is linked for; `None` when it runs from anywhere.
+    /// Address of the slot the payload is linked for, when it runs in place: the payload lies `header_size` further.
+    /// `None` when it runs from anywhere.
     pub rom_address: Option<u32>,
 }
 
@@ -55,6 +58,7 @@ impl ImageSpec {
             u32::from(self.header_size) >= HEADER_LEN && self.header_size.is_multiple_of(4),
             "the header size must be a multiple of 4, and at least {HEADER_LEN}"
         );
+        self.check_rom_address(payload.len())?;
         let mut area = Area::new(tlv::PROTECTED_MAGIC);
         area.push(tlv::SEC_CNT, &self.security_counter.to_le_bytes())?;
         area.push(tlv::UUID_VID, &self.identity.vendor.0)?;
@@ -68,6 +72,20 @@ impl ImageSpec {
         image.extend(payload);
         image.extend(area);
         Ok(image)
+    }
+
+    /// The usual slip is to give the payload's address.
+    fn check_rom_address(&self, payload_len: usize) -> Result<()> {
+        let Some(address) = self.rom_address else { return Ok(()) };
+        let before = address.checked_sub(self.header_size.into()).filter(|slot| slot.is_multiple_of(SECTOR_MIN));
+        let hint = before.map_or_else(String::new, |slot| format!("; 0x{slot:x} perhaps?"));
+        ensure!(
+            address.is_multiple_of(SECTOR_MIN),
+            "the ROM address 0x{address:x} is no slot's: slots start at a multiple of {SECTOR_MIN}{hint}"
+        );
+        let end = u64::from(address) + u64::from(self.header_size) + payload_len as u64;
+        ensure!(end <= 1 << 32, "an image at 0x{address:x} would end past 4 GiB");
+        Ok(())
     }
 
     fn header(&self, payload_len: u32, protected_len: u16) -> [u8; HEADER_LEN as usize] {
@@ -120,7 +138,22 @@ pub fn verify(image: &[u8], ring: &KeyRing, identity: Identity, floor: u32) -> R
     let keys = ring.keys();
     let rules = Rules { keys: &keys.as_slice(), identity, floor };
     let mut medium = image;
-    verify_image(&mut medium, SlotId::A, &rules).map_err(|e| anyhow!("{}", explain(&e)))
+    verify_image(&mut medium, SlotId::A, &rules).map_err(|e| anyhow!("{}", explain_in(image, &e)))
+}
+
+/// The error's text with its numbers, for an image that is all of `bytes`. A device that reads a slot sees an image
+/// that is larger than the slot; who reads a file sees that its end is missing.
+pub fn explain_in<E>(bytes: &[u8], e: &ota_verify::VerifyError<E>) -> String {
+    use ota_verify::{FormatError, VerifyError};
+    let VerifyError::Format(FormatError::PastEnd) = e else { return explain(e) };
+    let header = bytes.first_chunk().and_then(|raw| ota_verify::image::Header::decode(raw).ok());
+    let least = header.map_or(0, |h| u64::from(h.hdr_size) + u64::from(h.img_size) + u64::from(h.protect_tlv_size));
+    let there = bytes.len();
+    if least > there as u64 {
+        format!("image: cut short: the header announces at least {least} bytes, {there} are there")
+    } else {
+        format!("image: cut short: its TLVs reach past the {there} bytes that are there")
+    }
 }
 
 /// The error's text with its numbers.

@@ -159,6 +159,23 @@ async fn offers_survive_a_kill_of_the_cloud() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn devices_are_sent_to_the_public_host_on_the_port_that_was_free() {
+    let (_guard, dir) = scratch();
+    release(&dir, "ed25519", "1.1.0");
+    for (host, shown) in [("10.0.2.2", "10.0.2.2"), ("fd00::2", "[fd00::2]")] {
+        let server = Server::start(&dir, &["--public-host", host]);
+        let mut device = Device::connect(server.mqtt, "pk/dn").await;
+        device.inform("1.0.0").await;
+        server.event("version");
+        server.offer(&json!({ "device": "pk/dn", "file": "fw.ota" }));
+        let url = format!("http://{shown}:{}/files/fw.ota", server.http);
+        assert_eq!(device.hear("upgrade").await["data"]["url"], url);
+        server.kill();
+        std::fs::remove_file(dir.join(".ota-serve.json")).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nonsense_is_survived_and_told() {
     let (_guard, server) = bench();
     let device = Device::connect(server.mqtt, "pk/dn").await;

@@ -38,7 +38,9 @@ fn the_broken_rule_is_named() {
         bytes
     };
     assert!(problems(&dir, "x", &image[..20]).contains("shorter than its header"));
-    assert!(problems(&dir, "x", &image[..image.len() - 1]).contains("larger than the slot"));
+    assert!(problems(&dir, "x", &image[..image.len() - 1]).contains("cut short: its TLVs reach past"));
+    let cut = problems(&dir, "x", &image[..20_000]);
+    assert!(cut.contains("at least 50564 bytes, 20000 are there"), "{cut}");
     assert!(problems(&dir, "x", &edit(16, 0x04)).contains("encrypted"));
     assert!(problems(&dir, "x", &edit(600, !image[600])).contains("digest mismatch"));
     // The first protected TLV becomes one that belongs outside.
@@ -52,6 +54,33 @@ fn the_broken_rule_is_named() {
     assert!(problems(&dir, "x", &blob).contains("damaged"));
     assert!(problems(&dir, "x", b"").contains("no bytes"));
     assert!(problems(&dir, "x", b"hello").contains("neither image"));
+}
+
+#[test]
+fn a_journal_that_is_none_is_not_taken_for_a_new_one() {
+    let (_guard, dir) = scratch();
+    let inspect = |bytes: &[u8]| {
+        fs::write(dir.join("j"), bytes).unwrap();
+        inspect(&dir, &["j", "--kind", "journal"])
+    };
+    let noise: Vec<u8> = (0..8192_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    let (fine, shown) = inspect(&noise);
+    assert!(!fine && shown["problems"].to_string().contains("no journal"), "{shown}");
+    let state = |shown: &Value| shown["records"]["boot"]["state"].as_str().unwrap().to_owned();
+    assert!(state(&shown).contains("nothing readable"), "{shown}");
+    let (fine, shown) = inspect(&[0xFF; 8192]);
+    assert!(fine && state(&shown).contains("as from the factory"), "{shown}");
+    // A journal that holds nothing of the boot loader is new, too; one whose only header decayed is not.
+    let mut journal = Journal::mount(Region::new(SimFlash::<8>::new(8192), Partition::new(0, 8192))).unwrap();
+    journal.append(Kind::App, b"settings").unwrap();
+    let mut bytes = vec![0; 8192];
+    ota_hal::ReadAt::read_at(&mut journal.into_region(), 0, &mut bytes).unwrap();
+    let (fine, shown) = inspect(&bytes);
+    assert!(fine && state(&shown).contains("as from the factory"), "{shown}");
+    let at = [0, 4096].into_iter().find(|at| bytes[at + 8..].starts_with(b"OTJ1")).unwrap();
+    bytes[at + 13] ^= 1;
+    let (fine, shown) = inspect(&bytes);
+    assert!(!fine && shown["problems"].to_string().contains("header is damaged"), "{shown}");
 }
 
 #[test]

@@ -184,9 +184,55 @@ fn variants_for_two_slots_and_a_module_share_a_package() {
 }
 
 #[test]
+fn with_json_a_usage_error_is_json_too() {
+    let (_guard, dir) = scratch();
+    for (args, part) in [
+        (&["--json", "sign"][..], "payload"),
+        (&["sign", "--json", "--nonsense"], "--nonsense"),
+        (&["--json", "frobnicate"], "frobnicate"),
+        (&["push", "--json", "--clear", "--wait", "-d", "a/b"], "cannot be used with"),
+        (&["--json", "push", "fw.ota", "-d", "a/b"], "--url"),
+        (&["--json", "serve", "--http-port", "x"], "--http-port"),
+        (&["--json"], "requires a subcommand"),
+    ] {
+        let out = run(&dir, args);
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+        assert!(out.stderr.is_empty(), "{args:?}: {}", text(&out.stderr));
+        let value: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        let error = value["error"].as_str().unwrap().to_owned();
+        assert!(error.to_lowercase().contains(part) && !error.contains('\n'), "{args:?}: {error}");
+        assert!(!error.starts_with("error") && !error.contains("Usage"), "{error}");
+    }
+    // Help was asked for, and is text.
+    let out = run(&dir, &["--json", "sign", "--help"]);
+    assert!(out.status.success() && text(&out.stdout).contains("Usage"));
+}
+
+/// All but the address.
+const SIGN: [&str; 15] = [
+    "sign",
+    "app.bin",
+    "--out",
+    "rom.img",
+    "--key",
+    "k.pem",
+    "--version",
+    "1.0.0",
+    "--counter",
+    "1",
+    "--vendor",
+    "example.com",
+    "--class",
+    "board-a",
+    "--force",
+];
+
+#[test]
 fn mistakes_say_what_to_do_next() {
     let (_guard, dir) = scratch();
     release(&dir, "ed25519", "1.0.0");
+    let image = fs::read(dir.join("fw.img")).unwrap();
+    fs::write(dir.join("cut.img"), &image[..image.len() / 2]).unwrap();
     for (args, hint) in [
         (&["pack", "app.bin", "-o", "x", "-k", "k.pem"][..], "ota sign"),
         (&["pack", "mcu:app.bin", "-o", "x", "-k", "k.pem"], "version=1.2.3"),
@@ -200,11 +246,23 @@ fn mistakes_say_what_to_do_next() {
         (&["push", "fw.ota", "--url", "ftp://x", "-d", "a/b"], "http://"),
         (&["push", "fw.ota", "--url", "http://x/f", "-d", "justaname"], "--product"),
         (&["push", "app.bin", "--url", "http://x/f", "-d", "a/b"], "--version"),
-        (&["push", "fw.ota", "--url", "http://x/f", "-d", "a/b", "-b", "mqtts://x"], "TLS"),
+        (&["push", "fw.ota", "--url", "http://x/f", "-d", "a/b", "-b", "wss://x"], "mqtts://"),
+        (&["push", "fw.ota", "--url", "http://x/f", "-d", "a/b", "-b", "mqtt://x", "--ca", "k.pub"], "mqtts://"),
+        (&["push", "fw.ota", "--url", "http://x/f", "-d", "a/b", "-b", "mqtts://x", "--ca", "k.pub"], "no certificate"),
+        (&["serve", ".", "--public-url", "http://"], "no host"),
+        (&["serve", ".", "--public-host", "a b"], "bad character"),
+        (&["verify", "cut.img", "-k", "k.pub"], "cut short"),
+        // The payload's address in place of the slot's.
+        (&[&SIGN[..], &["--rom-address", "0x20200"]].concat(), "0x20000 perhaps"),
+        (&[&SIGN[..], &["--rom-address", "0x20001"]].concat(), "no slot's"),
+        (&[&SIGN[..], &["--rom-address", "0xFFFFFC00"]].concat(), "past 4 GiB"),
     ] {
         let why = bad(&dir, args);
         assert!(why.contains(hint), "{args:?}: {why}");
     }
+    let image = good(&dir, &[&SIGN[..], &["--rom-address", "0x20000"]].concat());
+    assert_eq!(image["image"], "rom.img");
+    assert_eq!(good(&dir, &["inspect", "rom.img"])["rom_address"], "0x00020000");
     // A parse error is exit code 2, with the usage.
     let out = run(&dir, &["sign"]);
     assert_eq!(out.status.code(), Some(2));
@@ -218,7 +276,14 @@ fn version_completions_and_manual() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(text(&run(&dir, &["completions", shell]).stdout).contains("keygen"), "{shell}");
     }
+    let script = text(&run(&dir, &["completions", "bash"]).stdout);
     good(&dir, &["man", "pages"]);
+    // What is on the command line is in the page and in the script.
+    for (command, option) in [("push", "clear"), ("push", "ca"), ("serve", "public-host"), ("sign", "rom-address")] {
+        let page = fs::read_to_string(dir.join(format!("pages/ota-{command}.1"))).unwrap().replace("\\-", "-");
+        assert!(page.contains(&format!("--{option}")), "{page}");
+        assert!(script.contains(&format!("--{option}")), "{option}");
+    }
     for page in ["ota.1", "ota-sign.1", "ota-serve.1"] {
         assert!(fs::read_to_string(dir.join("pages").join(page)).unwrap().contains(".TH"), "{page}");
     }

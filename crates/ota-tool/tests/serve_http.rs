@@ -151,6 +151,50 @@ fn the_page_is_served_and_other_sites_are_kept_out() {
 }
 
 #[test]
+fn sandboxed_pages_and_local_files_are_foreign() {
+    let (_guard, _, server) = server(&[]);
+    let get = |origin: &str| server.get("/api/devices", &[("Origin", origin)]).status;
+    let own = format!("http://127.0.0.1:{}", server.http);
+    assert_eq!(get(&own), 200);
+    for foreign in ["null", "", "file://", "http://evil.example", "127.0.0.1", &own.replace("http", "ftp")] {
+        assert_eq!(get(foreign), 403, "{foreign}");
+    }
+}
+
+#[test]
+fn every_error_of_the_functions_is_json() {
+    let (_guard, _, server) = server(&[]);
+    let json = ("Content-Type", "application/json");
+    let octets = ("Content-Type", "application/octet-stream");
+    for (method, path, header, body, status) in [
+        ("POST", "/api/offer", json, "{", 400),
+        ("POST", "/api/offer", json, r#"{"surprise":1}"#, 422),
+        ("POST", "/api/offer", octets, "{}", 415),
+        ("GET", "/api/offer", json, "", 405),
+        ("POST", "/api/upload", octets, "x", 400),
+        ("POST", "/api/upload?name=a&replace=yes", octets, "x", 400),
+        ("GET", "/api/none", json, "", 404),
+        ("GET", "/none", json, "", 404),
+    ] {
+        let answer = server.request(method, path, &[header], body.as_bytes());
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_eq!(answer.header("content-type"), "application/json", "{method} {path}");
+        let value: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert!(!value["error"].as_str().unwrap().is_empty(), "{method} {path}");
+    }
+    assert_eq!(server.get("/api/upload?name=a", &[]).header("allow"), "POST");
+}
+
+#[test]
+fn the_page_can_be_opened_whatever_is_listened_on() {
+    let (_guard, _, server) = server(&["--listen", "0.0.0.0"]);
+    assert!(!server.ready.contains("page=http://0.0.0.0"), "{}", server.ready);
+    let page = server.ready.split("page=").nth(1).unwrap();
+    let address = page.trim_start_matches("http://").trim_end_matches('/');
+    assert!(std::net::TcpStream::connect(address).is_ok(), "{page}");
+}
+
+#[test]
 fn uploads_arrive_whole_under_harmless_names() {
     let (guard, _, server) = server(&[]);
     let put = |name: &str, kind: &str| {
@@ -159,6 +203,12 @@ fn uploads_arrive_whole_under_harmless_names() {
     assert_eq!(put("new.ota", "application/octet-stream").status, 200);
     assert_eq!(fs::read(guard.path().join("new.ota")).unwrap(), b"content");
     assert_eq!(put("x", "text/plain").status, 415);
+    // An existing name is not taken silently.
+    let again = put("fw.bin", "application/octet-stream");
+    assert_eq!((again.status, fs::read(guard.path().join("fw.bin")).unwrap().len()), (409, 200_000));
+    assert!(support::text(&again.body).contains("replace=1"));
+    assert_eq!(put("fw.bin&replace=1", "application/octet-stream").status, 200);
+    assert_eq!(fs::read(guard.path().join("fw.bin")).unwrap(), b"content");
     for name in ["..%2fx", ".x", "a%2fb", "", "a%00b", "a%5cb"] {
         let refused: Response = put(name, "application/octet-stream");
         assert_eq!(refused.status, 400, "{name}");

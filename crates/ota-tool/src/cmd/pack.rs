@@ -2,7 +2,7 @@
 
 use crate::files::{self, Access};
 use crate::ids;
-use crate::image::explain;
+use crate::image::explain_in;
 use crate::keys::{PrivateKey, Scheme};
 use crate::output::Output;
 use crate::package::{ComponentSpec, PackageSpec, PayloadSpec};
@@ -168,7 +168,7 @@ struct Found {
 impl Found {
     fn read(bytes: &[u8]) -> Result<Self> {
         let mut medium = bytes;
-        let refused = |e| anyhow!("{}", explain(&e));
+        let refused = |e| anyhow!("{}", explain_in(bytes, &e));
         let info = ImageInfo::read(&mut medium).map_err(refused)?;
         let facts = info.facts(&mut medium).map_err(refused)?;
         ensure!(info.file_len() as usize == bytes.len(), "bytes follow the image; a dump of a slot cannot be packed");

@@ -106,7 +106,8 @@ pub fn run(args: Args, output: Output) -> Result<ExitCode> {
 fn announcement(args: &Args) -> Result<Announcement> {
     let (file, url) = args.file.as_ref().zip(args.url.as_ref()).context("give the file and --url")?;
     // The device's own parser: what it refuses is not offered.
-    Url::parse(url).map_err(|e| anyhow!("--url {url}: {}; a device would refuse it", e.text()))?;
+    Url::parse(url)
+        .map_err(|e| anyhow!("--url {url}: {}; devices take http://HOST[:PORT]/PATH or https://", e.text()))?;
     let bytes = files::read(file)?;
     ensure!(!bytes.is_empty(), "{} is empty", file.display());
     let found = crate::serve::stated_version(&bytes, &args.module, true).with_context(|| file.display().to_string())?;

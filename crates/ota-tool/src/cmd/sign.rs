@@ -39,7 +39,9 @@ pub struct Args {
     /// Where the payload starts. Cortex-M vector tables need a power of two above their length
     #[arg(long, default_value = "512", value_parser = ids::number, value_name = "BYTES")]
     header_size: u32,
-    /// Flash address the payload is linked for (sets ROM_FIXED)
+    /// For an image that runs in place: the address of the SLOT it is linked for, not of the payload, which lies
+    /// --header-size further. Sets ROM_FIXED; a device refuses the image in another slot. Images that are copied
+    /// before they run need none
     #[arg(long, value_parser = ids::number, value_name = "ADDRESS")]
     rom_address: Option<u32>,
     /// Refuses an image larger than this

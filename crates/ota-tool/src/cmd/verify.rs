@@ -61,7 +61,7 @@ fn identity(args: &Args, said: Option<Identity>) -> Result<Identity> {
 
 fn verify_image(args: &Args, bytes: &[u8], ring: &KeyRing) -> Result<Value> {
     let mut medium = bytes;
-    let refused = |e| anyhow!("{}", image::explain(&e));
+    let refused = |e| anyhow!("{}", image::explain_in(bytes, &e));
     let info = ota_verify::ImageInfo::read(&mut medium).map_err(refused)?;
     let facts = info.facts(&mut medium).map_err(refused)?;
     let said = facts.vendor.zip(facts.class).map(|(vendor, class)| Identity { vendor, class });

@@ -2,7 +2,7 @@
 
 use super::Found;
 use crate::files;
-use crate::image::{explain, tlv_name, verify};
+use crate::image::{explain, explain_in, tlv_name, verify};
 use crate::keys::{self, KeyRing};
 use ota_verify::image::{Area, Facts};
 use ota_verify::{Identity, ImageInfo};
@@ -13,7 +13,7 @@ pub(super) fn inspect(bytes: &[u8], ring: &KeyRing) -> Found {
     let mut medium = bytes;
     let info = match ImageInfo::read(&mut medium) {
         Ok(info) => info,
-        Err(e) => return Found::broken(header_only(bytes), explain(&e)),
+        Err(e) => return Found::broken(header_only(bytes), explain_in(bytes, &e)),
     };
     let mut problems = Vec::new();
     let mut value = header(&info);

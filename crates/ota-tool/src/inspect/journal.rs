@@ -5,7 +5,7 @@ use crate::files;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use ota_boot::RollbackReason;
 use ota_boot::record::{Image, Phase, RECORD_LEN, Record};
-use ota_hal::{Flash, Journal, JournalError, Kind, Partition, Region, SlotId};
+use ota_hal::{Flash, Journal, JournalError, Kind, Partition, Region, SlotId, crc};
 use serde_json::{Map, Value, json};
 
 /// Where the magic of a bank header is.
@@ -24,6 +24,30 @@ fn generation(bytes: &[u8], start: usize) -> Option<u32> {
     bank.get(12..16)?.try_into().ok().map(u32::from_le_bytes)
 }
 
+/// The same, when the header is whole: only then a device takes the bank for one.
+fn whole_generation(bytes: &[u8], start: usize) -> Option<u32> {
+    let header: &[u8; 16] = bytes.get(start..)?.first_chunk()?;
+    let (word, rest) = header.split_first_chunk::<4>()?;
+    let (seal, name) = rest.split_first_chunk::<4>()?;
+    let at = u32::try_from(start).ok()?.to_le_bytes();
+    // Sealed with generation 0: the true one is not known before the header is read.
+    let sum = [&name[..], word, &at, &[0; 4]].iter().fold(crc::INIT, |sum, part| crc::update(sum, part));
+    generation(bytes, start).filter(|_| !sum == u32::from_le_bytes(*seal))
+}
+
+/// Why a device would find no record here, when that is not because the journal is new.
+fn no_bank(bytes: &[u8]) -> Option<&'static str> {
+    let halves = [0, bytes.len() / 2];
+    let erased = [0xFF, 0x00].iter().any(|e| bytes.iter().all(|b| b == e));
+    if erased || halves.iter().any(|start| whole_generation(bytes, *start).is_some()) {
+        None
+    } else if looks_like(bytes) {
+        Some("journal: the bank header is damaged")
+    } else {
+        Some("journal: no bank in either half; these bytes are no journal, or what is left of one")
+    }
+}
+
 /// Shows the banks and the latest record of each kind. The write size pads the records; when it is not given, the
 /// one that finds most records is taken.
 pub(super) fn inspect(bytes: &[u8], write_size: Option<u32>) -> Found {
@@ -31,7 +55,7 @@ pub(super) fn inspect(bytes: &[u8], write_size: Option<u32>) -> Found {
         Ok(read) => read,
         Err(problem) => return Found::broken(json!({ "kind": "journal, broken" }), problem),
     };
-    let generations = [0, bytes.len() / 2].map(|start| generation(bytes, start));
+    let generations = [0, bytes.len() / 2].map(|start| whole_generation(bytes, start));
     let mut value = json!({
         "kind": "journal",
         "write_size": size,
@@ -49,8 +73,17 @@ pub(super) fn inspect(bytes: &[u8], write_size: Option<u32>) -> Found {
         };
         found.insert(name, shown);
     }
+    let no_bank = no_bank(bytes);
     if !records.iter().any(|(kind, _)| *kind == Kind::Boot) {
-        found.insert("boot".to_owned(), json!({ "state": "no record: as from the factory, slot A" }));
+        let state = match no_bank {
+            None => "no record: as from the factory, slot A",
+            Some(_) => "nothing readable; a device would start as if from the factory, with slot A and floor 0",
+        };
+        found.insert("boot".to_owned(), json!({ "state": state }));
+    }
+    if let Some(problem) = no_bank {
+        value["kind"] = json!("journal, broken");
+        problems.push(problem.to_owned());
     }
     value["records"] = Value::Object(found);
     Found { value, problems }

@@ -1,6 +1,6 @@
 //! What the cloud knows and decides. Pure: messages and times come in, sends and events come out.
 
-use crate::linkkit::{DeviceName, Up};
+use crate::linkkit::{self, DeviceName, Up};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,6 +11,8 @@ use std::path::Path;
 const DEVICES_MAX: usize = 10_000;
 /// Modules of one device it remembers.
 const MODULES_MAX: usize = 16;
+/// Tags of one device it remembers.
+const TAGS_MAX: usize = 16;
 /// After a restart in mid-update a device resumes by itself; if it does not within this time, it is told again.
 const NUDGE_MS: u64 = 30_000;
 
@@ -47,6 +49,9 @@ pub struct Offer {
     pub code: Option<i32>,
     #[serde(skip)]
     nudge_at: Option<u64>,
+    /// A failure told after success: the reason, should the device fall back.
+    #[serde(skip)]
+    late: Option<(i32, String)>,
 }
 
 /// What is known of one module.
@@ -155,6 +160,7 @@ impl Cloud {
             reason: runs_it.then(|| "the device already runs this version".to_owned()),
             code: None,
             nudge_at: None,
+            late: None,
         });
         let mut reaction = Reaction::default();
         if status == Status::Offered {
@@ -187,11 +193,11 @@ impl Cloud {
             }
             Up::Progress { module, step, text } => {
                 if let Ok(slot) = module_of(device, module) {
-                    on_progress(slot, name, module, *step, text, &mut reaction);
+                    on_progress(slot, name, module, (*step, text), now, &mut reaction);
                 }
             }
             Up::Query { id, module } => reaction.sends.push(Send::Reply(name.clone(), id.clone(), module.clone())),
-            Up::Tags(tags) => device.tags.extend(tags.iter().take(MODULES_MAX).cloned()),
+            Up::Tags(tags) => remember(&mut device.tags, tags),
             Up::Bad(why) => reaction.events.push(json!({ "event": "bad", "device": name.to_string(), "reason": why })),
         }
         reaction
@@ -225,6 +231,14 @@ fn module_of<'d>(device: &'d mut Device, module: &str) -> Result<&'d mut Module>
     Ok(device.modules.entry(module.to_owned()).or_default())
 }
 
+fn remember(known: &mut BTreeMap<String, String>, tags: &[(String, String)]) {
+    for (key, value) in tags {
+        if known.len() < TAGS_MAX || known.contains_key(key) {
+            known.insert(key.clone(), value.clone());
+        }
+    }
+}
+
 fn on_version(slot: &mut Module, name: &DeviceName, module: &str, version: &str, now: u64, reaction: &mut Reaction) {
     slot.version = Some(version.to_owned());
     reaction.events.push(event("version", name, module, json!({ "version": version })));
@@ -233,6 +247,7 @@ fn on_version(slot: &mut Module, name: &DeviceName, module: &str, version: &str,
     if offer.version == version {
         if offer.status != Status::Done {
             (offer.status, offer.percent, offer.reason, offer.code) = (Status::Done, 100, None, None);
+            offer.late = None;
             reaction.events.push(event("done", name, module, json!({ "version": version })));
         }
         return;
@@ -250,35 +265,58 @@ fn on_version(slot: &mut Module, name: &DeviceName, module: &str, version: &str,
         // It restarted in mid-update: it resumes, or reports why not, or asks. Telling it at once would only make
         // a device that just rolled back try the same image again.
         Status::Progress => offer.nudge_at = Some(now.saturating_add(NUDGE_MS)),
-        Status::Done => fail(offer, name, module, None, &format!("the device went back to {version}"), reaction),
+        Status::Done => {
+            let (code, why) = match offer.late.take() {
+                Some((code, why)) => (Some(code), why),
+                None => (None, format!("the device went back to {version}")),
+            };
+            fail(offer, name, module, code, &why, reaction);
+        }
         Status::Failed => {}
     }
 }
 
-fn on_progress(slot: &mut Module, name: &DeviceName, module: &str, step: i32, text: &str, reaction: &mut Reaction) {
+fn on_progress(
+    slot: &mut Module,
+    name: &DeviceName,
+    module: &str,
+    (step, text): (i32, &str),
+    now: u64,
+    reaction: &mut Reaction,
+) {
     let Some(offer) = &mut slot.offer else {
-        reaction.events.push(event(
-            "progress",
-            name,
-            module,
-            json!({ "percent": step, "text": text, "unasked": true }),
-        ));
+        let what = json!({ "percent": step, "text": text, "unasked": true });
+        reaction.events.push(event("progress", name, module, what));
         return;
     };
+    if linkkit::is_busy(step, text) {
+        // The job that keeps it busy goes on, if it is this one; if it is another one, this one is told again later.
+        if matches!(offer.status, Status::Queued | Status::Offered) {
+            offer.nudge_at = Some(now.saturating_add(NUDGE_MS));
+        }
+        reaction.events.push(event("busy", name, module, json!({ "version": offer.version })));
+        return;
+    }
     offer.nudge_at = None;
-    if step < 0 {
-        fail(offer, name, module, Some(step), text, reaction);
-    } else if matches!(offer.status, Status::Queued | Status::Offered | Status::Progress) {
-        offer.status = Status::Progress;
-        offer.percent = u8::try_from(step.min(100)).unwrap_or(0);
-        reaction.events.push(event("progress", name, module, json!({ "percent": offer.percent })));
+    match (u8::try_from(step), offer.status) {
+        (Ok(percent), Status::Queued | Status::Offered | Status::Progress) => {
+            (offer.status, offer.percent) = (Status::Progress, percent.min(100));
+            reaction.events.push(event("progress", name, module, json!({ "percent": offer.percent })));
+        }
+        // Late progress of a job that is over.
+        (Ok(_), Status::Done | Status::Failed) => {}
+        // The version report is what counts: a late failure does not undo it. A device that then falls back reports
+        // its old version.
+        (Err(_), Status::Done) => offer.late = Some((step, text.to_owned())),
+        // The device's first reason is the cause; what follows says less. Our own guess says least.
+        (Err(_), Status::Failed) if offer.code.is_some() => {}
+        (Err(_), _) => fail(offer, name, module, Some(step), text, reaction),
     }
 }
 
 fn fail(offer: &mut Offer, name: &DeviceName, module: &str, code: Option<i32>, text: &str, reaction: &mut Reaction) {
     offer.status = Status::Failed;
-    // The first reason is the cause; a fall-back that follows says less.
-    offer.code = code.or(offer.code);
+    offer.code = code;
     offer.reason = Some(if text.is_empty() { "no reason given".to_owned() } else { text.to_owned() });
     let what = json!({ "version": offer.version, "code": code, "reason": offer.reason });
     reaction.events.push(event("failed", name, module, what));

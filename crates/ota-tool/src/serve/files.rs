@@ -30,13 +30,7 @@ pub(super) async fn serve(
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    let field = |name| headers.get(name).and_then(|v| v.to_str().ok());
-    let mut log = Log {
-        events: shared.events.clone(),
-        event: json!({ "event": "http", "method": method.as_str(), "path": path, "range": field(header::RANGE) }),
-        status: StatusCode::OK,
-        bytes: 0,
-    };
+    let mut log = Log::new(&shared.events, &method, &path, field(&headers, header::RANGE));
     let Ok(permit) = Arc::clone(&shared.downloads).try_acquire_owned() else {
         let retry = [(header::RETRY_AFTER, RETRY_AFTER_S.to_string())];
         return (log.status(StatusCode::SERVICE_UNAVAILABLE), retry, "too many downloads\n").into_response();
@@ -46,46 +40,65 @@ pub(super) async fn serve(
     let Ok(Ok((file, described))) = opened else {
         return (log.status(StatusCode::NOT_FOUND), "no such file\n").into_response();
     };
-    let etag = described.etag();
-    let conditions = Conditions {
-        if_match: field(header::IF_MATCH),
-        if_none_match: field(header::IF_NONE_MATCH),
-        if_range: field(header::IF_RANGE),
+    let selection = select(&conditions(&method, &headers), &described.etag(), described.size);
+    let (from, to) = match selection {
+        Selection::Whole => (0, described.size),
+        Selection::Part(from, to) => (from, to),
+        other => return without_file(other, &described, log),
+    };
+    let status = if selection == Selection::Whole { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
+    let response = head(status, &described, from, to);
+    log.status = status;
+    if method == Method::HEAD {
+        return response;
+    }
+    let limit = shared.rate_kib_per_s;
+    let next = Instant::now();
+    let body = Download { file: file.into(), from: Some(from), left: to - from, limit, next, log, _permit: permit };
+    response.map(|_| body.into_body())
+}
+
+fn field(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|v| v.to_str().ok())
+}
+
+fn conditions<'a>(method: &Method, headers: &'a HeaderMap) -> Conditions<'a> {
+    Conditions {
+        if_match: field(headers, header::IF_MATCH),
+        if_none_match: field(headers, header::IF_NONE_MATCH),
+        if_range: field(headers, header::IF_RANGE),
         // A range is defined for GET only (RFC 9110 §14.2).
-        range: if method == Method::GET { field(header::RANGE) } else { None },
-    };
-    let common = [(header::ETAG, etag.clone()), (header::ACCEPT_RANGES, "bytes".to_owned())];
-    let (status, from, to) = match select(&conditions, &etag, described.size) {
-        Selection::Whole => (StatusCode::OK, 0, described.size),
-        Selection::Part(from, to) => (StatusCode::PARTIAL_CONTENT, from, to),
-        Selection::Unsatisfiable => {
+        range: if method == Method::GET { field(headers, header::RANGE) } else { None },
+    }
+}
+
+/// What every answer about an existing file says.
+fn common(described: &Described) -> [(header::HeaderName, String); 2] {
+    [(header::ETAG, described.etag()), (header::ACCEPT_RANGES, "bytes".to_owned())]
+}
+
+/// The answer when the conditions or the range leave nothing to send.
+fn without_file(selection: Selection, described: &Described, log: Log) -> Response {
+    let common = common(described);
+    match selection {
+        Selection::NotModified => (log.status(StatusCode::NOT_MODIFIED), common).into_response(),
+        Selection::PreconditionFailed => (log.status(StatusCode::PRECONDITION_FAILED), common).into_response(),
+        _ => {
             let size = [(header::CONTENT_RANGE, format!("bytes */{}", described.size))];
-            return (log.status(StatusCode::RANGE_NOT_SATISFIABLE), common, size).into_response();
+            (log.status(StatusCode::RANGE_NOT_SATISFIABLE), common, size).into_response()
         }
-        Selection::NotModified => return (log.status(StatusCode::NOT_MODIFIED), common).into_response(),
-        Selection::PreconditionFailed => return (log.status(StatusCode::PRECONDITION_FAILED), common).into_response(),
-    };
-    let mut response = (status, common, entity_headers(&described, from, to)).into_response();
+    }
+}
+
+/// Status and fields before the body.
+fn head(status: StatusCode, described: &Described, from: u64, to: u64) -> Response {
+    let mut response = (status, common(described), entity_headers(described, from, to)).into_response();
     if status == StatusCode::PARTIAL_CONTENT {
         let range = format!("bytes {from}-{}/{}", to - 1, described.size);
         if let Ok(value) = range.parse() {
             response.headers_mut().insert(header::CONTENT_RANGE, value);
         }
     }
-    log.status = status;
-    if method == Method::HEAD {
-        return response;
-    }
-    let body = Download {
-        file: file.into(),
-        from: Some(from),
-        left: to - from,
-        limit: shared.rate_kib_per_s,
-        next: Instant::now(),
-        log,
-        _permit: permit,
-    };
-    *response.body_mut() = body.into_body();
     response
 }
 
@@ -103,6 +116,11 @@ struct Log {
 }
 
 impl Log {
+    fn new(events: &Events, method: &Method, path: &str, range: Option<&str>) -> Self {
+        let event = json!({ "event": "http", "method": method.as_str(), "path": path, "range": range });
+        Self { events: events.clone(), event, status: StatusCode::OK, bytes: 0 }
+    }
+
     /// For an answer without a body.
     fn status(mut self, status: StatusCode) -> StatusCode {
         self.status = status;

@@ -1,5 +1,6 @@
 //! The page and what it calls.
 
+use super::store::Put;
 use super::{Shared, files};
 use crate::linkkit::{self, DeviceName};
 use anyhow::{Context, Result, bail, ensure};
@@ -21,6 +22,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 /// Largest upload.
 const UPLOAD_MAX: usize = 256 << 20;
+/// Longest error text of the framework.
+const ERROR_MAX: usize = 64 << 10;
 
 /// All routes.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
@@ -31,6 +34,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/events", get(events))
         .route("/api/offer", post(offer))
         .route("/api/upload", post(upload).layer(DefaultBodyLimit::max(UPLOAD_MAX)))
+        .fallback(|| async {
+            problem(StatusCode::NOT_FOUND, "nothing is here; the page is /, the functions are /api/...")
+        })
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard));
     Router::new().route("/files/{*path}", get(files::serve)).merge(page).with_state(shared)
 }
@@ -43,11 +49,10 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     if shared.loopback_only && !is_local_name(host) {
         return problem(StatusCode::MISDIRECTED_REQUEST, "this server answers to its address and to localhost only");
     }
-    let origin = text(headers, header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-    if origin.is_some_and(|origin| origin != host) {
+    if headers.get(header::ORIGIN).is_some_and(|origin| !is_own_origin(origin, host)) {
         return problem(StatusCode::FORBIDDEN, "requests from other sites are refused");
     }
-    let mut response = next.run(request).await;
+    let mut response = as_json(next.run(request).await).await;
     let fields = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -59,6 +64,30 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     ];
     for (name, value) in fields {
         response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A sandboxed frame or a local file says `null`: foreign, like everything that is not this very host.
+fn is_own_origin(origin: &header::HeaderValue, host: &str) -> bool {
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    origin.is_some_and(|(scheme, name)| matches!(scheme, "http" | "https") && name == host)
+}
+
+/// Errors of the framework (bad JSON, missing parameter, wrong method, body too large) in the same form as ours.
+async fn as_json(response: Response) -> Response {
+    let status = response.status();
+    let is_json = text(response.headers(), header::CONTENT_TYPE).is_some_and(|t| t.starts_with("application/json"));
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let body = axum::body::to_bytes(response.into_body(), ERROR_MAX).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&body);
+    let reason = if said.is_empty() { status.canonical_reason().unwrap_or("refused") } else { said.trim() };
+    let mut response = problem(status, reason);
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow);
     }
     response
 }
@@ -165,8 +194,12 @@ async fn make_offer(shared: &Arc<Shared>, request: OfferRequest) -> Result<Value
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct UploadQuery {
     name: String,
+    /// `1` replaces an existing file.
+    #[serde(default)]
+    replace: u8,
 }
 
 async fn upload(
@@ -180,6 +213,14 @@ async fn upload(
         return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send the file as application/octet-stream");
     }
     let (store, name) = (shared.store.clone(), query.name.clone());
-    let put = tokio::task::spawn_blocking(move || store.put(&name, &body)).await;
-    answer(put.context("writing").and_then(|done| done).map(|()| json!({ "name": query.name })))
+    let replace = query.replace == 1;
+    let put = tokio::task::spawn_blocking(move || store.put(&name, &body, replace)).await;
+    match put.context("writing").and_then(|done| done) {
+        Ok(Put::Exists) => problem(
+            StatusCode::CONFLICT,
+            &format!("{} exists; add &replace=1 to replace it (offers of it then bring the new one)", query.name),
+        ),
+        Ok(done) => answer(Ok(json!({ "name": query.name, "replaced": done == Put::Replaced }))),
+        Err(e) => answer(Err(e)),
+    }
 }

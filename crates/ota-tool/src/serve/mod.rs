@@ -2,6 +2,7 @@
 //!
 //! It authenticates nobody. It listens on the loopback address unless told otherwise.
 
+mod address;
 mod broker;
 mod cloud;
 mod events;
@@ -19,7 +20,7 @@ use crate::output::Output;
 use anyhow::{Context, Result, bail, ensure};
 use events::Events;
 use serde_json::json;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +42,11 @@ pub struct Args {
     #[arg(long, default_value_t = 8080, value_name = "PORT")]
     http_port: u16,
     /// What devices reach the file server as, when that is not its address (`http://10.0.2.2:8080` from QEMU)
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "public_host")]
     public_url: Option<String>,
+    /// The same by name or address alone (`10.0.2.2`): the port is the file server's, also when it was taken free
+    #[arg(long, value_name = "HOST")]
+    public_host: Option<String>,
     /// Limits each download to so many KiB per second
     #[arg(long, value_name = "KIB_PER_S", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
@@ -88,7 +92,7 @@ async fn serve(args: Args, output: Output) -> Result<()> {
     }
 
     let events = Events::new(output);
-    let store = store::Store::open(&args.dir, public_url(&args, http_addr)?, args.digestsign.as_deref())?;
+    let store = store::Store::open(&args.dir, address::for_devices(&args, http_addr)?, args.digestsign.as_deref())?;
     let state = args.state.clone().unwrap_or_else(|| args.dir.join(".ota-serve.json"));
     let ports = broker::start().await?;
     tokio::spawn(broker::forward(mqtt, ports));
@@ -103,7 +107,7 @@ async fn serve(args: Args, output: Output) -> Result<()> {
         loopback_only: args.listen.is_loopback(),
     });
 
-    let page = format!("http://{http_addr}/");
+    let page = format!("http://{}/", address::for_people(http_addr));
     println!("READY mqtt={mqtt_addr} http={http_addr} page={page}");
     events
         .emit(json!({ "event": "ready", "mqtt": mqtt_addr.to_string(), "http": http_addr.to_string(), "page": page }));
@@ -118,26 +122,6 @@ async fn bind(ip: IpAddr, port: u16, option: &str) -> Result<TcpListener> {
         Ok(listener) => Ok(listener),
         Err(e) => bail!("cannot listen on {ip}:{port}: {e}; choose another port with {option} (0 takes a free one)"),
     }
-}
-
-/// What URLs in offers start with.
-fn public_url(args: &Args, http: SocketAddr) -> Result<String> {
-    if let Some(url) = &args.public_url {
-        ensure!(
-            url.starts_with("http://") || url.starts_with("https://"),
-            "--public-url must start with http:// or https://"
-        );
-        return Ok(url.trim_end_matches('/').to_owned());
-    }
-    if http.ip().is_unspecified() {
-        // Which of its own addresses a packet to the outside would leave from; nothing is sent.
-        let probe =
-            std::net::UdpSocket::bind("0.0.0.0:0").and_then(|s| s.connect("192.0.2.1:9").and_then(|()| s.local_addr()));
-        let own = probe.ok().map(|a| a.ip()).filter(|ip| !ip.is_unspecified());
-        let own = own.context("cannot tell which address devices reach; give --public-url http://ADDRESS:PORT")?;
-        return Ok(format!("http://{}", SocketAddr::new(own, http.port())));
-    }
-    Ok(format!("http://{http}"))
 }
 
 async fn interrupted() {

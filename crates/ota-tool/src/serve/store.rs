@@ -44,6 +44,17 @@ impl Described {
     }
 }
 
+/// What became of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Put {
+    /// A new file.
+    New,
+    /// In place of an older one.
+    Replaced,
+    /// Refused: there is one.
+    Exists,
+}
+
 /// The directory, its base URL, and the digests computed so far.
 #[derive(Clone)]
 pub(super) struct Store(Arc<Inner>);
@@ -53,6 +64,8 @@ struct Inner {
     base_url: String,
     digestsign: Option<PrivateKey>,
     known: Mutex<HashMap<PathBuf, (Stamp, Described)>>,
+    /// One upload at a time decides whether its name is taken.
+    uploading: Mutex<()>,
 }
 
 /// Tells one version of a file from the next.
@@ -65,7 +78,7 @@ impl Store {
         if let Some(key) = &digestsign {
             ensure!(key.public()?.is_rsa(), "--digestsign needs an RSA key");
         }
-        Ok(Self(Arc::new(Inner { root, base_url, digestsign, known: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { root, base_url, digestsign, known: Mutex::default(), uploading: Mutex::default() })))
     }
 
     /// Opens a served file. Hidden files, and links that lead out of the directory, do not exist.
@@ -111,12 +124,20 @@ impl Store {
         stated_version(&head, module, false)
     }
 
-    /// Takes a new file in, whole or not at all.
-    pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    /// Takes a new file in, whole or not at all; over an existing one only when told to.
+    pub(super) fn put(&self, name: &str, bytes: &[u8], replace: bool) -> Result<Put> {
         let plain = is_clean(name) && !name.contains('/') && name.len() <= 100;
         ensure!(plain, "`{name}` cannot be a file name here; use letters, digits, dots, dashes");
         ensure!(!bytes.is_empty(), "the file is empty");
-        files::write(&self.0.root.join(name), bytes, files::Access::Public)
+        let path = self.0.root.join(name);
+        let _guard = self.0.uploading.lock().unwrap_or_else(PoisonError::into_inner);
+        // A link that leads nowhere is a name that is taken, too.
+        let exists = path.symlink_metadata().is_ok();
+        if exists && !replace {
+            return Ok(Put::Exists);
+        }
+        files::write(&path, bytes, files::Access::Public)?;
+        Ok(if exists { Put::Replaced } else { Put::New })
     }
 
     /// What a device is told of a file.

@@ -65,6 +65,8 @@ pub(crate) fn sign(dir: &Path, key: &str, version: &str, out: &str) -> Value {
 pub(crate) struct Server {
     child: Child,
     events: Receiver<Value>,
+    /// The first line it printed.
+    pub(crate) ready: String,
     pub(crate) mqtt: u16,
     pub(crate) http: u16,
 }
@@ -82,7 +84,8 @@ impl Server {
         };
         assert!(ready.starts_with("READY mqtt="), "{ready}");
         let (sender, events) = channel();
-        let server = Self { mqtt: port("mqtt="), http: port("http="), child, events };
+        let (mqtt, http) = (port("mqtt="), port("http="));
+        let server = Self { mqtt, http, ready, child, events };
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let _ = sender.send(serde_json::from_str(&line).unwrap());

@@ -126,3 +126,55 @@ fn a_flood_of_names_is_bounded() {
     }
     assert_eq!(cloud.devices["pk/0"].modules.len(), MODULES_MAX);
 }
+
+#[test]
+fn a_late_failure_does_not_undo_a_success() {
+    let mut cloud = Cloud::default();
+    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap();
+    cloud.on_message(&device(), &inform("1.1.0"), 2);
+    assert!(kinds(&cloud.on_message(&device(), &progress(-2, "timed out"), 3)).is_empty());
+    assert_eq!((offer(&cloud).status, offer(&cloud).reason), (Status::Done, None));
+    // It explains a fall-back that the version report shows.
+    cloud.on_message(&device(), &inform("1.0.0"), 4);
+    assert_eq!((offer(&cloud).code, offer(&cloud).reason.as_deref()), (Some(-2), Some("timed out")));
+}
+
+#[test]
+fn the_first_reason_of_a_failure_stays() {
+    let mut cloud = Cloud::default();
+    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap();
+    cloud.on_message(&device(), &progress(-3, "signature mismatch"), 2);
+    assert!(kinds(&cloud.on_message(&device(), &progress(-1, "aborted"), 3)).is_empty());
+    assert_eq!((offer(&cloud).code, offer(&cloud).reason.as_deref()), (Some(-3), Some("signature mismatch")));
+}
+
+#[test]
+fn a_busy_answer_fails_no_job() {
+    let busy = || progress(-1, "busy: another update is under way");
+    let mut cloud = Cloud::default();
+    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap();
+    // At work on an older offer: told again later.
+    assert_eq!(kinds(&cloud.on_message(&device(), &busy(), 1000)), ["busy"]);
+    assert_eq!(offer(&cloud).status, Status::Offered);
+    assert_eq!(cloud.on_tick(1000 + NUDGE_MS), push());
+    // At work on this one.
+    cloud.on_message(&device(), &progress(40, ""), 2000);
+    cloud.on_message(&device(), &busy(), 2001);
+    assert_eq!((offer(&cloud).status, offer(&cloud).percent), (Status::Progress, 40));
+    assert!(cloud.on_tick(u64::MAX).is_empty());
+}
+
+#[test]
+fn tags_are_bounded_however_often_they_come() {
+    let mut cloud = Cloud::default();
+    for i in 0..100 {
+        let tag = |k: usize| (format!("{i}-{k}"), "value".to_owned());
+        cloud.on_message(&device(), &Up::Tags((0..16).map(tag).collect()), 1);
+    }
+    assert_eq!(cloud.devices["pk/dn"].tags.len(), TAGS_MAX);
+    cloud.on_message(&device(), &Up::Tags(vec![("0-0".to_owned(), "new".to_owned())]), 1);
+    assert_eq!(cloud.devices["pk/dn"].tags["0-0"], "new");
+}
