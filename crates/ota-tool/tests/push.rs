@@ -136,6 +136,7 @@ fn a_refused_offer_is_a_failure_that_names_the_topic() {
     let (code, result) = push(&dir, &broker, &["-d", "pk/dn"]);
     assert_eq!((code, &result["devices"][0]["status"]), (Some(0), &"offered".into()));
     assert!(result["devices"][0]["reason"].as_str().unwrap().contains("--retain"));
+    assert_eq!(push(&dir, &broker, &["-d", "pk/dn", "--retain"]).1["devices"][0]["reason"], Value::Null);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn whole_generation(bytes: &[u8], start: usize) -> Option<u32> {
     let (seal, name) = rest.split_first_chunk::<4>()?;
     let at = u32::try_from(start).ok()?.to_le_bytes();
     // Sealed with generation 0: the true one is not known before the header is read.
-    let sum = [&name[..], word, &at, &[0; 4]].iter().fold(crc::INIT, |sum, part| crc::update(sum, part));
+    let sum = [name, word, &at, &[0; 4]].iter().fold(crc::INIT, |sum, part| crc::update(sum, part));
     generation(bytes, start).filter(|_| !sum == u32::from_le_bytes(*seal))
 }
 

@@ -211,7 +211,7 @@ impl<'a> Push<'a> {
             (Verdict::Refused(code), Some(device)) => {
                 State::Refused(format!("{code}: allow this user to write {}", device.upgrade_topic()))
             }
-            (verdict, _) => State::Offered { heard: verdict != Verdict::NobodyListens },
+            (verdict, _) => State::Offered { heard: self.job.retain || verdict != Verdict::NobodyListens },
         };
         if let Some(state) = self.outcomes.on_told(at, state) {
             self.show.tell(at, device, state);
