@@ -21,6 +21,21 @@ const ENTRY_MAX: usize = 12 + MODULE_MAX + TEXT_MAX;
 pub(crate) const OUTBOX_MAX: usize = HEAD + ENTRIES_MAX as usize * ENTRY_MAX;
 const RECORD_VERSION: u8 = 1;
 
+/// How the text of a rollback begins.
+pub(crate) const ROLLED_BACK: &str = "rolled back: ";
+
+/// What became of an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Added {
+    /// It is in now.
+    Yes,
+    /// It was in before.
+    Present,
+    /// A rollback that the other side has not heard of has its place.
+    NoRoom,
+}
+
 /// The whole record.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
@@ -83,32 +98,55 @@ impl Outbox {
     }
     /// Where the first entry about this job begins.
     fn find(&self, job: u64) -> Option<usize> {
-        let begins = |at: usize| self.record.get(at..).is_some_and(|entry| entry.starts_with(&job.to_le_bytes()));
-        self.positions().map(|(at, _)| at).find(|at| job != 0 && begins(*at))
+        self.positions().map(|(at, _)| at).find(|at| self.is_about(*at, job))
+    }
+    fn is_about(&self, at: usize, job: u64) -> bool {
+        job != 0 && self.record.get(at..).is_some_and(|entry| entry.starts_with(&job.to_le_bytes()))
     }
 
     /// Adds an outcome: of a job that is over with it, or 0. The oldest entry stays, because it may be on its way; of
-    /// several newer ones the last stays. False when it is in there already.
-    pub(crate) fn add(&mut self, job: u64, component: Component<'_>, stage: FailStage, text: &[&str]) -> bool {
+    /// several newer ones the last stays, but nothing less replaces a rollback. See [`Added`].
+    pub(crate) fn add(&mut self, job: u64, component: Component<'_>, stage: FailStage, text: &[&str]) -> Added {
         let mut entry = [0; ENTRY_MAX];
         let Some(entry) = encode_entry(&mut entry, job, component, stage, text) else {
-            return false;
+            return Added::NoRoom;
         };
         if self.positions().any(|(at, end)| self.record.get(at..end) == Some(entry)) {
-            return false;
+            return Added::Present;
         }
         let second = self.positions().nth(1);
         let at = second.map_or(self.len, |(at, _)| at);
+        if second.is_some() && self.is_rollback(at) && text.first() != Some(&ROLLED_BACK) {
+            return Added::NoRoom;
+        }
         let end = at + entry.len();
         let Some(place) = self.record.get_mut(at..end) else {
-            return false;
+            return Added::NoRoom;
         };
         place.copy_from_slice(entry);
         self.len = end;
         if second.is_none() {
             self.record[2] += 1;
         }
-        true
+        Added::Yes
+    }
+
+    fn is_rollback(&self, at: usize) -> bool {
+        let mut r = Reader(self.record().get(at..).unwrap_or_default());
+        matches!(entry(&mut r), Some(Report::Failed { text, .. }) if text.starts_with(ROLLED_BACK))
+    }
+
+    /// Takes the last entry out when it is about this job. False when it is not.
+    pub(crate) fn strike(&mut self, job: u64) -> bool {
+        let last = self.positions().last();
+        match last {
+            Some((at, _)) if self.is_about(at, job) => {
+                self.len = at;
+                self.record[2] -= 1;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Takes the oldest entry out. False when there is none.
@@ -214,7 +252,7 @@ mod tests {
     const M: Component<'_> = Component { device: 1, module: "m" };
 
     fn add(outbox: &mut Outbox, job: u64, text: &str) -> bool {
-        outbox.add(job, M, FailStage::Verify, &["refused: ", text])
+        outbox.add(job, M, FailStage::Verify, &["refused: ", text]) == Added::Yes
     }
     fn texts(outbox: &Outbox) -> Vec<std::string::String> {
         let mut r = Reader(&outbox.record()[HEAD..]);
@@ -241,6 +279,32 @@ mod tests {
     }
 
     #[test]
+    fn a_rollback_is_never_replaced_by_less() {
+        let mut outbox = Outbox::new();
+        let rollback = |outbox: &mut Outbox, why| outbox.add(7, M, FailStage::Verify, &[ROLLED_BACK, why]);
+        assert!(add(&mut outbox, 1, "a") && add(&mut outbox, 2, "b"));
+        assert_eq!(rollback(&mut outbox, "x"), Added::Yes);
+        assert_eq!(outbox.add(3, M, FailStage::Verify, &["cancelled"]), Added::NoRoom);
+        assert_eq!(texts(&outbox), ["refused: a", "rolled back: x"]);
+        // Of two rollbacks the later one stays.
+        assert_eq!(rollback(&mut outbox, "y"), Added::Yes);
+        assert_eq!(texts(&outbox), ["refused: a", "rolled back: y"]);
+        assert!(outbox.pop() && add(&mut outbox, 3, "c"));
+        assert_eq!(texts(&outbox), ["rolled back: y", "refused: c"]);
+        assert!(is_sound(outbox.record()));
+    }
+
+    #[test]
+    fn what_turned_out_wrong_is_struck_off_and_nothing_else() {
+        let mut outbox = Outbox::new();
+        assert!(add(&mut outbox, 1, "a") && add(&mut outbox, 2, "b"));
+        assert!(!outbox.strike(1), "it may be on its way");
+        assert!(outbox.strike(2) && !outbox.strike(2) && is_sound(outbox.record()));
+        assert_eq!(texts(&outbox), ["refused: a"]);
+        assert!(outbox.strike(1) && outbox.is_void());
+    }
+
+    #[test]
     fn an_entry_ends_its_job_until_it_is_detached() {
         let mut outbox = Outbox::new();
         add(&mut outbox, 1, "a");
@@ -258,7 +322,7 @@ mod tests {
         let mut outbox = Outbox::new();
         assert!(outbox.set_rollback_seen(true) && !outbox.set_rollback_seen(true));
         for text in ["1", "2", "3"] {
-            assert!(outbox.add(u64::MAX, component, FailStage::Burn, &[text, &long]));
+            assert_eq!(outbox.add(u64::MAX, component, FailStage::Burn, &[text, &long]), Added::Yes);
         }
         assert_eq!(outbox.record().len(), OUTBOX_MAX);
         let mut again = Outbox::new();
@@ -273,7 +337,7 @@ mod tests {
     #[test]
     fn long_texts_are_cut_between_characters() {
         let mut outbox = Outbox::new();
-        outbox.add(0, M, FailStage::Verify, &[&"a".repeat(95), "é", "b"]);
+        let _ = outbox.add(0, M, FailStage::Verify, &[&"a".repeat(95), "é", "b"]);
         assert_eq!(texts(&outbox)[0].len(), 96);
         assert!(texts(&outbox)[0].ends_with("ab"));
     }

@@ -49,8 +49,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let part = self.part()?;
         let job = self.core.job.as_ref()?;
         let validator: &[u8] = if part == Part::Payload { &job.validator } else { &[] };
+        let mut why = "job record unreadable";
         let lent = match self.parts.journal.read(Kind::Job, self.envelope) {
             Ok(Some(record)) => Job::decode(record).and_then(|(_, locator)| {
+                why = "URL longer than the read buffer";
                 let place = buf.get_mut(..locator.len() + validator.len())?;
                 let (first, second) = place.split_at_mut_checked(locator.len())?;
                 first.copy_from_slice(locator.as_bytes());
@@ -61,7 +63,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         };
         let Some(len) = lent else {
             // The text is for the report; the moment does not matter to a refusal.
-            self.refuse(FailStage::Download, "URL longer than the read buffer", Millis(0));
+            self.refuse(FailStage::Download, why, Millis(0));
             return None;
         };
         let (offset, end) = match part {

@@ -77,14 +77,23 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     /// Makes the staged image one that will not be tried.
     pub(super) fn withdraw(&mut self, now: Millis) {
         // The outcome first: after a cut between the two the loader tries the image, and the trial is given up at once.
-        if let Some(job) = &self.core.job {
-            let (id, device, module) = (job.id, job.device, job.module.clone());
-            self.post(id, Component { device, module: &module }, FailStage::Upgrade, &["cancelled"]);
-        }
-        // If it cannot be stored, the image stays staged and the caller may cancel again.
+        let Some(job) = &self.core.job else {
+            // Staged by somebody else, or its record was lost.
+            if self.parts.boot.roll_back(RollbackReason::Requested).is_ok() {
+                self.fact(Event::Withdrawn, now);
+            }
+            return;
+        };
+        let (id, device, module) = (job.id, job.device, job.module.clone());
+        let component = Component { device, module: &module };
+        self.tell(id, component, FailStage::Upgrade, ["cancelled", ""]);
         if self.parts.boot.roll_back(RollbackReason::Requested).is_ok() {
-            self.fact(Event::Withdrawn, now);
+            return self.fact(Event::Withdrawn, now);
         }
+        // The image stays staged, and the caller may cancel again. Where not even this can be stored, the next start
+        // calls the image off.
+        let _ = self.edit_outbox(&mut |outbox| outbox.strike(id));
+        self.answer(component, FailStage::Upgrade, ["cancel failed: ", "the image is still staged"]);
     }
 
     /// The object changed or cannot be continued: from the first byte again.

@@ -3,8 +3,8 @@
 use super::Agent;
 use crate::app::GATE_NAME_MAX;
 use crate::job::{Job, PROGRESS_MAX, Phase, Progress, locator_hash};
-use crate::machine::{Event, Found};
-use crate::outbox::{Outbox, push};
+use crate::machine::{Event, Found, State};
+use crate::outbox::{Outbox, ROLLED_BACK, push};
 use crate::{App, Notice, Target};
 use heapless::String;
 use ota_boot::{BootControl, BootState, RollbackReason};
@@ -68,6 +68,19 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.fact(Event::Start(found), now);
         if called_off {
             self.fact(Event::GiveUp(RollbackReason::Requested), now);
+            self.settle_called_off();
+        }
+    }
+
+    /// The loader was faster than the cancel; the trial is given up. Its outcome is in the outbox already and may be
+    /// acknowledged, and gone from there, before the reset: the job must not be found then, nor a rollback to tell of.
+    fn settle_called_off(&mut self) {
+        // A second time changes nothing: this only asks whether it is stored.
+        if self.core.machine.state() == State::RollingBack
+            && self.parts.boot.roll_back(RollbackReason::Requested).is_ok()
+            && self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(true)).is_ok()
+        {
+            self.forget_job();
         }
     }
 
@@ -205,13 +218,18 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             RollbackReason::GateTimeout(_) => ("health gate ", gate, " timed out"),
             RollbackReason::Requested => ("requested", "", ""),
         };
-        let text = ["rolled back: ", what, which, how, " (reset: ", reset_text(reset), ")"];
+        let text = [ROLLED_BACK, what, which, how, " (reset: ", reset_text(reset), ")"];
         // With the number of its job, so that a cut before the job is removed does not have it staged again.
         let id = self.core.job.as_ref().filter(|job| job.phase == Phase::Staged).map_or(0, |job| job.id);
         // Only firmware is ever tried and rolled back.
         let mut add = |outbox: &mut Outbox| {
             outbox.set_rollback_seen(true);
-            outbox.add(id, Component::default(), FailStage::Upgrade, &text);
+            // Called off before: the other side is told that, and this is only how it came about.
+            if reason == RollbackReason::Requested && outbox.ends(id) {
+                return true;
+            }
+            // There is room: it replaces whatever is not a rollback itself.
+            let _ = outbox.add(id, Component::default(), FailStage::Upgrade, &text);
             true
         };
         self.edit_outbox(&mut add).is_ok()

@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::job::{HEAD_MAX, Job, PROGRESS_MAX, Progress, locator_hash};
-use crate::outbox::Outbox;
+use crate::outbox::{Added, Outbox};
 use crate::{App, Target};
 use ota_boot::BootControl;
 use ota_hal::{Entropy, Flash, Kind};
@@ -81,12 +81,17 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     /// Puts an outcome into the outbox.
     pub(super) fn post(&mut self, job: u64, component: Component<'_>, stage: FailStage, text: &[&str]) {
         // If it cannot be stored the other side learns nothing of it; nothing else depends on it.
-        let _ = self.edit_outbox(&mut |outbox| outbox.add(job, component, stage, text));
+        let _ = self.edit_outbox(&mut |outbox| outbox.add(job, component, stage, text) == Added::Yes);
     }
 
     /// Puts an outcome into the outbox; one that cannot be stored is said all the same, in this session.
     pub(super) fn tell(&mut self, job: u64, component: Component<'_>, stage: FailStage, text: [&'static str; 2]) {
-        if self.edit_outbox(&mut |outbox| outbox.add(job, component, stage, &text)).is_err() {
+        let mut added = Added::NoRoom;
+        let stored = self.edit_outbox(&mut |outbox| {
+            added = outbox.add(job, component, stage, &text);
+            added == Added::Yes
+        });
+        if stored.is_err() || added == Added::NoRoom {
             self.answer(component, stage, text);
         }
     }
