@@ -82,7 +82,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     fn clear_outcome(&mut self) {
-        if self.edit_outbox(&mut |outbox| outbox.pop()).is_err() {
+        // The record of a job that is over goes first: without its outcome it would be taken for one to continue.
+        let job_stays = self.core.job.is_none() && self.parts.journal.remove(Kind::Job).is_err();
+        if job_stays || self.edit_outbox(&mut |outbox| outbox.pop()).is_err() {
             // It is sent again after the next start; not in a loop now.
             self.core.reporter.outbox_due(false);
         }
