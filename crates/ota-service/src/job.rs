@@ -15,6 +15,7 @@
 
 use crate::app::GATE_NAME_MAX;
 use crate::codec::{Reader, Writer};
+use crate::outbox::Image;
 use heapless::{String, Vec};
 use ota_download::Validator;
 use ota_hal::SlotId;
@@ -119,6 +120,17 @@ impl Job {
     /// Size of the whole object, if anybody said it.
     pub(crate) fn size(&self) -> Option<u32> {
         self.seen.or(self.offered)
+    }
+
+    /// What tells its image from others; the digest is known once a payload was chosen.
+    pub(crate) fn image(&self) -> Image {
+        let sum = match (&self.payload.digest, &self.checksum) {
+            (Some(digest), _) => digest.first_chunk(),
+            (None, Some(Checksum::Sha256(sum))) => sum.first_chunk(),
+            (None, Some(Checksum::Md5(sum))) => sum.first_chunk(),
+            (None, None) => None,
+        };
+        Image { job: self.id, digest: sum.copied().filter(|_| self.phase >= Phase::Selected) }
     }
 
     pub(crate) fn component(&self) -> Component<'_> {

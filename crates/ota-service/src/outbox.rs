@@ -1,10 +1,11 @@
 //! The outbox: outcomes that the other side must hear of, kept across resets until it acknowledged them.
 //!
 //! ```text
-//! Kind::Outbox   version 1 │ flags (bit 0: the present rollback is in here or was reported) │ count 0..=2 │
+//! Kind::Outbox   version 2 │ flags (bit 0: the present rollback is in here or was reported) │ count 0..=2 │
+//!                times the image was rolled back │ u64 id of its job │ first 8 bytes of its digest │
 //!                each entry: u64 job id, 0 for none │ stage │ device │ u8 length, module │ u8 length, text
 //! ```
-//! It is worked on as the record it is stored as: entries are short, few and seldom.
+//! Version 1 had no rolled-back image; its entries are read. It is worked on as the record it is stored as: entries are short, few and seldom.
 
 use crate::codec::{Reader, Writer};
 use crate::job::MODULE_MAX;
@@ -15,14 +16,34 @@ use ota_transport::{Component, FailStage, Report};
 pub(crate) const TEXT_MAX: usize = 96;
 /// Most entries.
 const ENTRIES_MAX: u8 = 2;
-const HEAD: usize = 3;
+const HEAD: usize = HEAD_1 + 17;
+/// The head of version 1.
+const HEAD_1: usize = 3;
 const ENTRY_MAX: usize = 12 + MODULE_MAX + TEXT_MAX;
 /// Longest record.
 pub(crate) const OUTBOX_MAX: usize = HEAD + ENTRIES_MAX as usize * ENTRY_MAX;
-const RECORD_VERSION: u8 = 1;
+const RECORD_VERSION: u8 = 2;
 
 /// How the text of a rollback begins.
 pub(crate) const ROLLED_BACK: &str = "rolled back: ";
+
+/// An image as far as the outbox tells one from another: by the digest that its manifest or its offer gave, without
+/// one (or before the manifest was read) by its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Image {
+    pub(crate) job: u64,
+    pub(crate) digest: Option<[u8; 8]>,
+}
+
+impl Image {
+    fn encode(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        let (id, digest) = bytes.split_at_mut(8);
+        id.copy_from_slice(&self.job.to_le_bytes());
+        digest.copy_from_slice(&self.digest.unwrap_or_default());
+        bytes
+    }
+}
 
 /// What became of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +78,12 @@ impl Outbox {
     /// Takes the record over, or begins an empty one when it is not sound.
     pub(crate) fn adopt(&mut self, len: usize) {
         self.len = len;
+        if self.record[0] == 1 && len >= HEAD_1 && len <= OUTBOX_MAX - (HEAD - HEAD_1) {
+            self.record.copy_within(HEAD_1..len, HEAD);
+            self.record.iter_mut().take(HEAD).skip(HEAD_1).for_each(|byte| *byte = 0);
+            self.record[0] = RECORD_VERSION;
+            self.len = len + (HEAD - HEAD_1);
+        }
         if !is_sound(self.record()) {
             *self = Self::new();
         }
@@ -79,7 +106,34 @@ impl Outbox {
     }
     /// Whether the record says anything at all.
     pub(crate) const fn is_void(&self) -> bool {
-        !self.rollback_seen() && self.is_empty()
+        !self.rollback_seen() && self.is_empty() && self.record[HEAD_1] == 0
+    }
+
+    /// One more rollback of this image. Another image's are forgotten.
+    pub(crate) fn count_rollback(&mut self, image: &Image) {
+        let times = self.rollbacks(image).saturating_add(1);
+        if let Some([place, rest @ ..]) = self.record.get_mut(HEAD_1..HEAD) {
+            *place = times;
+            rest.copy_from_slice(&image.encode());
+        }
+    }
+    /// How often this image was rolled back since another one was chosen.
+    pub(crate) fn rollbacks(&self, image: &Image) -> u8 {
+        let Some([times, id @ .., _, _, _, _, _, _, _, _]) = self.record.get(HEAD_1..HEAD) else {
+            return 0;
+        };
+        let digest = self.record.get(HEAD - 8..HEAD).unwrap_or_default();
+        let same = match &image.digest {
+            Some(wanted) => digest == wanted,
+            None => id == image.job.to_le_bytes(),
+        };
+        if same { *times } else { 0 }
+    }
+    /// Another image was chosen. False when there was none to forget.
+    pub(crate) fn forget_rollbacks(&mut self) -> bool {
+        let before = self.record[HEAD_1];
+        self.record.iter_mut().take(HEAD).skip(HEAD_1).for_each(|byte| *byte = 0);
+        before != 0
     }
 
     /// Whether an entry says that this job is over.
@@ -202,13 +256,19 @@ fn is_sound(record: &[u8]) -> bool {
     let Some([RECORD_VERSION, 0 | 1, count @ 0..=ENTRIES_MAX]) = r.array() else {
         return false;
     };
+    if r.bytes(HEAD - HEAD_1).is_none() {
+        return false;
+    }
     (0..count).all(|_| entry(&mut r).is_some()) && r.is_empty()
 }
 
 /// The first outcome of a record, borrowed from it.
 pub(crate) fn first(record: &[u8]) -> Option<Report<'_>> {
     let mut r = Reader(record);
-    let [_, _, count] = r.array()?;
+    let [version, _, count] = r.array()?;
+    if version == RECORD_VERSION {
+        r.bytes(HEAD - HEAD_1)?;
+    }
     if count == 0 { None } else { entry(&mut r) }
 }
 
@@ -295,6 +355,34 @@ mod tests {
     }
 
     #[test]
+    fn rollbacks_of_one_image_are_counted_and_another_one_begins_anew() {
+        let image = |n: u8| Image { job: n.into(), digest: Some([n; 8]) };
+        let mut outbox = Outbox::new();
+        assert!(!outbox.forget_rollbacks());
+        for times in 1..=2 {
+            outbox.count_rollback(&image(1));
+            assert_eq!((outbox.rollbacks(&image(1)), outbox.rollbacks(&image(2))), (times, 0));
+            assert_eq!(outbox.rollbacks(&Image { job: 1, digest: None }), times, "known before its manifest is");
+        }
+        assert!(!outbox.is_void() && is_sound(outbox.record()));
+        outbox.count_rollback(&image(2));
+        assert_eq!((outbox.rollbacks(&image(1)), outbox.rollbacks(&image(2))), (0, 1));
+        assert!(outbox.forget_rollbacks() && outbox.is_void());
+    }
+
+    #[test]
+    fn a_record_of_version_1_keeps_its_entries() {
+        let mut outbox = Outbox::new();
+        assert!(add(&mut outbox, 1, "a") && outbox.set_rollback_seen(true));
+        let old: Vec<u8> = [&[1, 1, 1], &outbox.record()[HEAD..]].concat();
+        assert!(first(&old).is_some(), "it may be on its way when it is read");
+        let mut again = Outbox::new();
+        again.buffer()[..old.len()].copy_from_slice(&old);
+        again.adopt(old.len());
+        assert_eq!(again.record(), outbox.record());
+    }
+
+    #[test]
     fn what_turned_out_wrong_is_struck_off_and_nothing_else() {
         let mut outbox = Outbox::new();
         assert!(add(&mut outbox, 1, "a") && add(&mut outbox, 2, "b"));
@@ -344,9 +432,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn adopting_is_total(mut bytes in proptest::collection::vec(any::<u8>(), 0..OUTBOX_MAX), head in 0u8..4) {
+        fn adopting_is_total(mut bytes in proptest::collection::vec(any::<u8>(), 0..OUTBOX_MAX), head in 0u8..8) {
             if let [version, flags, count, ..] = &mut bytes[..] {
-                (*version, *flags, *count) = (1, head & 1, head >> 1);
+                (*version, *flags, *count) = (1 + (head >> 2), head & 1, head >> 1 & 1);
             }
             let mut outbox = Outbox::new();
             outbox.buffer()[..bytes.len()].copy_from_slice(&bytes);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Draft, End, World};
+use common::{DATA, Draft, End, LAYOUT, SECTOR, World};
 use ota_hal::{Clock, ResetCause};
 use ota_service::{Gate, Health};
 use ota_testkit::Tear;
@@ -56,4 +56,66 @@ fn a_second_rollback_is_told_and_its_image_not_tried_again_whatever_is_cut() {
         let again = count(&world, "Staged") == 2 && count(&world, "Trial") > 2;
         assert!(!again, "op {op}: tried again without an offer: {:?}", world.notices());
     }
+}
+
+/// Lives until the offer of version `n` was answered by a failure; the answer.
+fn answer(world: &mut World, n: u8) -> String {
+    world.cloud.heard.borrow_mut().clear();
+    world.server.put(Draft::new(n).package(), &format!("\"{n}\""));
+    world.offer(&format!("{n}.0.0"));
+    world.until_failed()
+}
+
+#[test]
+fn a_bad_image_is_tried_three_times_at_most_until_another_one_is_chosen() {
+    let mut world = World::new(vec![]);
+    world.product.gates = vec![Gate::app("sensor", 5_000)];
+    world.set_health(&[Health::Fail]);
+    for _ in 0..3 {
+        assert!(answer(&mut world, 2).contains("rolled back: health gate sensor failed"));
+    }
+    let refused = "failed -1 refused: image was rolled back 3 times";
+    let served = world.server.served();
+    for _ in 0..5 {
+        assert_eq!(answer(&mut world, 2), refused);
+    }
+    assert_eq!(world.server.served(), served, "refused without a download");
+    // The same image under another name: known by its digest, once the manifest is there.
+    world.cloud.heard.borrow_mut().clear();
+    world.offer("2.0.1");
+    assert_eq!(world.until_failed(), refused);
+    assert!(world.server.served() - served <= 2048 + DATA as u32, "no payload was fetched");
+    assert_eq!(count(&world, "Staged"), 3);
+    // Another image gives it further tries.
+    assert!(answer(&mut world, 3).contains("rolled back: "));
+    assert!(answer(&mut world, 2).contains("rolled back: "));
+    world.product.gates.clear();
+    world.is_well(1);
+}
+
+#[test]
+fn a_thousand_offers_of_a_refused_image_hardly_wear_the_journal() {
+    let mut world = World::new(vec![]);
+    world.product.gates = vec![Gate::app("sensor", 5_000)];
+    world.set_health(&[Health::Fail]);
+    for _ in 0..3 {
+        answer(&mut world, 2);
+    }
+    let refused = |w: &World| w.cloud.failures().len();
+    answer(&mut world, 2);
+    let (told, before) = (refused(&world), erases(&world));
+    for n in 1..=1_000 {
+        world.offer("2.0.0");
+        world.session(|w| refused(w) == told + n);
+    }
+    let worn = erases(&world) - before;
+    println!("{worn} erases for 1,000 refused offers");
+    assert_eq!(worn, 0, "an answer that is sent at once needs no flash");
+}
+
+/// Erases of the journal's sectors.
+fn erases(world: &World) -> u32 {
+    let journal = LAYOUT.journal();
+    let sectors = journal.start / SECTOR..(journal.start + journal.len) / SECTOR;
+    sectors.map(|sector| world.flash.borrow().wear(sector as usize)).sum()
 }

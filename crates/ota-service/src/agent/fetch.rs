@@ -1,8 +1,10 @@
 //! Bytes: what to ask for, and what to do with what comes.
 
+use super::offer::{ROLLBACKS_MAX, TRIED_ENOUGH};
 use super::{Agent, percent};
 use crate::job::{Job, Payload, Phase, Progress};
 use crate::machine::{Event, Part, State};
+use crate::outbox::Outbox;
 use crate::{App, Fault, Notice, Target, TargetError};
 use ota_boot::BootControl;
 use ota_download::{Failure, Opened, Request};
@@ -270,9 +272,17 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         };
         job.phase = Phase::Selected;
         job.payload = payload;
-        let id = job.id;
+        let (id, image) = (job.id, job.image());
         self.core.taken = None;
         self.core.durable = 0;
+        match self.rollbacks(&image) {
+            ROLLBACKS_MAX.. => return Err(TRIED_ENOUGH),
+            // Another image: what is known of the earlier one is forgotten.
+            0 => {
+                let _ = self.edit_outbox(&mut Outbox::forget_rollbacks);
+            }
+            _ => {}
+        }
         // An older checkpoint of the same offer must not be taken for one of these bytes.
         self.store_progress(&Progress::Stored { id, durable: 0 }).map_err(|_| JOURNAL)?;
         self.update_job().map_err(|_| JOURNAL)

@@ -11,6 +11,10 @@ use ota_hal::{Entropy, Flash, Kind, Millis};
 use ota_transport::{Checksum, Component, FailStage, Locator, Offer, OfferError};
 use ota_verify::{Keys, verify_cloud_signature};
 
+/// An image that was rolled back so often is not tried again until another one was chosen.
+pub(super) const ROLLBACKS_MAX: u8 = 3;
+pub(super) const TRIED_ENOUGH: (FailStage, &str) = (FailStage::Upgrade, "image was rolled back 3 times");
+
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
     pub(super) fn on_offer(&mut self, offer: &Offer<'_>, now: Millis) {
         let id = identity(offer);
@@ -130,6 +134,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             return Err((FailStage::Upgrade, "no such component on this device"));
         }
         let mut job = Job::of_offer(offer, self.parts.target.slot()).map_err(|text| (FailStage::Upgrade, text))?;
+        if self.rollbacks(&job.image()) >= ROLLBACKS_MAX {
+            return Err(TRIED_ENOUGH);
+        }
         if let (Some(key), false, Some(Checksum::Sha256(sum))) =
             (&self.policy.cloud_key, offer.cloud_signature.is_empty(), &offer.checksum)
         {

@@ -220,13 +220,17 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         };
         let text = [ROLLED_BACK, what, which, how, " (reset: ", reset_text(reset), ")"];
         // With the number of its job, so that a cut before the job is removed does not have it staged again.
-        let id = self.core.job.as_ref().filter(|job| job.phase == Phase::Staged).map_or(0, |job| job.id);
+        let job = self.core.job.as_ref().filter(|job| job.phase == Phase::Staged);
+        let (id, image) = (job.map_or(0, |job| job.id), job.map(Job::image));
         // Only firmware is ever tried and rolled back.
         let mut add = |outbox: &mut Outbox| {
             outbox.set_rollback_seen(true);
             // Called off before: the other side is told that, and this is only how it came about.
             if reason == RollbackReason::Requested && outbox.ends(id) {
                 return true;
+            }
+            if let Some(image) = &image {
+                outbox.count_rollback(image);
             }
             // There is room: it replaces whatever is not a rollback itself.
             let _ = outbox.add(id, Component::default(), FailStage::Upgrade, &text);

@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::job::{HEAD_MAX, Job, PROGRESS_MAX, Progress, locator_hash};
-use crate::outbox::{Added, Outbox};
+use crate::outbox::{Added, Image, Outbox};
 use crate::{App, Target};
 use ota_boot::BootControl;
 use ota_hal::{Entropy, Flash, Kind};
@@ -94,6 +94,16 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if stored.is_err() || added == Added::NoRoom {
             self.answer(component, stage, text);
         }
+    }
+
+    /// How often this image was rolled back.
+    pub(super) fn rollbacks(&mut self, image: &Image) -> u8 {
+        let mut times = 0;
+        let _ = self.edit_outbox(&mut |outbox| {
+            times = outbox.rollbacks(image);
+            false
+        });
+        times
     }
 
     /// Forgets the job on flash and in memory.
