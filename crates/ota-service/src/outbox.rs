@@ -78,7 +78,7 @@ impl Outbox {
     /// Takes the record over, or begins an empty one when it is not sound.
     pub(crate) fn adopt(&mut self, len: usize) {
         self.len = len;
-        if self.record[0] == 1 && len >= HEAD_1 && len <= OUTBOX_MAX - (HEAD - HEAD_1) {
+        if self.record[0] == 1 && (HEAD_1..=OUTBOX_MAX - (HEAD - HEAD_1)).contains(&len) {
             self.record.copy_within(HEAD_1..len, HEAD);
             self.record.iter_mut().take(HEAD).skip(HEAD_1).for_each(|byte| *byte = 0);
             self.record[0] = RECORD_VERSION;

@@ -149,7 +149,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 
     /// The offer did not become a job.
     fn decline(&mut self, component: Component<'_>, stage: FailStage, text: &'static str, now: Millis) {
-        self.tell(0, component, stage, ["refused: ", text]);
+        self.answer(component, stage, ["refused: ", text]);
         self.core.job = None;
         self.parts.app.notice(Notice::Failed { stage, text });
         // The outcome is told already: the machine only has to leave its state.
