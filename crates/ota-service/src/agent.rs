@@ -186,6 +186,7 @@ impl<'a, B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent
     /// Puts an agent together; touches nothing before the first poll. `envelope` holds a package's envelope or the
     /// job record: [`crate::ENVELOPE_BUFFER`] bytes; with fewer, larger envelopes and URLs are refused.
     pub fn new(parts: Parts<'a, B, T, F, K, A, E>, policy: Policy<'a>, envelope: &'a mut [u8]) -> Self {
+        let policy = Policy { timing: policy.timing.bounded(), ..policy };
         let core = Core::new(&policy);
         Self { parts, policy, envelope, core }
     }
@@ -293,11 +294,13 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
         // Each turn changes the state; the bound only guards against a defect here.
         for _ in 0..16 {
             let wish = self.core.machine.wish(now);
-            let opening = matches!(wish, Wish::Open { ticket, .. } if ticket == self.core.issued);
-            // An opening under way is not broken off for a report.
+            let send_until = now.after(self.policy.timing.send_ms);
+            // An opening under way is not broken off for a report, and one to come keeps the time it needs.
+            let opening =
+                matches!(wish, Wish::Open { ticket, until, .. } if ticket == self.core.issued || until <= send_until);
             if let (false, Some(item)) = (opening, self.core.reporter.next(now)) {
                 self.core.sending = Some(item);
-                return Step::Send { until: now.after(self.policy.timing.send_ms) };
+                return Step::Send { until: send_until };
             }
             match wish {
                 Wish::Wait(until) => return self.core.wait(until, now),
@@ -320,8 +323,14 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
     fn request<'b>(&mut self, buf: &'b mut [u8]) -> Option<Request<'b>> {
         self.request_in(buf)
     }
-    fn report<'b>(&'b mut self, buf: &'b mut [u8]) -> Option<Report<'b>> {
+    fn report<'b>(&mut self, buf: &'b mut [u8]) -> Option<Report<'b>> {
         self.report_in(buf)
+    }
+    fn reading(&self, now: Millis) -> Option<Millis> {
+        match self.core.machine.wish(now) {
+            Wish::Read { until } => Some(until),
+            _ => None,
+        }
     }
 
     fn on_connected(&mut self, now: Millis) {

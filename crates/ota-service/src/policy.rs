@@ -20,7 +20,8 @@ pub struct Timing {
     pub open_ms: u32,
     /// For the next bytes of an open source.
     pub read_ms: u32,
-    /// For a report to be acknowledged.
+    /// For a report to be acknowledged. No more than half of the two above counts: a source that is to be opened waits for
+    /// a report under way, while one that is read does not.
     pub send_ms: u32,
     /// Between two questions whether a reset is welcome.
     pub reset_ask_ms: u32,
@@ -43,6 +44,11 @@ impl Timing {
         report_every_ms: 1_000,
         hold_off_ms: 0,
     };
+
+    /// With a report that takes its whole time, there must be time left for the source.
+    pub(crate) fn bounded(self) -> Self {
+        Self { send_ms: self.send_ms.min(self.open_ms / 2).min(self.read_ms / 2), ..self }
+    }
 }
 
 impl Default for Timing {

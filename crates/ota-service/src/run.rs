@@ -2,7 +2,7 @@
 
 use crate::{Drive, Fault, Step};
 use core::future::Future;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use embassy_futures::select::{Either, Either3, select, select3};
 use ota_download::{Opened, Source, SourceError};
 use ota_hal::{Millis, Timer};
@@ -89,7 +89,7 @@ async fn drive<D: Drive, T: Transport, S: Source, C: Timer>(
         let step = agent.poll(timer.now());
         let done = match step {
             Step::Reset => return Exit::Reset,
-            Step::Send { until } => send(agent, transport, timer, buffers.message, until).await,
+            Step::Send { until } => send(agent, transport, source, timer, buffers, until).await,
             Step::Open { ticket, until } => open(agent, transport, source, timer, buffers, ticket, until).await,
             Step::Read { until } => read(agent, transport, source, timer, buffers, until).await,
             Step::Close => {
@@ -111,27 +111,57 @@ async fn drive<D: Drive, T: Transport, S: Source, C: Timer>(
 /// How long a source may take to close.
 const CLOSE_MS: u32 = 2_000;
 
-async fn send<D: Drive, T: Transport, C: Timer>(
+async fn send<D: Drive, T: Transport, S: Source, C: Timer>(
     agent: &mut D,
     transport: &mut T,
+    source: &mut S,
     timer: &C,
-    buf: &mut [u8],
+    buffers: &mut Buffers<'_>,
     until: Millis,
 ) -> Result<(), Lost> {
-    // `None`: nothing will ever be sent for this item, on no link.
-    let acknowledged = match agent.report(buf) {
-        Some(report) => match select(transport.send(&report), timer.wait_until(until)).await {
-            Either::First(Err(error)) if transport.is_permanent(&error) => None,
-            Either::First(result) => Some(result.is_ok()),
-            Either::Second(()) => Some(false),
-        },
-        None => None,
+    let Some(report) = agent.report(buffers.message) else {
+        agent.on_unsendable(timer.now());
+        return Ok(());
     };
-    match acknowledged {
-        Some(acknowledged) => agent.on_sent(acknowledged, timer.now()),
-        None => agent.on_unsendable(timer.now()),
+    let sent = {
+        let sending = pin!(transport.send(&report));
+        send_and_read(agent, sending, source, timer, buffers.data, until).await
+    };
+    match sent {
+        // Nothing will ever be sent for this item, on no link.
+        Some(Err(error)) if transport.is_permanent(&error) => agent.on_unsendable(timer.now()),
+        Some(result) => agent.on_sent(result.is_ok(), timer.now()),
+        None => agent.on_sent(false, timer.now()),
     }
     if agent.link_is_dead() { Err(Lost) } else { Ok(()) }
+}
+
+/// Waits for `sending`, and takes what the source has meanwhile. `None`: not before `until`.
+async fn send_and_read<D: Drive, F: Future, S: Source, C: Timer>(
+    agent: &mut D,
+    mut sending: Pin<&mut F>,
+    source: &mut S,
+    timer: &C,
+    data: &mut [u8],
+    until: Millis,
+) -> Option<F::Output> {
+    while timer.now() < until {
+        let Some(read_until) = agent.reading(timer.now()).filter(|at| timer.now() < *at) else {
+            // Nothing to read, or its time is over, which the next poll will find.
+            break;
+        };
+        let deadline = timer.wait_until(until.min(read_until));
+        match select3(sending.as_mut(), source.read(data), deadline).await {
+            Either3::First(output) => return Some(output),
+            Either3::Second(Ok(n)) => agent.on_data(Ok(data.get(..n).unwrap_or_default()), timer.now()),
+            Either3::Second(Err(e)) => agent.on_data(Err(Fault { failure: e.failure(), text: e.text() }), timer.now()),
+            Either3::Third(()) => {}
+        }
+    }
+    match select(sending, timer.wait_until(until)).await {
+        Either::First(output) => Some(output),
+        Either::Second(()) => None,
+    }
 }
 
 async fn listen<D: Drive, T: Transport, C: Timer>(

@@ -8,7 +8,7 @@ use ota_transport::{Event, Report};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Step {
-    /// Send [`Drive::report`], then call [`Drive::on_sent`], or [`Drive::on_unsendable`] when there is none.
+    /// Send [`Drive::report`], reading the source meanwhile as [`Drive::reading`] says, then call [`Drive::on_sent`], or [`Drive::on_unsendable`] when there is none.
     Send {
         /// Give up then.
         until: Millis,
@@ -57,7 +57,10 @@ pub trait Drive {
     fn request<'b>(&mut self, buf: &'b mut [u8]) -> Option<Request<'b>>;
     /// What to send, in `buf`. `None` when there is nothing, or `buf` is too small for it: then call
     /// [`Drive::on_unsendable`].
-    fn report<'b>(&'b mut self, buf: &'b mut [u8]) -> Option<Report<'b>>;
+    fn report<'b>(&mut self, buf: &'b mut [u8]) -> Option<Report<'b>>;
+    /// Until when the source is to be read while a report is being sent, so that a slow link does not hold the download
+    /// up; call [`Drive::on_data`] as ever. `None`: there is nothing to read.
+    fn reading(&self, now: Millis) -> Option<Millis>;
 
     /// The messaging link is up (again).
     fn on_connected(&mut self, now: Millis);

@@ -11,9 +11,9 @@ use ota_verify::Keys;
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
     /// What to send for the item that is due. An item that turns out to be nothing is struck off.
-    pub(super) fn report_in<'b>(&'b mut self, buf: &'b mut [u8]) -> Option<Report<'b>> {
+    /// It borrows nothing but `buf`: the download goes on while it is sent.
+    pub(super) fn report_in<'b>(&mut self, mut buf: &'b mut [u8]) -> Option<Report<'b>> {
         let item = self.core.sending?;
-        // The other branches end the borrow; this one is decided before it begins.
         if !self.exists(item) {
             self.core.sending = None;
             self.core.reporter.skip(item);
@@ -21,10 +21,13 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
         match item {
             Item::Version(0) => {
-                Some(Report::Version { component: Component::default(), version: self.parts.app.version() })
+                let version = lay(&mut buf, self.parts.app.version())?;
+                Some(Report::Version { component: Component::default(), version })
             }
             Item::Version(n) => {
                 let (component, version) = self.parts.app.component(n - 1)?;
+                let version = lay(&mut buf, version)?;
+                let component = lay_component(&mut buf, component)?;
                 Some(Report::Version { component, version })
             }
             Item::Outbox => match self.parts.journal.read(Kind::Outbox, buf) {
@@ -39,15 +42,16 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             },
             Item::Reply => {
                 let reply = self.core.reply.as_ref()?;
+                let component = Component { device: reply.device, module: &reply.module };
+                let component = lay_component(&mut buf, component)?;
                 let mut text = Writer::new(buf);
                 reply.text.iter().try_for_each(|part| text.bytes(part.as_bytes()))?;
                 let text = core::str::from_utf8(text.finish()).ok()?;
-                let component = Component { device: reply.device, module: &reply.module };
                 Some(Report::Failed { component, stage: reply.stage, text })
             }
             Item::Progress(percent) => {
                 let component = self.core.job.as_ref().map_or_else(Component::default, |job| job.component());
-                Some(Report::Progress { component, percent })
+                Some(Report::Progress { component: lay_component(&mut buf, component)?, percent })
             }
             Item::Query => Some(Report::Query { component: Component::default() }),
         }
@@ -89,4 +93,16 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             self.core.reporter.outbox_due(false);
         }
     }
+}
+
+/// Copies a text to the front of `buf`, which keeps the rest.
+fn lay<'b>(buf: &mut &'b mut [u8], text: &str) -> Option<&'b str> {
+    let (place, rest) = core::mem::take(buf).split_at_mut_checked(text.len())?;
+    *buf = rest;
+    place.copy_from_slice(text.as_bytes());
+    core::str::from_utf8(place).ok()
+}
+
+fn lay_component<'b>(buf: &mut &'b mut [u8], of: Component<'_>) -> Option<Component<'b>> {
+    Some(Component { device: of.device, module: lay(buf, of.module)? })
 }

@@ -181,8 +181,9 @@ impl Reporter {
             Item::Version(n) => self.version = n.checked_add(1),
             Item::Outbox => {}
             Item::Reply => self.reply = false,
-            Item::Progress(_) => {
-                self.progress = None;
+            Item::Progress(percent) => {
+                // The download may have gone on while this was on its way.
+                self.progress = self.progress.filter(|now| *now != percent);
                 self.next_progress = now.after(self.report_every_ms);
             }
             Item::Query => self.query = false,

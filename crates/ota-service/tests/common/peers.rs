@@ -191,6 +191,8 @@ pub struct Cloud {
     pub heard: RefCell<Vec<String>>,
     /// So many of the next reports are not acknowledged.
     pub deaf: Cell<u32>,
+    /// So many polls of the driver it takes to send the progress of a download under way.
+    pub slow: Cell<u32>,
     /// Reports whose text begins so cannot be written.
     pub unwritable: RefCell<String>,
     /// Links that were lost although the test did not end them.
@@ -241,9 +243,14 @@ impl<Q: FnMut() -> bool> Transport for Session<'_, Q> {
         if (self.quit)() {
             return Err(Failed::Link);
         }
-        let unwritable = self.cloud.unwritable.borrow();
-        if !unwritable.is_empty() && text(report).starts_with(&*unwritable) {
+        let unwritable = self.cloud.unwritable.borrow().clone();
+        if !unwritable.is_empty() && text(report).starts_with(&unwritable) {
             return Err(Failed::Report);
+        }
+        if matches!(report, Report::Progress { percent: 1..100, .. }) {
+            for _ in 0..self.cloud.slow.get() {
+                yield_once().await;
+            }
         }
         self.cloud.arrived.set(self.cloud.arrived.get() + 1);
         if let Some(left) = self.cloud.deaf.get().checked_sub(1) {
