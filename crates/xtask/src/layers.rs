@@ -3,9 +3,10 @@
 use crate::run::{cargo, output, root};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 /// Crates that a device links, and the workspace crates each may use. Dev-dependencies are free.
-const DEVICE: &[(&str, &[&str])] = &[
+pub(crate) const DEVICE: &[(&str, &[&str])] = &[
     ("ota-hal", &[]),
     ("ota-verify", &["ota-hal"]),
     ("ota-boot", &["ota-hal", "ota-verify"]),
@@ -60,7 +61,9 @@ fn wrong_sources(name: &str) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// Every crate under `crates/` takes the workspace lints, and those forbid unsafe code.
+/// Every crate under `crates/` takes the workspace lints, and those forbid unsafe code. A package inside a crate would
+/// escape the lints, so the sources are searched as well. Packages inside a crate would
+/// escape the lints, so the sources are searched as well.
 fn unsafe_under_crates() -> Result<Vec<String>> {
     let mut faults = Vec::new();
     let workspace = std::fs::read_to_string(root().join("Cargo.toml"))?;
@@ -74,5 +77,54 @@ fn unsafe_under_crates() -> Result<Vec<String>> {
             faults.push(format!("{} does not take the workspace lints", manifest.display()));
         }
     }
+    for source in sources(&root().join("crates"))? {
+        let text = std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
+        faults.extend(unsafe_lines(&text).map(|line| format!("{}:{line}: unsafe code", source.display())));
+    }
     Ok(faults)
+}
+
+/// Every Rust file below `dir`.
+fn sources(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
+        let path = entry?.path();
+        if path.is_dir() && !path.ends_with("target") {
+            found.extend(sources(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// The numbers of the lines where unsafe code begins; comments and lint names do not count.
+fn unsafe_lines(text: &str) -> impl Iterator<Item = usize> + '_ {
+    const AFTER: [&str; 5] = ["{", "fn ", "impl", "extern", "("];
+    let begins = |line: &str| {
+        let code = line.split("//").next().unwrap_or_default();
+        let mut rest = code.split("unsafe").skip(1);
+        rest.any(|rest| AFTER.iter().any(|after| rest.trim_start().starts_with(after)))
+    };
+    text.lines().enumerate().filter(move |(_, line)| begins(line)).map(|(at, _)| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unsafe_lines;
+
+    #[test]
+    fn unsafe_code_is_found_and_talk_about_it_is_not() {
+        let word = "unsafe";
+        let code = [
+            format!("// an {word} {{ }} in a comment"),
+            format!("let x = {word} {{ y }};"),
+            format!("#![forbid({word}_code)]"),
+            format!("{word} impl T for U {{}}"),
+            format!("#[{word}(no_mangle)]"),
+            format!("let s = \"no {word}\";"),
+            format!("pub {word} fn f() {{}}"),
+        ];
+        assert_eq!(unsafe_lines(&code.join("\n")).collect::<Vec<_>>(), [2, 4, 5, 7]);
+    }
 }

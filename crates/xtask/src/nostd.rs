@@ -1,7 +1,7 @@
-//! Builds the device crates for real targets: with rustup's when installed, else with Debian's compiler and
-//! library source.
+//! Links the device crates for real targets: with rustup's when installed, else with Debian's compiler and library
+//! source.
 
-use crate::run::{cargo, has, need_debian, output, root, run};
+use crate::run::{cargo, has, need_debian, output, root, run, target_dir};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
@@ -9,29 +9,19 @@ use std::process::Command;
 /// Smallest part, usual part, and another instruction set.
 pub(crate) const TARGETS: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7em-none-eabi", "riscv32imac-unknown-none-elf"];
 
-/// What is built, with every feature a device may turn on.
-const CRATES: [(&str, &str); 6] = [
-    ("ota-hal", ""),
-    ("ota-verify", "p256,ed25519,md5"),
-    ("ota-boot", ""),
-    ("ota-download", ""),
-    ("ota-transport", "minimq"),
-    ("ota-service", "md5"),
-];
+/// The package that depends on every device crate, with every feature a device may turn on, and brings no heap.
+const EVERYTHING: &str = "no-heap";
 
-/// Builds every device crate for every target.
+/// Links every device crate for every target, as a library without an allocator: the compiler refuses that when a crate
+/// among them, ours or another's, links `std` or `alloc`.
 pub(crate) fn build_all() -> Result<()> {
+    let manifest = root().join("probes/Cargo.toml");
+    let out = target_dir()?.join("device");
     for target in TARGETS {
         let mut build = cargo_for("build", target)?;
-        build.args(["--quiet", "--release", "--locked"]);
-        for (name, features) in CRATES {
-            build.args(["--package", name]);
-            for feature in features.split(',').filter(|f| !f.is_empty()) {
-                build.arg("--features").arg(format!("{name}/{feature}"));
-            }
-        }
-        run(&mut build)?;
-        println!("nostd: {target}: {} crates built", CRATES.len());
+        build.env("CARGO_TARGET_DIR", &out).args(["--quiet", "--release", "--locked", "--package", EVERYTHING]);
+        run(build.arg("--manifest-path").arg(&manifest))?;
+        println!("nostd: {target}: every device crate linked, without std and without a heap");
     }
     Ok(())
 }
@@ -63,7 +53,6 @@ fn with_debian(verb: &str, target: &str, sysroot: &Path) -> Result<Command> {
         .env("RUSTC", "/usr/bin/rustc")
         .env_remove("RUSTFLAGS")
         .env(format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_")), linker)
-        .env("CARGO_TARGET_DIR", root().join("target/device"))
         .args([verb, "-Zbuild-std=core", "--target", target]);
     Ok(cargo)
 }
@@ -72,4 +61,21 @@ fn host_triple() -> Result<String> {
     let version = output(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).context("rustc -vV names no host")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::DEVICE;
+
+    #[test]
+    fn what_is_linked_without_a_heap_is_every_device_crate() {
+        let manifest = std::fs::read_to_string(root().join("probes").join(EVERYTHING).join("Cargo.toml")).unwrap();
+        let source = std::fs::read_to_string(root().join("probes").join(EVERYTHING).join("src/lib.rs")).unwrap();
+        for name in DEVICE.iter().map(|(name, _)| *name).chain(["otaapp"]) {
+            assert!(manifest.lines().any(|line| line.starts_with(name)), "{name} is not among the dependencies");
+            let used = format!("use {} as _;", name.replace('-', "_"));
+            assert!(source.contains(&used), "{name} is not linked: {used}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything CI runs, in the order in which mistakes are found fastest.
 
-use crate::run::{cargo, output, root};
+use crate::run::{cargo, output, target_dir};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::Write;
@@ -31,7 +31,7 @@ const STEPS: [Step; 8] = [
 
 /// Runs every step, stops at the first that fails and shows its log.
 pub(crate) fn run() -> Result<()> {
-    let logs = root().join("target/xtask/logs");
+    let logs = target_dir()?.join("xtask/logs");
     std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let started = Instant::now();
     for (done, step) in STEPS.iter().enumerate() {

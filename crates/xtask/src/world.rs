@@ -1,7 +1,7 @@
 //! What the demo and the interop runs share: the built programs, a vendor with keys and images, and a device.
 
 use crate::proc::Proc;
-use crate::run::{cargo, output, root, run};
+use crate::run::{cargo, output, run, target_dir};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,7 +29,7 @@ impl Programs {
     pub(crate) fn build() -> Result<Self> {
         let packages = ["--package", "ota-tool", "--package", "ota-board-linux"];
         run(cargo().args(["build", "--quiet", "--locked", "--profile", "demo"]).args(packages))?;
-        Ok(Self { dir: target()?.join("demo") })
+        Ok(Self { dir: target_dir()?.join("demo") })
     }
 
     /// The vendor's command line.
@@ -53,13 +53,6 @@ impl Programs {
     }
 }
 
-/// Where cargo builds.
-pub(crate) fn target() -> Result<PathBuf> {
-    let metadata = output(cargo().args(["metadata", "--format-version=1", "--no-deps", "--locked"]))?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-    metadata["target_directory"].as_str().map(PathBuf::from).context("cargo metadata names no target directory")
-}
-
 /// A directory that is empty at the start and goes away at the end, unless it is to be kept.
 pub(crate) struct Scratch {
     path: PathBuf,
@@ -67,9 +60,9 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// `target/xtask/NAME-PID`.
+    /// `xtask/NAME-PID` where cargo builds.
     pub(crate) fn new(name: &str, keep: bool) -> Result<Self> {
-        let path = root().join("target/xtask").join(format!("{name}-{}", std::process::id()));
+        let path = target_dir()?.join("xtask").join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self { path, keep })
     }

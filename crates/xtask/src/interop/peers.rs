@@ -1,7 +1,7 @@
 //! The peers themselves: installed when missing, asked for their version, started on loopback.
 
 use crate::proc::Proc;
-use crate::run::{has, need_debian, output, root};
+use crate::run::{has, need_debian, output, target_dir};
 use anyhow::{Context, Result};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ impl Peers {
         if !missing.is_empty() {
             need_debian(&missing, "interop")?;
         }
-        let venv = root().join("target/peers");
+        let venv = target_dir()?.join("peers");
         let peers = Self { venv };
         if peers.python(&["-c", "import imgtool, paho.mqtt.client"]).is_err() {
             peers.install_python()?;

@@ -3,8 +3,8 @@
 use super::Outcome;
 use super::peers::{Peers, await_port, free_port, nginx as start_nginx, version_of};
 use crate::proc::Proc;
-use crate::run::{cargo, run};
-use crate::world::{Programs, Scratch, target};
+use crate::run::{cargo, run, target_dir};
+use crate::world::{Programs, Scratch};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -84,7 +84,7 @@ impl Bench {
         std::fs::create_dir_all(&files)?;
         let object = noise(1);
         std::fs::write(files.join("object"), &object)?;
-        Ok(Self { dir, files, client: target()?.join("debug/examples/fetch"), object })
+        Ok(Self { dir, files, client: target_dir()?.join("debug/examples/fetch"), object })
     }
 
     fn got(&self) -> PathBuf {

@@ -1,7 +1,7 @@
 //! Builds a probe.
 
 use crate::nostd::cargo_for;
-use crate::run::root;
+use crate::run::{root, target_dir};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,11 +20,11 @@ const NOWHERE: &str = "0xF00";
 
 /// Builds `package`; `panics` gives the panic handler something to call.
 pub(crate) fn build(package: &str, target: &str, panics: bool) -> Result<Built> {
-    let probes = root().join("crates/xtask/probes");
+    let probes = root().join("probes");
     let script = probes.join("link.x");
     // For every crate; `-Z` flags are for measuring only.
     let flags = ["-Zemit-stack-sizes", "-Csymbol-mangling-version=v0"];
-    let out = root().join("target/size");
+    let out = target_dir()?.join("size");
     let mut cargo = cargo_for("rustc", target)?;
     cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", &out).env_remove("RUSTFLAGS");
     cargo.args(["--release", "--locked", "--package", package, "--manifest-path"]).arg(probes.join("Cargo.toml"));

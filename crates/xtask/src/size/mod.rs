@@ -1,6 +1,6 @@
 //! `cargo xtask size`: what each profile of `size.toml` costs, and whether it may.
 //!
-//! A probe (`crates/xtask/probes`) is a program of one profile on a board that the compiler knows nothing about. ROM is
+//! A probe (`probes`) is a program of one profile on a board that the compiler knows nothing about. ROM is
 //! its code and constants less those of an empty probe; the board's and the client libraries' symbols are listed and not
 //! counted. The stack is the deepest path through the call graph read from the instructions, with the frame sizes the
 //! compiler wrote down. No tool beside the compiler is needed.
