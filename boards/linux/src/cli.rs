@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ota_board_linux::{FLASH_LEN, LAYOUT};
 use ota_hal::{Partition, SlotId};
-use ota_verify::Uuid;
+use ota_verify::Identity;
 use std::path::PathBuf;
 
 /// A Linux process as the device.
@@ -59,12 +59,12 @@ pub(crate) struct Run {
     /// Public keys (`*.pub` of `ota keygen`) that may sign, separated by commas.
     #[arg(long, value_delimiter = ',', required = true)]
     pub(crate) keys: Vec<PathBuf>,
-    /// Vendor id.
-    #[arg(long, value_parser = uuid)]
-    pub(crate) vendor: Uuid,
-    /// Class id: one per set of devices that can run the same image.
-    #[arg(long, value_parser = uuid)]
-    pub(crate) class: Uuid,
+    /// Vendor: a UUID, or the domain name that `ota sign` was given.
+    #[arg(long)]
+    pub(crate) vendor: String,
+    /// Class: a UUID, or the name that `ota sign` was given. One per set of devices that can run the same image.
+    #[arg(long)]
+    pub(crate) class: String,
     /// Also offer the UART on this Unix socket.
     #[arg(long)]
     pub(crate) console_socket: Option<PathBuf>,
@@ -110,6 +110,9 @@ impl Area {
     }
 }
 
-fn uuid(text: &str) -> Result<Uuid, String> {
-    Uuid::parse(text).ok_or_else(|| "a UUID has 32 hexadecimal digits, with or without hyphens".to_owned())
+impl Run {
+    /// Who the device is.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::named(&self.vendor, &self.class)
+    }
 }

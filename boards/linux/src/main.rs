@@ -46,7 +46,7 @@ fn run(args: &Run) -> Result<ExitCode> {
     let lock = DeviceLock::take(&args.flash)?;
     let flash = RefCell::new(FileFlash::open(&args.flash, FLASH_LEN)?);
     let keys = KeyRing::load(args.keys.iter().cloned())?;
-    let identity = Identity { vendor: args.vendor, class: args.class };
+    let identity = args.identity();
     let uart = Uart::open(args.console_socket.as_deref())?;
     // Not by its name: the binary may be replaced while the device runs.
     let launcher = Path::new("/proc/self/exe");
@@ -64,7 +64,7 @@ fn run(args: &Run) -> Result<ExitCode> {
             }
         };
         uart.line(&start.line);
-        let vars = hardware(args, &start, cause)?;
+        let vars = hardware(args, identity, &start, cause)?;
         let stopped = processor.run(&start.payload, &vars)?;
         uart.line(&format!("reset: {}", stopped.text));
         cause = stopped.cause;
@@ -73,7 +73,7 @@ fn run(args: &Run) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn hardware(args: &Run, start: &Start, cause: ResetCause) -> Result<Vec<(&'static str, String)>> {
+fn hardware(args: &Run, identity: Identity, start: &Start, cause: ResetCause) -> Result<Vec<(&'static str, String)>> {
     let text = |path: &Path| -> Result<String> {
         let path = path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?;
         path.into_os_string().into_string().ok().context("the path is not UTF-8")
@@ -82,8 +82,8 @@ fn hardware(args: &Run, start: &Start, cause: ResetCause) -> Result<Vec<(&'stati
     Ok(vec![
         (env::FLASH, text(&args.flash)?),
         (env::KEYS, keys.join(",")),
-        (env::VENDOR, args.vendor.to_string()),
-        (env::CLASS, args.class.to_string()),
+        (env::VENDOR, identity.vendor.to_string()),
+        (env::CLASS, identity.class.to_string()),
         (env::SLOT, format!("{:?}", start.slot)),
         (env::CAUSE, (cause as u8).to_string()),
     ])

@@ -51,10 +51,13 @@ impl Desk {
 
     /// Factory programming of the probe as version 1.`minor`.0, security counter `minor`.
     fn program(&self, slot: &str, minor: u8) {
+        self.program_for(slot, minor, IDENTITY);
+    }
+    fn program_for(&self, slot: &str, minor: u8, identity: Identity) {
         let spec = ImageSpec {
             version: Version { major: 1, minor, ..Version::default() },
             security_counter: minor.into(),
-            identity: IDENTITY,
+            identity,
             header_size: 512,
             rom_address: None,
         };
@@ -67,10 +70,14 @@ impl Desk {
     }
 
     fn run(&self) -> Command {
+        let mut run = self.run_as(&IDENTITY.vendor.to_string(), &IDENTITY.class.to_string());
+        run.arg("--console-socket").arg(self.path("uart")).args(["--watchdog-ms", "5000"]);
+        run
+    }
+    fn run_as(&self, vendor: &str, class: &str) -> Command {
         let mut run = self.board();
         run.arg("run").arg("--flash").arg(self.path("flash")).arg("--keys").arg(self.path("key.pub"));
-        run.args(["--vendor", &IDENTITY.vendor.to_string(), "--class", &IDENTITY.class.to_string()]);
-        run.arg("--console-socket").arg(self.path("uart")).args(["--watchdog-ms", "5000"]);
+        run.args(["--vendor", vendor, "--class", class]);
         run.stdin(Stdio::null()).stdout(Stdio::null());
         run
     }
@@ -137,6 +144,23 @@ fn each_kind_of_reset_is_told_to_the_next_start() {
     assert_ne!(pid_of(&first), pid_of(&last));
     kill(pid_of(&last), Signal::SIGKILL).unwrap();
     uart.expect("last reset Pin");
+}
+
+#[test]
+fn vendor_and_class_are_named_as_when_signing() {
+    let desk = Desk::new();
+    let identity = Identity::named("example.com", "sensor-1");
+    desk.program_for("a", 1, identity);
+    let boots = |vendor: &str, class: &str| {
+        let mut run = desk.run_as(vendor, class);
+        let end = run.args(["--starts", "1", "--watchdog-ms", "50"]).stdout(Stdio::piped()).output().unwrap();
+        String::from_utf8_lossy(&end.stdout).contains("boot: slot A, version 1.1.0")
+    };
+    assert!(boots("example.com", "sensor-1"));
+    assert!(boots(&identity.vendor.to_string(), "sensor-1"));
+    assert!(boots("example.com", &identity.class.to_string()));
+    assert!(!boots("example.org", "sensor-1"));
+    assert!(!boots("example.com", "sensor-2"));
 }
 
 #[test]

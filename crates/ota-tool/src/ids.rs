@@ -5,22 +5,17 @@ use ota_verify::{Identity, Uuid, Version};
 
 /// A vendor id: a UUID, or a domain name that becomes one (version 5 in the DNS namespace, as imgtool does).
 pub fn vendor(text: &str) -> Uuid {
-    Uuid::parse(text).unwrap_or_else(|| named(&uuid::Uuid::NAMESPACE_DNS, text))
+    Uuid::vendor(text)
 }
 
 /// A class id: a UUID, or a name that becomes one (version 5 in the vendor's namespace, as imgtool does).
 pub fn class(vendor: Uuid, text: &str) -> Uuid {
-    Uuid::parse(text).unwrap_or_else(|| named(&uuid::Uuid::from_bytes(vendor.0), text))
+    Uuid::class(vendor, text)
 }
 
 /// Both.
 pub fn identity(vendor_text: &str, class_text: &str) -> Identity {
-    let vendor = vendor(vendor_text);
-    Identity { vendor, class: class(vendor, class_text) }
-}
-
-fn named(namespace: &uuid::Uuid, name: &str) -> Uuid {
-    Uuid(*uuid::Uuid::new_v5(namespace, name.as_bytes()).as_bytes())
+    Identity::named(vendor_text, class_text)
 }
 
 /// Reads `MAJOR.MINOR[.REVISION[+BUILD]]`; `.BUILD` is taken too.

@@ -10,6 +10,8 @@ pub mod image;
 pub mod key;
 pub mod manifest;
 mod medium;
+#[cfg(feature = "names")]
+mod names;
 #[cfg(feature = "p256")]
 pub mod p256;
 pub mod package;
