@@ -6,4 +6,5 @@ extern crate std;
 
 pub mod console;
 pub mod identity;
+pub mod outcome;
 pub mod product;

@@ -1,5 +1,6 @@
 //! The product's policy: what it says to offers, and when it believes itself.
 
+use crate::outcome::Outcome;
 use ota_hal::Watchdog;
 use ota_service::{App, Decision, Gate, Health, Notice};
 use ota_transport::Offer;
@@ -54,12 +55,18 @@ pub struct Product<N, W> {
     /// The self-test takes a few looks, as one that talks to sensors would.
     looks_left: u8,
     percent_told: Option<u8>,
+    last: Outcome,
 }
 
 impl<N: FnMut(Notice<'_>), W: Watchdog> Product<N, W> {
     /// A product that tells `notices` what happens, and feeds `watchdog` while nothing else of it runs.
     pub const fn new(fault: Fault, watchdog: W, notices: N) -> Self {
-        Self { notices, watchdog, fault, defer_ms: None, looks_left: 3, percent_told: None }
+        Self { notices, watchdog, fault, defer_ms: None, looks_left: 3, percent_told: None, last: Outcome::None }
+    }
+
+    /// How the last update ended.
+    pub const fn last_outcome(&self) -> Outcome {
+        self.last
     }
 
     /// Puts the next offer off for so long.
@@ -80,6 +87,7 @@ impl<N: FnMut(Notice<'_>), W: Watchdog> App for Product<N, W> {
     }
 
     fn notice(&mut self, notice: Notice<'_>) {
+        self.last.note(&notice);
         if let Notice::Downloading { percent } = notice {
             // It comes with every sector; people want to see the numbers change.
             let shown = percent / PERCENT_STEP * PERCENT_STEP;

@@ -111,10 +111,14 @@ impl<'j> Shell<'j> {
         }
     }
 
-    fn show_status(&mut self, agent: &Device<'_>) {
+    fn show_status(&mut self, agent: &mut Device<'_>) {
         println!("version {VERSION}, {:?}", agent.status());
+        let last = agent.app().last_outcome();
         match (self.boot.state(), self.boot.security_floor()) {
-            (Ok(state), Ok(floor)) => println!("boot {state:?}, security floor {floor}"),
+            (Ok(state), Ok(floor)) => {
+                println!("last outcome {}", last.or_of_boot(&state));
+                println!("boot {state:?}, security floor {floor}");
+            }
             (Err(e), _) | (_, Err(e)) => println!("boot record: {e:?}"),
         }
     }
