@@ -35,6 +35,7 @@ enum Command {
     /// Runs the real peers: brokers, file servers, signing tools, clouds written by others
     Interop {
         /// Only this one
+        #[arg(value_parser = interop::names())]
         peer: Option<String>,
     },
 }
@@ -53,4 +54,18 @@ fn main() -> std::process::ExitCode {
         return std::process::ExitCode::FAILURE;
     }
     std::process::ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_does_not_exist_is_refused_with_those_that_do() {
+        let error = Cli::try_parse_from(["xtask", "interop", "typo"]).err().unwrap().to_string();
+        for name in interop::names() {
+            assert!(error.contains(name), "{name} is not offered: {error}");
+            assert!(Cli::try_parse_from(["xtask", "interop", name]).is_ok(), "{name}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod broker;
 mod imgtool;
+mod openssl;
 mod peers;
 mod web;
 
@@ -20,13 +21,19 @@ struct Outcome {
 type Check = fn(&Programs, &Peers, &Scratch) -> Result<Outcome>;
 
 /// In the order of what they need: files, one link, both links.
-const CHECKS: [(&str, Check); 5] = [
+const CHECKS: [(&str, Check); 6] = [
+    ("openssl", openssl::check),
     ("imgtool", imgtool::check),
     ("nginx", web::nginx),
     ("http.server", web::python),
     ("mosquitto", broker::mosquitto),
     ("paho-mqtt", broker::paho),
 ];
+
+/// What a peer may be called on the command line.
+pub(crate) fn names() -> [&'static str; CHECKS.len()] {
+    CHECKS.map(|(name, _)| name)
+}
 
 /// Runs every peer; one line each. Fails when one of them did not understand us.
 pub(crate) fn run(only: Option<&str>) -> Result<()> {
@@ -50,7 +57,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
         }
     }
     println!("{passed} passed, {failed} failed");
-    if failed > 0 || passed == 0 {
+    if failed > 0 {
         bail!("interop: {failed} of {} peers failed", passed + failed);
     }
     Ok(())
