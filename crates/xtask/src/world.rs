@@ -177,6 +177,25 @@ impl<'p> Device<'p> {
         device.wait_for("broker: connected", PATIENCE).map(drop)
     }
 
+    /// What slot `area` holds; read while the device may be running, as by a debug probe.
+    pub(crate) fn slot(&self, area: &str) -> Result<Vec<u8>> {
+        let out = self.flash.with_extension("slot");
+        output(self.programs.board().arg("dump").arg("--flash").arg(&self.flash).args(["--area", area]).arg(&out))?;
+        std::fs::read(&out).with_context(|| format!("cannot read {}", out.display()))
+    }
+
+    /// What the loader says to a copy of this flash in which slot `erased` holds nothing: it must start the other slot,
+    /// if that can be started at all.
+    pub(crate) fn boot_without(&self, erased: &str) -> Result<String> {
+        let copy = self.flash.with_extension("copy");
+        std::fs::copy(&self.flash, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
+        output(self.programs.board().arg("erase").arg("--flash").arg(&copy).args(["--area", erased]))?;
+        let mut board = self.programs.board();
+        board.arg("run").arg("--flash").arg(&copy).arg("--keys").arg(&self.keys);
+        board.args(["--vendor", VENDOR, "--class", CLASS, "--starts", "1"]);
+        Proc::start("copy", &mut board)?.wait_for("boot: ", PATIENCE)
+    }
+
     /// How many bytes the application has received, and how many of them more than once.
     pub(crate) fn received(&self) -> Result<Received> {
         let trace = std::fs::read_to_string(&self.trace).unwrap_or_default();

@@ -86,10 +86,18 @@ impl<'p> Bench<'p> {
 
     /// The line of `ota status` about the boot record.
     pub(super) fn boot_state(&mut self) -> Result<String> {
+        Ok(self.status()?.1)
+    }
+
+    /// The lines of `ota status` about the last outcome and the boot record.
+    pub(super) fn status(&mut self) -> Result<(String, String)> {
         let device = self.device.running()?;
         device.type_line("ota status")?;
-        let line = device.wait_for("boot ", PATIENCE)?;
-        Ok(line.trim_start_matches("boot ").to_owned())
+        let mut line = |head: &str| {
+            let line = device.wait_until(head, PATIENCE, |line| line.starts_with(head))?;
+            anyhow::Ok(line.trim_start_matches(head).to_owned())
+        };
+        Ok((line("last outcome ")?, line("boot ")?))
     }
 }
 

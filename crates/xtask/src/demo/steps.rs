@@ -100,34 +100,66 @@ fn rolled_back(bench: &mut Bench<'_>, file: &str, starts: u8, why: &str) -> Resu
     ensure!(line.contains("slot B, version 1.1.0, accepted"), "after the trial it said: {line}");
     let reason = bench.cloud.outcome("1.2.0", LONG)?.context("the cloud was told that 1.2.0 is done")?;
     ensure!(reason.contains("rolled back") && reason.contains(why), "the cloud was told: {reason}");
+    let (last, _) = bench.status()?;
+    ensure!(last.starts_with("rolled back: "), "`ota status` says of it: {last}");
     Ok(format!("back to 1.1.0 after {starts} start(s); the cloud hears: {reason}"))
 }
 
 pub(super) fn tampered(bench: &mut Bench<'_>) -> Result<String> {
     bench.boot_before = bench.boot_state()?;
-    refused(bench, "tampered.ota", "1.4.0", "digest")
+    // Its envelope is in order: it is downloaded and then proven wrong.
+    refused(bench, "tampered.ota", "1.4.0", "digest", Slot::Overwritten)
 }
 
 pub(super) fn foreign_key(bench: &mut Bench<'_>) -> Result<String> {
-    refused(bench, "foreign-key.ota", "1.3.0", "key")
+    refused(bench, "foreign-key.ota", "1.3.0", "key", Slot::Untouched)
 }
 
 pub(super) fn old_counter(bench: &mut Bench<'_>) -> Result<String> {
-    refused(bench, "old-counter.ota", "1.3.0", "counter")
+    refused(bench, "old-counter.ota", "1.3.0", "counter", Slot::Untouched)
 }
 
 pub(super) fn wrong_class(bench: &mut Bench<'_>) -> Result<String> {
-    refused(bench, "wrong-class.ota", "1.3.0", "class")
+    refused(bench, "wrong-class.ota", "1.3.0", "class", Slot::Untouched)
 }
 
-/// Offers a hostile file; the report must say `why`, and the boot record must stay what it was.
-fn refused(bench: &mut Bench<'_>, file: &str, version: &str, why: &str) -> Result<String> {
+/// What a hostile offer may leave in the slot that does not run.
+#[derive(PartialEq, Eq)]
+enum Slot {
+    Untouched,
+    Overwritten,
+}
+
+/// The slot that runs while the hostile offers come, and the other one.
+const RUNNING: &str = "b";
+const INACTIVE: &str = "a";
+
+/// Offers a hostile file; the report must say `why`, the boot record must stay what it was, and the inactive slot must
+/// hold nothing that a loader would start.
+fn refused(bench: &mut Bench<'_>, file: &str, version: &str, why: &str, left: Slot) -> Result<String> {
+    let before = bench.device.slot(INACTIVE)?;
     bench.cloud.offer(file)?;
     let reason = bench.cloud.outcome(version, LONG)?.context("the cloud was told that it is done")?;
     ensure!(reason.contains(why), "the cloud was told: {reason}");
-    let state = bench.boot_state()?;
+    let (last, state) = bench.status()?;
     ensure!(state == bench.boot_before, "the boot record changed from {} to {state}", bench.boot_before);
-    Ok(format!("refused, boot record unchanged; the cloud hears: {reason}"))
+    ensure!(last.starts_with("failed ") && last.contains(why), "`ota status` says of it: {last}");
+    let untouched = bench.device.slot(INACTIVE)? == before;
+    ensure!(
+        untouched == (left == Slot::Untouched),
+        "the inactive slot is {}",
+        if untouched { "untouched" } else { "changed" }
+    );
+    not_bootable(bench)?;
+    let slot = if untouched { "slot A untouched" } else { "slot A overwritten, and refused by the loader" };
+    Ok(format!("refused, boot record unchanged, {slot}; the cloud hears: {reason}"))
+}
+
+/// Without the running image, the loader has nothing to start: whatever the record says, it does not take the other slot.
+fn not_bootable(bench: &Bench<'_>) -> Result<()> {
+    let forced = bench.device.boot_without(RUNNING)?;
+    ensure!(forced.contains("no slot holds an image that may be started"), "the loader starts it: {forced}");
+    Ok(())
 }
 
 pub(super) fn power_cycle(bench: &mut Bench<'_>) -> Result<String> {
@@ -136,7 +168,11 @@ pub(super) fn power_cycle(bench: &mut Bench<'_>) -> Result<String> {
     let line = device.wait_for("boot: ", PATIENCE)?;
     ensure!(line.contains("slot B, version 1.1.0, accepted"), "it said: {line}");
     device.wait_for("broker: connected", PATIENCE)?;
-    Ok(line)
+    not_bootable(bench)?;
+    // Otherwise a loader that starts nothing at all would pass.
+    let other = bench.device.boot_without(INACTIVE)?;
+    ensure!(other.contains("slot B, version 1.1.0, accepted"), "without slot A it said: {other}");
+    Ok(format!("{line}; without slot B nothing starts"))
 }
 
 pub(super) fn still_updatable(bench: &mut Bench<'_>) -> Result<String> {
