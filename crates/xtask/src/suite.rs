@@ -23,10 +23,18 @@ const STEPS: [Step; 8] = [
     step("layers", &["xtask", "layers"]),
     step("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]),
     step("docs", &["doc", "--workspace", "--no-deps", "--locked"]),
-    step("tests", &["test", "--workspace", "--locked", "--no-fail-fast"]),
+    step("tests", &["test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"]),
     step("no_std builds", &["xtask", "nostd"]),
     step("interop", &["xtask", "interop"]),
     step("demo", &["xtask", "demo"]),
+];
+
+/// The sweeps among the tests: what is swept, and the words after a count in what they print.
+const SWEEPS: [(&str, &str); 4] = [
+    ("journal: cuts of an operation", " cuts: "),
+    ("journal: pairs of cuts", " pairs of cuts: "),
+    ("loader: life cycles with cuts", " runs"),
+    ("agent: transitions explored", " transitions"),
 ];
 
 /// Runs every step, stops at the first that fails and shows its log.
@@ -45,6 +53,9 @@ pub(crate) fn run() -> Result<()> {
             println!("{done} passed, 1 failed");
             bail!("step {} failed; the whole log is {}", step.name, log.display());
         }
+    }
+    for line in sweeps(&std::fs::read_to_string(logs.join("tests.log"))?)? {
+        println!("{line}");
     }
     println!("all steps in {:.0} s", started.elapsed().as_secs_f32());
     println!("{} passed, 0 failed", STEPS.len());
@@ -75,6 +86,34 @@ fn summary(log: &PathBuf) -> Result<String> {
     Ok(text.lines().last().unwrap_or_default().trim().chars().take(90).collect())
 }
 
+/// How much each sweep did. A sweep that is not there, or did nothing, is an error: it was renamed, or left out.
+fn sweeps(log: &str) -> Result<Vec<String>> {
+    let count = |line: &str, unit: &str| {
+        let before = line.split_once(unit)?.0;
+        before.rsplit(' ').next()?.parse::<u64>().ok()
+    };
+    let total = |(what, unit): (&str, &str)| {
+        let sum: u64 = log.lines().filter_map(|line| count(line, unit)).sum();
+        anyhow::ensure!(sum > 0, "no test says that it swept {what}");
+        Ok(format!("  {what}: {sum}"))
+    };
+    SWEEPS.into_iter().map(total).collect()
+}
+
 fn tail(log: &PathBuf) -> Result<String> {
     output(Command::new("tail").args(["-n", "60"]).arg(log))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sweeps;
+
+    #[test]
+    fn the_counts_of_all_sweeps_are_summed_and_a_missing_one_is_an_error() {
+        let log = "---- x stdout ----\n20 operations, 160 cuts: Case { seed: 1 }\n3 operations, 40 cuts: Case\n\
+                   55 pairs of cuts: Case { }\n7 runs\n8 runs\n195 states, 11066 transitions\n";
+        let lines = sweeps(log).unwrap();
+        assert!(["200", "55", "15", "11066"].iter().zip(&lines).all(|(n, line)| line.ends_with(n)), "{lines:?}");
+        assert!(sweeps(&log.replace(" runs", "")).unwrap_err().to_string().contains("loader"));
+    }
 }
