@@ -144,8 +144,8 @@ told 20 'done .*1.1.0'
 
 say "an image for the wrong slot is refused before it is staged"
 offer wrong-slot.img 1.0.1
-expect 60 'failed \(Verify\): image linked for the other slot'
-told 20 'failed .*linked for the other slot'
+expect 60 'failed \(Verify\): image not linked for this slot'
+told 20 'failed .*not linked for this slot'
 
 say "rollback: 1.2.0 fails its gate"
 offer gate-1.2.0.ota 1.2.0

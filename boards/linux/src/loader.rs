@@ -3,6 +3,7 @@
 use crate::file_flash::FileFlash;
 use crate::part::{self, Window};
 use crate::payload::{SealError, Sealed};
+use ota_boot::Copied;
 use ota_boot::loader::{Config, Decision, boot, boot_unrecorded};
 use ota_hal::reset::NoWatchdog;
 use ota_hal::{Journal, ReadAt, ResetCause, SlotId};
@@ -42,6 +43,9 @@ pub enum LoadError {
     },
 }
 
+/// The payload is an executable, sealed in a copy.
+const CONFIG: Config<Copied> = Config::new(Copied);
+
 /// Decides what to start after a reset by `cause`, and fetches it.
 ///
 /// # Errors
@@ -50,8 +54,8 @@ pub fn load<K: Keys>(flash: &RefCell<FileFlash>, rules: &Rules<'_, K>, cause: Re
     let mut slots = [part::slot(flash, SlotId::A), part::slot(flash, SlotId::B)];
     // The loader runs in the board's own process: there is nobody to reset it if it hung.
     let decision = match Journal::mount(part::journal(flash)) {
-        Ok(mut journal) => boot(&mut journal, &mut slots, rules, cause, &Config::DEFAULT, &mut NoWatchdog),
-        Err(_) => boot_unrecorded(&mut slots, rules, &mut NoWatchdog),
+        Ok(mut journal) => boot(&mut journal, &mut slots, rules, cause, &CONFIG, &mut NoWatchdog),
+        Err(_) => boot_unrecorded(&mut slots, rules, &CONFIG, &mut NoWatchdog),
     };
     match decision {
         Decision::Boot { proof, trial } => {

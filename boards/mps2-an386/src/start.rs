@@ -10,8 +10,6 @@ use ota_verify::Verified;
 /// Why an authentic image cannot run where it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Misfit {
-    /// It is linked for another address: for the other slot, most likely.
-    Address,
     /// Its payload is not aligned for a vector table: signed with too short a header.
     Alignment,
     /// Its stack would not lie in RAM.
@@ -26,7 +24,6 @@ impl Misfit {
     /// For the log.
     pub const fn text(self) -> &'static str {
         match self {
-            Self::Address => "linked for another address",
             Self::Alignment => "the header is too short for a vector table",
             Self::Stack => "the stack is not in RAM",
             Self::Entry => "the entry is not in the payload",
@@ -44,15 +41,12 @@ pub struct Vectors(u32);
 
 /// Whether the image of `proof` can run from `slot`, its medium.
 ///
-/// The image is authentic, so this guards against mistakes, not against attacks.
+/// The image is authentic and linked for its slot, so this guards against mistakes, not against attacks.
 ///
 /// # Errors
 /// [`Misfit`].
 pub fn check<R: ReadAt>(slot: &mut R, proof: &Verified) -> Result<Vectors, Misfit> {
     let base = slot_address(proof.slot());
-    if proof.rom_address().is_some_and(|linked| linked != base) {
-        return Err(Misfit::Address);
-    }
     let [mut stack, mut entry] = [[0; 4]; 2];
     slot.read_at(proof.payload_offset(), &mut stack).map_err(|_| Misfit::Read)?;
     slot.read_at(proof.payload_offset() + 4, &mut entry).map_err(|_| Misfit::Read)?;

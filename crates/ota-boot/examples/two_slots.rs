@@ -3,7 +3,7 @@
 //! `cargo run -p ota-boot --example two_slots`
 
 use ota_boot::loader::{Config, Decision, boot};
-use ota_boot::{Boot, BootControl};
+use ota_boot::{Boot, BootControl, Copied};
 use ota_hal::reset::NoWatchdog;
 use ota_hal::{Journal, Layout, Partition, Region, ResetCause, Shared, SharedJournal, SlotId};
 use ota_testkit::SimFlash;
@@ -68,7 +68,9 @@ impl Device {
     fn reset(&mut self, cause: ResetCause) {
         let mut journal = Journal::mount(self.region(LAYOUT.journal())).expect("the flash works");
         let mut slots = [SlotId::A, SlotId::B].map(|slot| self.region(LAYOUT.slot(slot)));
-        let decision = boot(&mut journal, &mut slots, &RULES, cause, &Config::DEFAULT, &mut NoWatchdog);
+        // The programs of this example run from anywhere; a board that executes them in their slots says `InPlace`.
+        let config = Config::new(Copied);
+        let decision = boot(&mut journal, &mut slots, &RULES, cause, &config, &mut NoWatchdog);
         let Decision::Boot { proof, trial } = decision else {
             panic!("nothing to start");
         };

@@ -1,26 +1,26 @@
 //! The loader: everything between reset and the first instruction of the application, as one function.
 
+use crate::placement::Placement;
 use crate::raw::{IMAGE_INVALID, Raw};
 use crate::record::RECORD_LEN;
 use core::num::NonZeroU8;
 use ota_hal::{Flash, Journal, JournalError, Kind, ReadAt, ResetCause, SlotId, Watchdog};
 use ota_verify::{FormatError, Keys, Rules, Verified, VerifyError, verify_image_with};
 
-/// What a board may choose.
+/// What a board must say, and what it may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Config {
+pub struct Config<P> {
     /// How many starts an image on trial gets before the loader gives up on it. Every start counts, whatever ended it.
     pub attempts: NonZeroU8,
+    /// From where images run. There is no default: a board that executes in place and does not say so would start images
+    /// that are linked for the other slot.
+    pub placement: P,
 }
 
-impl Config {
+impl<P: Placement> Config<P> {
     /// Three attempts: one bad supply or one stray reset does not cost the update, a crash loop ends soon.
-    pub const DEFAULT: Self = Self { attempts: NonZeroU8::MIN.saturating_add(2) };
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self::DEFAULT
+    pub const fn new(placement: P) -> Self {
+        Self { attempts: NonZeroU8::MIN.saturating_add(2), placement }
     }
 }
 
@@ -51,12 +51,12 @@ pub enum Decision<E> {
 /// At most one journal record is appended, after the image it is about was verified and before this function returns.
 /// A cut before it is complete leaves the old record: the next start decides the same again. A cut after it has spent
 /// an attempt, or stored the rollback, without the image having run.
-pub fn boot<F: Flash, const UNIT: usize, S: ReadAt, K: Keys>(
+pub fn boot<F: Flash, const UNIT: usize, S: ReadAt, K: Keys, P: Placement>(
     journal: &mut Journal<F, UNIT>,
     slots: &mut [S; 2],
     rules: &Rules<'_, K>,
     cause: ResetCause,
-    config: &Config,
+    config: &Config<P>,
     watchdog: &mut impl Watchdog,
 ) -> Decision<S::Error> {
     watchdog.feed();
@@ -70,21 +70,22 @@ pub fn boot<F: Flash, const UNIT: usize, S: ReadAt, K: Keys>(
     record.settle(read.unwrap_or(0));
     // Not knowing the record, nothing may replace it.
     let mut store = |bytes: &[u8; RECORD_LEN]| read.is_some() && journal.append(Kind::Boot, bytes).is_ok();
-    Images { slots, rules, watchdog, store: &mut store }.decide(&mut record, cause, config.attempts.get())
+    Images { slots, rules, watchdog, config, store: &mut store }.decide(&mut record, cause)
 }
 
 /// Decides what to start when the journal cannot be read at all: slot A if it may be started, else slot B.
 ///
 /// For boards whose journal does not mount because its flash part fails. The floor is then `rules.floor` alone.
-pub fn boot_unrecorded<S: ReadAt, K: Keys>(
+pub fn boot_unrecorded<S: ReadAt, K: Keys, P: Placement>(
     slots: &mut [S; 2],
     rules: &Rules<'_, K>,
+    config: &Config<P>,
     watchdog: &mut impl Watchdog,
 ) -> Decision<S::Error> {
     let mut record = Raw::EMPTY;
     record.settle(0);
     let store = &mut |_: &[u8; RECORD_LEN]| false;
-    Images { slots, rules, watchdog, store }.decide(&mut record, ResetCause::Unknown, 0)
+    Images { slots, rules, watchdog, config, store }.decide(&mut record, ResetCause::Unknown)
 }
 
 // What is tried, in this order: the staged image if it may be, the accepted one, whatever is in the other slot.
@@ -92,22 +93,23 @@ const TRIAL: u8 = 0;
 const ACCEPTED: u8 = 1;
 const OTHER: u8 = 2;
 
-struct Images<'a, 'k, S, K, W> {
+struct Images<'a, 'k, S, K, W, P> {
     slots: &'a mut [S; 2],
     rules: &'a Rules<'k, K>,
     watchdog: &'a mut W,
+    config: &'a Config<P>,
     /// Stores a record, if it can.
     store: &'a mut dyn FnMut(&[u8; RECORD_LEN]) -> bool,
 }
 
-impl<S: ReadAt, K: Keys, W: Watchdog> Images<'_, '_, S, K, W> {
+impl<S: ReadAt, K: Keys, W: Watchdog, P: Placement> Images<'_, '_, S, K, W, P> {
     /// The staged image if it may be tried, else the accepted one, else the other one.
     #[inline(never)]
-    fn decide(mut self, record: &mut Raw, cause: ResetCause, attempts: u8) -> Decision<S::Error> {
+    fn decide(mut self, record: &mut Raw, cause: ResetCause) -> Decision<S::Error> {
         let Rules { keys, identity, floor } = *self.rules;
         let rules = Rules { keys, identity, floor: floor.max(record.floor()) };
         let mut gave_up = record.gave_up();
-        let left = record.attempts(attempts);
+        let left = record.attempts(self.config.attempts.get());
         let mut why = [VerifyError::Format(FormatError::Truncated), VerifyError::Format(FormatError::Truncated)];
         let mut again = false;
         let mut next = if left == 0 { ACCEPTED } else { TRIAL };
@@ -116,7 +118,12 @@ impl<S: ReadAt, K: Keys, W: Watchdog> Images<'_, '_, S, K, W> {
             let trial = step == TRIAL;
             let home = record.home();
             let slot = if step == ACCEPTED { home } else { home.other() };
-            let verdict = self.verify(slot, &rules);
+            let mut verdict = self.verify(slot, &rules);
+            if let Ok(proof) = &verdict
+                && let Err(misfit) = self.config.placement.check(proof)
+            {
+                verdict = Err(misfit.into());
+            }
             // A refusal is checked once more: a single bad read must not cost an image that is good.
             if verdict.is_err() && !again {
                 again = true;

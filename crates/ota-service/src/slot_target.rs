@@ -18,6 +18,7 @@ pub struct SlotTarget<'k, F, K> {
     slot: SlotId,
     keys: &'k K,
     identity: Identity,
+    address: Option<u32>,
     cursor: Cursor,
 }
 
@@ -89,9 +90,17 @@ impl<'k, F: Flash, K: Keys> SlotTarget<'k, F, K> {
         F::WRITE_SIZE
     };
 
-    /// The slot `slot`, which is `region`. It must not be the one that runs.
+    /// The slot `slot`, which is `region`. It must not be the one that runs. Where images are executed in place, say
+    /// [`SlotTarget::linked_at`] too.
     pub const fn new(region: Region<F>, slot: SlotId, keys: &'k K, identity: Identity) -> Self {
-        Self { region, slot, keys, identity, cursor: Cursor::NONE }
+        Self { region, slot, keys, identity, address: None, cursor: Cursor::NONE }
+    }
+
+    /// Takes only images that are linked for `address`, where the processor sees this slot. Others are refused before
+    /// they are staged; a loader with `ota_boot::InPlace` would refuse them at their trial.
+    #[must_use]
+    pub fn linked_at(self, address: u32) -> Self {
+        Self { address: Some(address), ..self }
     }
 
     fn erase_sector(&mut self, at: u32) -> Result<u32, SlotError> {
@@ -231,7 +240,10 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
         }
         let rules = Rules { keys: self.keys, identity: self.identity, floor: expected.floor };
         match verify_image_with(&mut self.region, self.slot, &rules, |_| progress()) {
-            Ok(proof) => Ok(Finished::Stage(proof)),
+            Ok(proof) => match self.address.map(|address| proof.linked_at(address)) {
+                Some(Err(e)) => Err(SlotError::verify(e.text())),
+                _ => Ok(Finished::Stage(proof)),
+            },
             Err(VerifyError::Read(e)) => Err(e.into()),
             // With a signed digest these are the bytes the vendor meant; without, they may have suffered on the way.
             Err(VerifyError::Refused(e @ Refusal::Digest)) if expected.digest.is_none() => {

@@ -126,6 +126,14 @@ pub enum Refusal {
         /// The least the device accepts.
         floor: u32,
     },
+    /// Not linked for the address it would run from, or it does not say for which (ROM_FIXED). Offer the image that is
+    /// linked for this slot, or a package that holds one for each.
+    WrongAddress {
+        /// What the image is linked for.
+        linked: Option<u32>,
+        /// Where it lies.
+        slot: u32,
+    },
 }
 
 impl Refusal {
@@ -137,6 +145,7 @@ impl Refusal {
             Self::WrongVendor => "wrong vendor id",
             Self::WrongClass => "wrong class id",
             Self::CounterTooLow { .. } => "security counter too low (downgrade)",
+            Self::WrongAddress { .. } => "image not linked for this slot",
         }
     }
     /// A stable number, 32 to 63.
@@ -147,6 +156,7 @@ impl Refusal {
             Self::WrongVendor => 41,
             Self::WrongClass => 42,
             Self::CounterTooLow { .. } => 43,
+            Self::WrongAddress { .. } => 44,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a successful verification yields, and the rules it was judged by.
 
+use crate::Refusal;
 use crate::image::ImageInfo;
 use core::fmt;
 use ota_hal::SlotId;
@@ -135,9 +136,19 @@ impl Verified {
     pub const fn file_len(&self) -> u32 {
         self.info.file_len()
     }
-    /// The flash address the image is linked for, if it says so (ROM_FIXED). A loader that executes in place must
-    /// compare it with the slot's address; this crate does not know addresses.
+    /// The flash address the image is linked for, if it says so (ROM_FIXED). See [`Verified::linked_at`].
     pub const fn rom_address(&self) -> Option<u32> {
         self.info.header().rom_address()
+    }
+    /// Whether the image can be executed in a slot that the processor sees at `slot`: it must say that it is linked
+    /// for just this address. The address is the slot's, not the payload's.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongAddress`]. The image is authentic all the same.
+    pub const fn linked_at(&self, slot: u32) -> Result<(), Refusal> {
+        match self.rom_address() {
+            Some(linked) if linked == slot => Ok(()),
+            linked => Err(Refusal::WrongAddress { linked, slot }),
+        }
     }
 }

@@ -4,10 +4,12 @@
 
 use board::{Dog, IDENTITY, LAYOUT, Part, key_blob, reset_cause, stop};
 use core::cell::RefCell;
-use ota_boot::{Config, Decision, loader};
+use ota_boot::{Config, Copied, Decision, loader};
 use ota_hal::{Journal, Region, Shared, SlotId};
 use ota_verify::Rules;
 use ota_verify::rsa::Rsa2048Pss;
+
+const CONFIG: Config<Copied> = Config::new(Copied);
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
@@ -18,8 +20,8 @@ extern "C" fn _start() -> ! {
     let rules = Rules { keys: &key, identity: IDENTITY, floor: 0 };
     let cause = reset_cause();
     let decision = match Journal::<_>::mount(Region::new(flash, LAYOUT.journal())) {
-        Ok(mut journal) => loader::boot(&mut journal, &mut slots, &rules, cause, &Config::DEFAULT, &mut Dog),
-        Err(_) => loader::boot_unrecorded(&mut slots, &rules, &mut Dog),
+        Ok(mut journal) => loader::boot(&mut journal, &mut slots, &rules, cause, &CONFIG, &mut Dog),
+        Err(_) => loader::boot_unrecorded(&mut slots, &rules, &CONFIG, &mut Dog),
     };
     match decision {
         Decision::Boot { proof, trial } => {

@@ -6,16 +6,20 @@
 
 use board::console::Uart;
 use board::flash::{Psram, region};
-use board::map::{ALL_SLOTS, LAYOUT};
+use board::map::{ALL_SLOTS, LAYOUT, slot_address};
 use board::reset::{Processor, reset};
 use board::start::{Misfit, check, start};
 use board::watchdog::Dog;
 use board::{stopwatch, trust};
 use core::cell::RefCell;
 use cortex_m_rt::entry;
+use ota_boot::InPlace;
 use ota_boot::loader::{Config, Decision, boot, boot_unrecorded};
 use ota_hal::{Journal, Reset, ResetCause, SlotId, Watchdog};
 use ota_verify::{Rules, Verified};
+
+/// Images run in their slots.
+const CONFIG: Config<InPlace> = Config::new(InPlace([slot_address(SlotId::A), slot_address(SlotId::B)]));
 
 #[entry]
 fn main() -> ! {
@@ -31,8 +35,8 @@ fn main() -> ! {
     let rules = Rules { keys: &key, identity: trust::IDENTITY, floor: 0 };
     let mut slots = [SlotId::A, SlotId::B].map(|slot| region(&flash, LAYOUT.slot(slot)));
     let decision = match Journal::mount(region(&flash, LAYOUT.journal())) {
-        Ok(mut journal) => boot(&mut journal, &mut slots, &rules, cause, &Config::DEFAULT, &mut watchdog),
-        Err(_) => boot_unrecorded(&mut slots, &rules, &mut watchdog),
+        Ok(mut journal) => boot(&mut journal, &mut slots, &rules, cause, &CONFIG, &mut watchdog),
+        Err(_) => boot_unrecorded(&mut slots, &rules, &CONFIG, &mut watchdog),
     };
     match decision {
         Decision::Boot { proof, trial } => {

@@ -1,10 +1,11 @@
 //! A device on simulated flash: two slots of two sectors, a journal of two one-sector banks, images of one sector and a bit.
 #![allow(dead_code, unreachable_pub)] // each test program uses its own part of this
 
+pub mod cases;
 pub mod life;
 
 use ota_boot::loader::{Config, Decision, boot, boot_unrecorded};
-use ota_boot::{Boot, Record};
+use ota_boot::{Boot, Copied, Placement, Record};
 use ota_hal::reset::NoWatchdog;
 use ota_hal::{Flash, Journal, Kind, Layout, Partition, Region, ResetCause, Shared, SharedJournal, SlotId};
 use ota_testkit::{SimError, SimFlash};
@@ -66,13 +67,22 @@ pub fn image_with(n: u8, counter: u32) -> Vec<u8> {
 
 /// An image of this payload.
 pub fn build(n: u8, counter: u32, payload: &[u8]) -> Vec<u8> {
+    assemble(n, counter, payload, [0, 0])
+}
+
+/// Image `n` with this load address and these flags.
+pub fn image_at(n: u8, address_and_flags: [u32; 2]) -> Vec<u8> {
+    assemble(n, n.into(), &payload(n), address_and_flags)
+}
+
+fn assemble(n: u8, counter: u32, payload: &[u8], [address, flags]: [u32; 2]) -> Vec<u8> {
     let mut image = Vec::new();
     image.extend(0x96F3_B83D_u32.to_le_bytes());
-    image.extend(0u32.to_le_bytes());
+    image.extend(address.to_le_bytes());
     image.extend(32u16.to_le_bytes());
     image.extend(52u16.to_le_bytes());
     image.extend(u32::try_from(payload.len()).unwrap().to_le_bytes());
-    image.extend(0u32.to_le_bytes());
+    image.extend(flags.to_le_bytes());
     image.extend([n, 0, 0, 0, 0, 0, 0, 0]);
     image.extend(0u32.to_le_bytes());
     image.extend(payload);
@@ -144,18 +154,29 @@ impl<const W: usize, const E: u8> Device<W, E> {
     }
 
     pub fn start_with(&mut self, rules: &Rules<'_, TestKey>, cause: ResetCause) -> Started {
+        match self.decide(rules, cause, Copied) {
+            Some(Decision::Boot { proof, trial }) => {
+                Started::Image { n: self.execute(&proof), slot: proof.slot(), trial }
+            }
+            Some(Decision::Recovery { .. }) => Started::Recovery,
+            None => Started::NoPower,
+        }
+    }
+
+    /// What the loader decides; `None` when the power went before it could.
+    pub fn decide(
+        &mut self,
+        rules: &Rules<'_, TestKey>,
+        cause: ResetCause,
+        placement: impl Placement,
+    ) -> Option<Decision<ota_hal::RegionError<ota_hal::SharedError<SimError>>>> {
+        let config = Config::new(placement);
         let mut slots = SLOTS.map(|slot| self.slot(slot));
         let decision = match Journal::mount(self.region(LAYOUT.journal())) {
-            Ok(mut journal) => boot(&mut journal, &mut slots, rules, cause, &Config::DEFAULT, &mut NoWatchdog),
-            Err(_) => boot_unrecorded(&mut slots, rules, &mut NoWatchdog),
+            Ok(mut journal) => boot(&mut journal, &mut slots, rules, cause, &config, &mut NoWatchdog),
+            Err(_) => boot_unrecorded(&mut slots, rules, &config, &mut NoWatchdog),
         };
-        if !self.flash.borrow().is_powered() {
-            return Started::NoPower;
-        }
-        match decision {
-            Decision::Boot { proof, trial } => Started::Image { n: self.execute(&proof), slot: proof.slot(), trial },
-            Decision::Recovery { .. } => Started::Recovery,
-        }
+        self.flash.borrow().is_powered().then_some(decision)
     }
 
     /// The number of the image that runs; it must be whole, and the one that was proven.

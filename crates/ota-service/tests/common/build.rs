@@ -84,6 +84,8 @@ pub struct Draft {
     pub counter: u32,
     pub identity: Identity,
     pub payload: usize,
+    /// The address in the header, with ROM_FIXED.
+    pub linked: Option<u32>,
     pub signer: &'static Signer,
     pub manifest_signer: &'static Signer,
 }
@@ -96,6 +98,7 @@ impl Draft {
             counter: n.into(),
             identity: IDENTITY,
             payload: 30_000 + usize::from(n) * 777,
+            linked: None,
             signer: vendor(),
             manifest_signer: vendor(),
         }
@@ -112,11 +115,11 @@ impl Draft {
             &[(0x50, &self.counter.to_le_bytes()), (0x74, &self.identity.vendor.0), (0x75, &self.identity.class.0)],
         );
         let mut bytes = 0x96F3_B83Du32.to_le_bytes().to_vec();
-        bytes.extend([0; 4]);
+        bytes.extend(self.linked.unwrap_or(0).to_le_bytes());
         bytes.extend(32u16.to_le_bytes());
         bytes.extend((protected.len() as u16).to_le_bytes());
         bytes.extend((self.payload as u32).to_le_bytes());
-        bytes.extend([0; 4]);
+        bytes.extend(if self.linked.is_some() { 0x100u32 } else { 0 }.to_le_bytes());
         bytes.extend([self.version, 0, 0, 0, 0, 0, 0, 0]);
         bytes.extend([0; 4]);
         let mut rng = ota_testkit::Rng::new(self.version.into());

@@ -8,9 +8,8 @@ pub mod peers;
 pub use build::{Draft, IDENTITY, sha256, stranger, vendor};
 pub use peers::{Cloud, Download, Opening, OwnedOffer, Say, Server, Session};
 
-use core::num::NonZeroU8;
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
-use ota_boot::{Boot, Config, Decision as BootDecision, loader};
+use ota_boot::{Boot, Config, Copied, Decision as BootDecision, InPlace, Placement, loader};
 use ota_hal::reset::NoWatchdog;
 use ota_hal::{Flash, Journal, Layout, Partition, Region, ResetCause, Shared, SharedJournal, SlotId};
 use ota_service::{
@@ -111,6 +110,10 @@ pub struct World {
     pub offline: bool,
     /// Length of the driver's message buffer.
     pub message: usize,
+    /// The board executes in place: what its loader and its agent are told of the slots' addresses.
+    pub in_place: Option<InPlace>,
+    /// The board's application forgot to tell its agent.
+    pub forgetful: bool,
     /// Polls of the link in one session after which the test is stuck.
     pub patience: u32,
 }
@@ -145,6 +148,8 @@ impl World {
             seed: 1,
             offline: false,
             message: 2048,
+            in_place: None,
+            forgetful: false,
             patience: 20_000,
         }
     }
@@ -173,7 +178,10 @@ impl World {
 
     /// Runs the loader: the version and slot that start.
     pub fn load(&self) -> Option<(u8, SlotId, bool)> {
-        let decision = load(&self.flash, self.cause);
+        let decision = match self.in_place {
+            Some(placement) => load_with(&self.flash, self.cause, &Config::new(placement)),
+            None => load(&self.flash, self.cause),
+        };
         if !self.flash.borrow().is_powered() {
             return None;
         }
@@ -200,9 +208,13 @@ impl World {
         let other = slot.other();
         let mut product = self.product.clone();
         product.version = format!("{version}.0.0");
+        let target = SlotTarget::new(Region::new(flash, LAYOUT.slot(other)), other, &key, IDENTITY);
         let parts = Parts {
             boot: Boot::new(journal, slot),
-            target: SlotTarget::new(Region::new(flash, LAYOUT.slot(other)), other, &key, IDENTITY),
+            target: match self.in_place {
+                Some(placement) if !self.forgetful => target.linked_at(placement.address(other)),
+                _ => target,
+            },
             journal,
             keys: &key,
             identity: IDENTITY,
@@ -284,7 +296,8 @@ impl World {
         self.policy.bare_image = false;
         self.policy.cloud_key = None;
         self.server.locator.replace(peers::LOCATOR.into());
-        self.server.put(Draft::new(9).package(), "\"good\"");
+        let linked = self.in_place.map(|placement| placement.address(loaded.1.other()));
+        self.server.put(Draft { linked, ..Draft::new(9) }.package(), "\"good\"");
         self.offer("9.0.0");
         self.until_heard("version 9.0.0");
         assert_eq!(self.load().unwrap().0, 9);
@@ -302,13 +315,20 @@ impl World {
 
 /// The loader of any part with this layout.
 pub fn load<F: Flash>(flash: &RefCell<F>, cause: ResetCause) -> Option<(u8, SlotId, bool)> {
+    load_with(flash, cause, &Config::new(Copied))
+}
+
+fn load_with<F: Flash>(
+    flash: &RefCell<F>,
+    cause: ResetCause,
+    config: &Config<impl Placement>,
+) -> Option<(u8, SlotId, bool)> {
     let flash = Shared::new(flash);
     let mut journal = Journal::mount(Region::new(flash, LAYOUT.journal())).ok()?;
     let mut slots = [SlotId::A, SlotId::B].map(|slot| Region::new(flash, LAYOUT.slot(slot)));
     let key = vendor().key();
     let rules = Rules { keys: &key, identity: IDENTITY, floor: 0 };
-    let config = Config { attempts: NonZeroU8::new(3).unwrap() };
-    match loader::boot(&mut journal, &mut slots, &rules, cause, &config, &mut NoWatchdog) {
+    match loader::boot(&mut journal, &mut slots, &rules, cause, config, &mut NoWatchdog) {
         BootDecision::Boot { proof, trial } => Some((proof.version().major, proof.slot(), trial)),
         BootDecision::Recovery { .. } => None,
     }

@@ -119,8 +119,8 @@ impl Header {
         Ok(header)
     }
 
-    /// The flash address the image is linked for, if it says so. A loader that executes in place compares it with
-    /// the slot's address.
+    /// The flash address the image is linked for, if it says so. Who executes in place compares it with the
+    /// slot's address, see [`Verified::linked_at`](crate::Verified::linked_at).
     pub const fn rom_address(&self) -> Option<u32> {
         if self.flags & ROM_FIXED != 0 { Some(self.load_addr) } else { None }
     }

@@ -66,8 +66,13 @@ fn imgtool_images_verify() {
 fn a_fixed_address_is_told() {
     let key = p256_blob();
     let key = PublicKey::from_blob(&key).unwrap();
-    assert_eq!(verify(vector!("images/rom-fixed.bin"), &key).unwrap().rom_address(), Some(0x20000));
-    assert_eq!(verify(vector!("images/p256.bin"), &key).unwrap().rom_address(), None);
+    let fixed = verify(vector!("images/rom-fixed.bin"), &key).unwrap();
+    let anywhere = verify(vector!("images/p256.bin"), &key).unwrap();
+    assert_eq!((fixed.rom_address(), anywhere.rom_address()), (Some(0x20000), None));
+    assert_eq!(fixed.linked_at(0x20000), Ok(()));
+    for (image, linked, slot) in [(fixed, Some(0x20000), 0x20200), (anywhere, None, 0)] {
+        assert_eq!(image.linked_at(slot), Err(Refusal::WrongAddress { linked, slot }));
+    }
 }
 
 #[test]
@@ -402,8 +407,13 @@ fn error_codes_differ() {
         TlvMissing(0),
     ];
     let signature = [SignatureError::UnknownKey, SignatureError::Malformed, SignatureError::Mismatch];
-    let others =
-        [Refusal::Digest, Refusal::WrongVendor, Refusal::WrongClass, Refusal::CounterTooLow { counter: 0, floor: 1 }];
+    let others = [
+        Refusal::Digest,
+        Refusal::WrongVendor,
+        Refusal::WrongClass,
+        Refusal::CounterTooLow { counter: 0, floor: 1 },
+        Refusal::WrongAddress { linked: None, slot: 0 },
+    ];
     let refusals = signature.map(Refusal::Signature).into_iter().chain(others);
     let all: Vec<(u8, &str)> =
         format.iter().map(|e| (e.code(), e.text())).chain(refusals.map(|e| (e.code(), e.text()))).collect();

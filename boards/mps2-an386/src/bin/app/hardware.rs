@@ -1,6 +1,5 @@
 //! This board, as the application sees it.
 
-use crate::in_place::InPlace;
 use crate::shared::{Console, Platform, tell};
 use board::console::Uart;
 use board::entropy::Chance;
@@ -97,7 +96,7 @@ pub(crate) struct Mps2<'a>(PhantomData<&'a ()>);
 
 impl<'a> Platform for Mps2<'a> {
     type Flash = Flash<'a>;
-    type Target = InPlace<SlotTarget<'a, Flash<'a>, Key>>;
+    type Target = SlotTarget<'a, Flash<'a>, Key>;
     type Keys = Key;
     type Connect = Net<'a>;
     type Source = HttpSource<'a, Net<'a>>;

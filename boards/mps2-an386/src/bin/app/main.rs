@@ -3,7 +3,6 @@
 #![no_main]
 
 mod hardware;
-mod in_place;
 mod shared;
 
 use board::console::Uart;
@@ -11,7 +10,7 @@ use board::entropy::Chance;
 use board::ethernet::Lan9118;
 use board::factory::Factory;
 use board::flash::{Psram, region};
-use board::map::{LAYOUT, running_slot};
+use board::map::{LAYOUT, running_slot, slot_address};
 use board::reset::{Processor, reset};
 use board::time::{self, Uptime};
 use board::watchdog::Dog;
@@ -21,7 +20,6 @@ use cortex_m_rt::entry;
 use embassy_net::dns::DnsSocket;
 use embassy_net::tcp::client::TcpClient;
 use hardware::{Log, Memory, Mps2, Net, log};
-use in_place::InPlace;
 use ota_boot::Boot;
 use ota_download::{HttpConfig, HttpSource};
 use ota_hal::{Journal, ResetCause, SharedJournal, SlotId};
@@ -74,7 +72,8 @@ fn device(uart: Uart, running: SlotId, memory: &mut Memory) {
 
     let boot = Boot::new(journal, running);
     let other = running.other();
-    let target = InPlace(SlotTarget::new(region(&flash, LAYOUT.slot(other)), other, &keys, trust::IDENTITY));
+    let target = SlotTarget::new(region(&flash, LAYOUT.slot(other)), other, &keys, trust::IDENTITY);
+    let target = target.linked_at(slot_address(other));
     let app = Product::new(Fault::BUILT_IN, Dog::running(), log as Log);
     let parts = Parts { boot, target, journal, keys: &keys, identity: trust::IDENTITY, app, entropy: chance };
     let policy = Policy { bare_image: true, ..Policy::new() };
