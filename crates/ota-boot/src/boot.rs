@@ -130,6 +130,12 @@ where
         Ok(self.record()?.floor)
     }
 
+    fn failed_image(&mut self) -> Option<[u8; 8]> {
+        let record = self.record().ok()?;
+        let image = record.image.filter(|_| matches!(record.phase, Phase::RolledBack { .. }))?;
+        image.digest.first_chunk().copied()
+    }
+
     /// Binds the digest, counter and version of the proof. Staging the same image twice changes nothing.
     fn stage(&mut self, proof: Verified) -> Result<(), Self::Error> {
         if proof.slot() == self.running {

@@ -75,6 +75,12 @@ pub trait BootControl {
     /// When the store cannot be read.
     fn security_floor(&mut self) -> Result<u32, Self::Error>;
 
+    /// The first bytes of [`Verified::digest`] of the image that [`BootState::RolledBack`] is about. `None` in other
+    /// states, and from loaders that do not remember it: then one rollback is told from the next less surely.
+    fn failed_image(&mut self) -> Option<[u8; 8]> {
+        None
+    }
+
     /// Makes the proven image the one to try at the next reset. Spends the proof.
     ///
     /// # Errors

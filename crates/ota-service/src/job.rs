@@ -8,6 +8,7 @@
 //! Kind::Progress  0 version 1 │ tag 1 (stored) │ u64 id │ u32 durable bytes
 //!                 0 version 1 │ tag 2 (gate)   │ u8 length, name of the gate that ended the trial
 //!                 0 version 1 │ tag 3 (not started) │ u64 id, or 0: the loader was asked once more for the staged image
+//!                 0 version 1 │ tag 4 (staging) │ first 8 bytes of the image's own digest
 //! ```
 //! Version 1 had one size, of the offer or of the object; it is read as the object's once that was opened. Flags: 1 signed
 //! by the cloud, 2 image digest present, 4 fetched again after damage. Size 0: not known.
@@ -302,6 +303,8 @@ pub(crate) enum Progress<'a> {
     Gate(&'a str),
     /// The loader passed over this job's staged image at a start, and was asked for it once more.
     NotStarted { id: u64 },
+    /// The image of this digest is being staged for the job.
+    Staging { digest: [u8; 8] },
 }
 
 /// Longest progress record.
@@ -321,6 +324,10 @@ impl<'a> Progress<'a> {
                 w.u8(2)?;
                 w.short(name.as_bytes())?;
             }
+            Self::Staging { digest } => {
+                w.u8(4)?;
+                w.bytes(digest)?;
+            }
             Self::NotStarted { id } => {
                 w.u8(3)?;
                 w.bytes(&id.to_le_bytes())?;
@@ -336,6 +343,7 @@ impl<'a> Progress<'a> {
         let progress = match r.u8()? {
             1 => Self::Stored { id: u64::from_le_bytes(r.array()?), durable: r.u32()? },
             2 => Self::Gate(r.short_text()?),
+            4 => Self::Staging { digest: r.array()? },
             3 => Self::NotStarted { id: u64::from_le_bytes(r.array()?) },
             _ => return None,
         };

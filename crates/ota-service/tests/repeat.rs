@@ -58,6 +58,35 @@ fn a_second_rollback_is_told_and_its_image_not_tried_again_whatever_is_cut() {
     }
 }
 
+#[test]
+fn an_image_that_hangs_is_told_of_wherever_its_staging_was_cut() {
+    let mut world = rolled_back_once();
+    assert_eq!(world.session(|_| false), End::Reset);
+    let ops = world.flash.borrow().ops();
+    let mut hung = 0;
+    for op in (ops - 12)..ops {
+        let mut world = rolled_back_once();
+        world.flash.borrow_mut().cut_at(op, Tear::ALL[7]);
+        assert_eq!(world.session(|_| false), End::NoPower);
+        world.flash.borrow_mut().power_on();
+        world.product.notices.borrow_mut().clear();
+        world.cause = ResetCause::Watchdog;
+        let mut starts = 0;
+        while world.load().is_some_and(|(_, _, trial)| trial) {
+            starts += 1;
+        }
+        if starts == 0 {
+            continue; // The cut came before the boot record.
+        }
+        hung += 1;
+        start(&mut world);
+        let failures = world.cloud.failures();
+        assert_eq!(failures, ["failed -1 rolled back: all trial starts used up (reset: watchdog)"], "op {op}");
+        assert_eq!(count(&world, "Staged"), 0, "op {op}: staged again");
+    }
+    assert!(hung > 0, "no cut fell between staging and its note");
+}
+
 /// Lives until the offer of version `n` was answered by a failure; the answer.
 fn answer(world: &mut World, n: u8) -> String {
     world.cloud.heard.borrow_mut().clear();

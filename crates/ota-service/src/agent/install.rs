@@ -1,11 +1,11 @@
 //! The end of a job: proven and staged, or given up.
 
 use super::Agent;
-use crate::job::Phase;
+use crate::job::{Phase, Progress};
 use crate::machine::{Event, Why};
 use crate::{App, Expected, Finished, Notice, Target, TargetError};
 use ota_boot::{BootControl, RollbackReason};
-use ota_hal::{Entropy, Flash, Kind, Millis};
+use ota_hal::{Entropy, Flash, Millis};
 use ota_transport::{Component, FailStage};
 use ota_verify::{Keys, Verified};
 
@@ -66,8 +66,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             job.phase = Phase::Staged;
         }
         self.update_job().map_err(|_| (FailStage::Burn, "journal failed"))?;
-        // What was noted of an earlier staging of this job says nothing of this one. All bytes are there.
-        self.remove(Kind::Progress);
+        // All bytes are there: the place of the checkpoint is free to say which image a rollback is then about, and
+        // what was noted of an earlier staging goes. Without it only a cut in the next two steps is told of less surely.
+        if let Some(digest) = proof.digest().first_chunk() {
+            let _ = self.store_progress(&Progress::Staging { digest: *digest });
+        }
         self.parts.boot.stage(proof).map_err(|_| (FailStage::Upgrade, "the boot loader refused the image"))?;
         // An earlier rollback was told of; the next one, of this image, has not been.
         let _ = self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(false));

@@ -19,6 +19,8 @@ struct Left {
     gate: String<GATE_NAME_MAX>,
     /// The loader was asked once more for the staged image already.
     not_started: bool,
+    /// The image that the job staged, or was about to.
+    staging: Option<[u8; 8]>,
 }
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
@@ -39,7 +41,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let found = match self.parts.boot.state() {
             Ok(BootState::Testing { .. }) => self.next_outcome_unseen(Found::Trial, seen),
             Ok(BootState::Pending { .. }) => self.next_outcome_unseen(Found::Staged, seen),
-            Ok(BootState::RolledBack { reason, last_reset, .. }) if !seen => {
+            Ok(BootState::RolledBack { reason, last_reset, .. }) if !seen || self.failed_since(&left) => {
                 // The report first: whatever is cut after it, it is not lost, and not made twice.
                 if self.post_rollback(reason, &left.gate, last_reset) && self.staged() {
                     self.forget_job();
@@ -113,6 +115,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         };
         match (Progress::decode(record), &self.core.job) {
             (Some(Progress::Stored { id, durable }), Some(job)) if id == job.id => self.core.durable = durable,
+            (Some(Progress::Staging { digest }), _) => left.staging = Some(digest),
             (Some(Progress::Gate(name)), _) => push(&mut left.gate, name),
             (Some(Progress::NotStarted { id }), job) => {
                 left.not_started = id == job.as_ref().map_or(0, |job| job.id);
@@ -140,6 +143,14 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.abandon();
         self.parts.app.notice(Notice::Failed { stage, text });
         false
+    }
+
+    /// Whether the rollback is of the image that the job at hand staged: then it is not the one that was told of,
+    /// whatever a cut kept [`Agent::stage`] from noting.
+    fn failed_since(&mut self, left: &Left) -> bool {
+        let id = self.core.job.as_ref().map_or(0, |job| job.id);
+        let same = left.staging.is_some() && left.staging == self.parts.boot.failed_image();
+        same && self.staged() && !self.is_over(id)
     }
 
     /// An image was staged since the rollback that was told of: the next one, of this image, is another. A cut may have

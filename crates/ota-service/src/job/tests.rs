@@ -123,7 +123,12 @@ fn identity_is_the_checksum_or_else_the_locator() {
 fn progress_round_trip() {
     let mut buf = [0; PROGRESS_MAX];
     let gate = Progress::Gate("a gate of 24 characters!");
-    for progress in [Progress::Stored { id: 5, durable: 4096 }, gate, Progress::NotStarted { id: 5 }] {
+    for progress in [
+        Progress::Stored { id: 5, durable: 4096 },
+        gate,
+        Progress::NotStarted { id: 5 },
+        Progress::Staging { digest: [3; 8] },
+    ] {
         let bytes = progress.encode(&mut buf).unwrap().to_vec();
         assert_eq!(Progress::decode(&bytes), Some(progress));
         assert_eq!(Progress::decode(&bytes[..bytes.len() - 1]), None);
