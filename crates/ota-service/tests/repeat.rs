@@ -60,7 +60,7 @@ fn a_second_rollback_is_told_and_its_image_not_tried_again_whatever_is_cut() {
 
 #[test]
 fn an_image_that_hangs_is_told_of_wherever_its_staging_was_cut() {
-    let mut world = rolled_back_once();
+    let world = rolled_back_once();
     assert_eq!(world.session(|_| false), End::Reset);
     let ops = world.flash.borrow().ops();
     let mut hung = 0;
