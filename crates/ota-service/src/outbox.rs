@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Kind::Outbox   version 2 │ flags (bit 0: the present rollback is in here or was reported) │ count 0..=2 │
-//!                times the image was rolled back │ u64 id of its job │ first 8 bytes of its digest │
+//!                times the image was rolled back, or 255: it was accepted │ u64 id of its job │ first 8 bytes of its
+//!                digest │
 //!                each entry: u64 job id, 0 for none │ stage │ device │ u8 length, module │ u8 length, text
 //! ```
 //! Version 1 had no rolled-back image; its entries are read. It is worked on as the record it is stored as: entries are short, few and seldom.
@@ -23,6 +24,8 @@ const ENTRY_MAX: usize = 12 + MODULE_MAX + TEXT_MAX;
 /// Longest record.
 pub(crate) const OUTBOX_MAX: usize = HEAD + ENTRIES_MAX as usize * ENTRY_MAX;
 const RECORD_VERSION: u8 = 2;
+/// In place of the rollbacks of an image: it was accepted.
+const INSTALLED: u8 = u8::MAX;
 
 /// How the text of a rollback begins.
 pub(crate) const ROLLED_BACK: &str = "rolled back: ";
@@ -111,7 +114,17 @@ impl Outbox {
 
     /// One more rollback of this image. Another image's are forgotten.
     pub(crate) fn count_rollback(&mut self, image: &Image) {
-        let times = self.rollbacks(image).saturating_add(1);
+        self.note(self.rollbacks(image).saturating_add(1).min(INSTALLED - 1), image);
+    }
+    /// This image was accepted.
+    pub(crate) fn set_installed(&mut self, image: &Image) {
+        self.note(INSTALLED, image);
+    }
+    /// Whether this image is the one that was accepted last, and no other was chosen since.
+    pub(crate) fn is_installed(&self, image: &Image) -> bool {
+        self.noted(image) == INSTALLED
+    }
+    fn note(&mut self, times: u8, image: &Image) {
         if let Some([place, rest @ ..]) = self.record.get_mut(HEAD_1..HEAD) {
             *place = times;
             rest.copy_from_slice(&image.encode());
@@ -119,6 +132,12 @@ impl Outbox {
     }
     /// How often this image was rolled back since another one was chosen.
     pub(crate) fn rollbacks(&self, image: &Image) -> u8 {
+        match self.noted(image) {
+            INSTALLED => 0,
+            times => times,
+        }
+    }
+    fn noted(&self, image: &Image) -> u8 {
         let Some([times, id @ .., _, _, _, _, _, _, _, _]) = self.record.get(HEAD_1..HEAD) else {
             return 0;
         };
@@ -368,6 +387,21 @@ mod tests {
         outbox.count_rollback(&image(2));
         assert_eq!((outbox.rollbacks(&image(1)), outbox.rollbacks(&image(2))), (0, 1));
         assert!(outbox.forget_rollbacks() && outbox.is_void());
+    }
+
+    #[test]
+    fn the_image_that_was_accepted_is_known_until_another_one_is_chosen() {
+        let image = |n: u8| Image { job: n.into(), digest: None };
+        let mut outbox = Outbox::new();
+        outbox.count_rollback(&image(1));
+        assert!(!outbox.is_installed(&image(1)));
+        outbox.set_installed(&image(1));
+        assert!(outbox.is_installed(&image(1)) && !outbox.is_installed(&image(2)) && !outbox.is_void());
+        assert_eq!(outbox.rollbacks(&image(1)), 0);
+        outbox.count_rollback(&image(1));
+        assert!(!outbox.is_installed(&image(1)) && outbox.rollbacks(&image(1)) == 1);
+        (0..300).for_each(|_| outbox.count_rollback(&image(1)));
+        assert!(!outbox.is_installed(&image(1)), "rollbacks without end are not an accept");
     }
 
     #[test]

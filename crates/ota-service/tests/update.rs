@@ -294,3 +294,50 @@ fn the_application_is_called_while_the_slot_is_read_back() {
         assert!(worked >= 2 * len / 1024, "{worked} calls for two passes over {len} bytes");
     }
 }
+
+/// A package that forbids no other.
+fn of_counter_1(version: u8) -> Vec<u8> {
+    Draft { counter: 1, ..Draft::new(version) }.package()
+}
+
+#[test]
+fn an_offer_that_was_installed_is_not_installed_again_whatever_it_calls_the_version() {
+    let mut world = World::new(of_counter_1(2));
+    world.offer("two point oh, summer release");
+    world.until_heard("version 2.0.0");
+    let served = world.server.served();
+    // The broker keeps the offer and hands it out at each connect.
+    for _ in 0..3 {
+        world.cloud.heard.borrow_mut().clear();
+        world.offer("two point oh, summer release");
+        // Once at the connect, once as the answer.
+        world.live(|w| w.cloud.heard.borrow().iter().filter(|text| *text == "version 2.0.0").count() > 1);
+    }
+    assert_eq!(world.server.served(), served, "nothing was fetched again");
+    assert_eq!(world.notices().iter().filter(|notice| *notice == "Staged").count(), 1);
+    // Another one, and then this one again, is what somebody wants.
+    world.server.put(of_counter_1(3), "\"3\"");
+    world.offer("3");
+    world.until_heard("version 3.0.0");
+    world.server.put(of_counter_1(2), "\"2\"");
+    world.cloud.heard.borrow_mut().clear();
+    world.offer("two point oh, summer release");
+    world.until_heard("version 2.0.0");
+    world.is_well(2);
+}
+
+#[test]
+fn an_installed_image_that_was_given_up_later_may_come_again() {
+    let mut world = World::new(of_counter_1(2));
+    world.offer("two");
+    world.until_heard("version 2.0.0");
+    // It decays: the loader falls back to the old image.
+    let slot = common::LAYOUT.slot(world.load().unwrap().1);
+    world.flash.borrow_mut().decay(slot.start + 8000, 1);
+    world.cloud.heard.borrow_mut().clear();
+    world.until_heard("version 1.0.0");
+    world.cloud.heard.borrow_mut().clear();
+    world.offer("two");
+    world.until_heard("version 2.0.0");
+    world.is_well(2);
+}

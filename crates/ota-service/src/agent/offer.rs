@@ -3,7 +3,7 @@
 use super::{Agent, Reply};
 use crate::job::{Job, LOCATOR_MAX, Phase, identity, locator_hash};
 use crate::machine::{Effect, Event, Item, Part, State};
-use crate::outbox::push;
+use crate::outbox::{Image, push};
 use crate::{App, Decision, Fault, Notice, Target};
 use ota_boot::{BootControl, BootState};
 use ota_download::Failure;
@@ -34,8 +34,20 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
     }
 
-    fn is_running(&self, offer: &Offer<'_>) -> bool {
-        offer.component == Component::default() && offer.version == self.parts.app.version()
+    /// Whether this is what runs: by the version that the application reports, or because this very offer was installed
+    /// and accepted. A cloud may name versions otherwise than the firmware does, and a broker may keep its last message:
+    /// the same image would be installed at each connect.
+    fn is_running(&mut self, offer: &Offer<'_>) -> bool {
+        if offer.component == Component::default() && offer.version == self.parts.app.version() {
+            return true;
+        }
+        let image = Image { job: identity(offer), digest: None };
+        let mut installed = false;
+        let _ = self.edit_outbox(&mut |outbox| {
+            installed = outbox.is_installed(&image);
+            false
+        });
+        installed && matches!(self.parts.boot.state(), Ok(BootState::Confirmed { .. }))
     }
 
     /// The offer under way once more. Signed URLs expire, so a fresh one takes the place of the one that is stored; what was

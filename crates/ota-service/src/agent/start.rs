@@ -191,7 +191,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let (phase, id, length) = (job.phase, job.id, job.payload.length);
         if phase == Phase::Staged && !same_slot {
             // It runs: the accept was stored, the job was not removed any more.
-            self.forget_job();
+            self.installed();
             return Found::Nothing;
         }
         if self.is_over(id) {

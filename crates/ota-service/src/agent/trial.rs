@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::app::{Check, GATE_NAME_MAX, Health};
-use crate::job::Progress;
+use crate::job::{Job, Progress};
 use crate::machine::{Event, Verdict};
 use crate::outbox::push;
 use crate::{App, Notice, Target};
@@ -51,10 +51,22 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             return false;
         }
         self.fact(Event::Confirmed, now);
-        self.forget_job();
+        self.installed();
         self.core.reporter.hold_version(false);
         self.parts.app.notice(Notice::Confirmed);
         true
+    }
+
+    /// The job's image runs and is accepted.
+    pub(super) fn installed(&mut self) {
+        if let Some(image) = self.core.job.as_ref().map(Job::image) {
+            // Where it cannot be stored, the same offer would be taken once more.
+            let _ = self.edit_outbox(&mut |outbox| {
+                outbox.set_installed(&image);
+                true
+            });
+        }
+        self.forget_job();
     }
 
     pub(super) fn give_up_trial(&mut self, reason: RollbackReason) {
