@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! broker=10.0.2.2:1883\n        lines of NAME=VALUE, then erased bytes
+//! trace=1\n                       each read of a download is printed: `got OFFSET LENGTH`
 //! ```
 
 use crate::addresses::{FACTORY, SECTOR};

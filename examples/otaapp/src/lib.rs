@@ -8,3 +8,4 @@ pub mod console;
 pub mod identity;
 pub mod outcome;
 pub mod product;
+pub mod trace;

@@ -1,5 +1,5 @@
 //! Times what a start, a verification and the journal cost, in instructions. Started by the loader from slot A with
-//! the emulator's `-icount shift=0`; `bench.sh` prepares the flash and reads the lines.
+//! the emulator's `-icount shift=0`; `cargo xtask bench` prepares the flash and reads the lines.
 #![no_std]
 #![no_main]
 

@@ -23,7 +23,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
-use trace::Traced;
+use trace::traced;
 
 /// The flash as its several users see it.
 type Flash<'a> = Shared<'a, FileFlash>;
@@ -63,7 +63,7 @@ pub(crate) async fn run(board: Board) -> Result<()> {
     let mut agent = Agent::new(parts, Policy { bare_image: true, ..Policy::new() }, &mut envelope);
 
     let mut scratch = [0; SCRATCH];
-    let mut source = Traced::from_env(HttpSource::new(Tcp, &mut scratch, HttpConfig::default()))?;
+    let mut source = traced(HttpSource::new(Tcp, &mut scratch, HttpConfig::default()))?;
     let (mut message, mut data, mut inbox) = ([0; MESSAGE], [0; READ_BUFFER], [0; MESSAGE]);
     let local = Local {
         source: &mut source,

@@ -3,7 +3,7 @@
 use super::clock::{Chance, Uptime};
 use super::net::Tcp;
 use super::shell::{After, Shell};
-use super::trace::Traced;
+use super::trace::Note;
 use super::{Device, MESSAGE};
 use minimq::{Buffers as Packets, ConfigBuilder, InboundPublish, Session};
 use ota_download::{Backoff, HttpSource};
@@ -11,6 +11,7 @@ use ota_service::{Buffers, Exit, run, run_offline};
 use ota_transport::linkkit::Linkkit;
 use ota_transport::mqtt::{Inbox, Mqtt};
 use otaapp::identity::DeviceInfo;
+use otaapp::trace::Traced;
 use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub(crate) fn broker() -> Broker {
 
 /// What the device does by itself, with or without a broker.
 pub(crate) struct Local<'l, 'j, 's> {
-    pub(crate) source: &'l mut Traced<HttpSource<'s, Tcp>>,
+    pub(crate) source: &'l mut Traced<HttpSource<'s, Tcp>, Note>,
     pub(crate) timer: &'l Uptime,
     pub(crate) buffers: Buffers<'l>,
     pub(crate) shell: Shell<'j>,

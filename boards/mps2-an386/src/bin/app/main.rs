@@ -19,13 +19,14 @@ use core::cell::RefCell;
 use cortex_m_rt::entry;
 use embassy_net::dns::DnsSocket;
 use embassy_net::tcp::client::TcpClient;
-use hardware::{Log, Memory, Mps2, Net, log};
+use hardware::{Log, Memory, Mps2, Net, Note, heard, log, unheard};
 use ota_boot::Boot;
 use ota_download::{HttpConfig, HttpSource};
 use ota_hal::{Journal, ResetCause, SharedJournal, SlotId};
 use ota_service::{Agent, Buffers, Parts, Policy, SlotTarget};
 use ota_transport::mqtt::Inbox;
 use otaapp::product::{Fault, Product, VERSION};
+use otaapp::trace::Traced;
 use shared::{Broker, Device, Link, Shell};
 
 /// The broker when the factory named none: the host, as the emulator's network shows it.
@@ -68,7 +69,9 @@ fn device(uart: Uart, running: SlotId, memory: &mut Memory) {
     let (stack, mut runner) = embassy_net::new(ethernet, config, &mut memory.stack, chance.next_u64());
     let (tcp, dns) = (TcpClient::new(stack, &memory.tcp), DnsSocket::new(stack));
     let net = Net::new(stack, &tcp, &dns);
-    let mut source = HttpSource::new(net.clone(), &mut memory.scratch, HttpConfig::default());
+    let source = HttpSource::new(net.clone(), &mut memory.scratch, HttpConfig::default());
+    let note: Note = if factory.value("trace") == Some("1") { heard } else { unheard };
+    let mut source = Traced::new(source, note);
 
     let boot = Boot::new(journal, running);
     let other = running.other();

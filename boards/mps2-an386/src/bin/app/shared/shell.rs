@@ -1,7 +1,7 @@
 //! Carries out what is typed on the console.
 
 use super::input::Input;
-use super::words::{boot_state, command_error, info_error, numbered, status};
+use super::words::{boot_state, command_error, info_error, last_outcome, numbered, status};
 use super::{After, Console, Device, Platform};
 use ota_boot::{Boot, BootControl, RollbackReason};
 use ota_hal::{Kind, Millis, SharedJournal};
@@ -101,10 +101,13 @@ impl<P: Platform> Hands<'_, P> {
         After::Continue
     }
 
-    fn show_status(&mut self, agent: &Device<'_, P>) -> After {
+    fn show_status(&mut self, agent: &mut Device<'_, P>) -> After {
         status(self.console, VERSION, agent.status());
         match (self.boot.state(), self.boot.security_floor()) {
-            (Ok(state), Ok(floor)) => boot_state(self.console, state, floor),
+            (Ok(state), Ok(floor)) => {
+                last_outcome(self.console, agent.app().last_outcome().or_of_boot(&state));
+                boot_state(self.console, state, floor);
+            }
             _ => self.console.line(&["boot: the journal failed"]),
         }
         After::Continue

@@ -7,6 +7,7 @@ use ota_service::{Notice, Status};
 use ota_transport::FailStage;
 use otaapp::console::{CommandError, WordError};
 use otaapp::identity::InfoError;
+use otaapp::outcome::Outcome;
 
 /// Prints what an update tells.
 pub(crate) fn tell(console: impl Console, notice: Notice<'_>) {
@@ -52,7 +53,7 @@ pub(super) fn status(console: impl Console, version: &str, status: Status) {
         Status::Idle => "Idle",
         Status::Deferred => "Deferred",
         Status::Downloading { percent } => {
-            console.line(&["version ", version]);
+            ["version ", version, ", "].iter().for_each(|part| console.print(part));
             return numbered(console, "Downloading ", u32::from(percent), " %");
         }
         Status::Waiting => "Waiting",
@@ -65,22 +66,50 @@ pub(super) fn status(console: impl Console, version: &str, status: Status) {
     console.line(&["version ", version, ", ", word]);
 }
 
-/// Prints the boot record.
-pub(super) fn boot_state(console: impl Console, state: BootState, floor: u32) {
-    match state {
-        BootState::Confirmed { running } => console.line(&["boot: slot ", slot_word(running), " confirmed"]),
-        BootState::Pending { staged } => console.line(&["boot: slot ", slot_word(staged), " pending"]),
-        BootState::Testing { running, attempts_left, last_reset } => {
-            let parts = ["boot: slot ", slot_word(running), " on trial, last reset ", cause_word(last_reset)];
-            parts.iter().for_each(|part| console.print(part));
-            numbered(console, ", attempts left ", u32::from(attempts_left), "");
-        }
-        BootState::RolledBack { running, reason, last_reset } => {
-            let (slot, why, cause) = (slot_word(running), reason_word(reason), cause_word(last_reset));
-            console.line(&["boot: rolled back to slot ", slot, ": ", why, ", last reset ", cause]);
+/// Prints how the last update ended. The same texts as the outcome's `Display`.
+pub(super) fn last_outcome(console: impl Console, last: Outcome) {
+    console.print("last outcome ");
+    match last {
+        Outcome::None => console.line(&["none since this start"]),
+        Outcome::Confirmed => console.line(&["done: installed and confirmed"]),
+        Outcome::Applied => console.line(&["done: component installed"]),
+        Outcome::Failed { stage, text } => console.line(&["failed (", stage_word(stage), "): ", text.as_str()]),
+        Outcome::RolledBack(reason) => {
+            console.print("rolled back: ");
+            reason_line(console, reason);
         }
     }
-    numbered(console, "security floor ", floor, "");
+}
+
+fn reason_line(console: impl Console, reason: RollbackReason) {
+    match reason {
+        RollbackReason::AttemptsUsedUp => console.line(&["all trial starts used up"]),
+        RollbackReason::ImageInvalid => console.line(&["image not valid at boot"]),
+        RollbackReason::ActiveInvalid => console.line(&["running image no longer valid"]),
+        RollbackReason::GateFailed(gate) => numbered(console, "health gate ", u32::from(gate), " failed"),
+        RollbackReason::GateTimeout(gate) => numbered(console, "health gate ", u32::from(gate), " timed out"),
+        RollbackReason::Requested => console.line(&["requested"]),
+        RollbackReason::Unknown(number) => numbered(console, "reason ", u32::from(number), ", unknown here"),
+    }
+}
+
+/// Prints the boot record, in the words of the Linux program.
+pub(super) fn boot_state(console: impl Console, state: BootState, floor: u32) {
+    let print = |parts: &[&str]| parts.iter().for_each(|part| console.print(part));
+    match state {
+        BootState::Confirmed { running } => print(&["boot Confirmed { running: ", slot_word(running)]),
+        BootState::Pending { staged } => print(&["boot Pending { staged: ", slot_word(staged)]),
+        BootState::Testing { running, attempts_left, last_reset } => {
+            print(&["boot Testing { running: ", slot_word(running), ", attempts_left: "]);
+            console.print_number(u32::from(attempts_left));
+            print(&[", last_reset: ", cause_word(last_reset)]);
+        }
+        BootState::RolledBack { running, reason, last_reset } => {
+            print(&["boot RolledBack { running: ", slot_word(running), ", reason: ", reason_word(reason)]);
+            print(&[", last_reset: ", cause_word(last_reset)]);
+        }
+    }
+    numbered(console, " }, security floor ", floor, "");
 }
 
 /// The name of a slot.
@@ -93,25 +122,25 @@ pub(super) const fn slot_word(slot: SlotId) -> &'static str {
 
 const fn cause_word(cause: ResetCause) -> &'static str {
     match cause {
-        ResetCause::Unknown => "unknown",
-        ResetCause::PowerOn => "power-on",
-        ResetCause::BrownOut => "brown-out",
-        ResetCause::Pin => "pin",
-        ResetCause::Watchdog => "watchdog",
-        ResetCause::Software => "software",
-        ResetCause::Fault => "fault",
+        ResetCause::Unknown => "Unknown",
+        ResetCause::PowerOn => "PowerOn",
+        ResetCause::BrownOut => "BrownOut",
+        ResetCause::Pin => "Pin",
+        ResetCause::Watchdog => "Watchdog",
+        ResetCause::Software => "Software",
+        ResetCause::Fault => "Fault",
     }
 }
 
 const fn reason_word(reason: RollbackReason) -> &'static str {
     match reason {
-        RollbackReason::Unknown(_) => "unknown reason",
-        RollbackReason::AttemptsUsedUp => "all attempts used up",
-        RollbackReason::ImageInvalid => "the image did not verify",
-        RollbackReason::ActiveInvalid => "the active image stopped verifying",
-        RollbackReason::GateFailed(_) => "a health gate failed",
-        RollbackReason::GateTimeout(_) => "a health gate timed out",
-        RollbackReason::Requested => "requested",
+        RollbackReason::Unknown(_) => "Unknown",
+        RollbackReason::AttemptsUsedUp => "AttemptsUsedUp",
+        RollbackReason::ImageInvalid => "ImageInvalid",
+        RollbackReason::ActiveInvalid => "ActiveInvalid",
+        RollbackReason::GateFailed(_) => "GateFailed",
+        RollbackReason::GateTimeout(_) => "GateTimeout",
+        RollbackReason::Requested => "Requested",
     }
 }
 
