@@ -1,6 +1,7 @@
 //! Chores of this repository; `cargo xtask --help` lists them.
 
 mod demo;
+mod device;
 mod interop;
 mod layers;
 mod nostd;
@@ -9,6 +10,7 @@ mod run;
 mod size;
 mod suite;
 mod table;
+mod vendor;
 mod world;
 
 use clap::{Parser, Subcommand};
@@ -28,7 +30,7 @@ enum Command {
     Layers,
     /// Builds the device crates for Cortex-M0, Cortex-M4 and RISC-V
     Nostd,
-    /// Everything CI runs: format, lints, docs, tests, no_std builds, interop with real peers, the demo
+    /// Everything CI runs: format, lints, docs, tests, no_std builds, interop with real peers, the demos
     Test,
     /// Measures ROM, static RAM and deepest stack of each profile against `size.toml`
     Size(size::Options),

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
+/// Lines that begin with this are not shown: a board prints one for each piece of a download.
+pub(crate) const QUIET: &str = "got ";
+
 /// Whether what programs print is shown as it comes.
 pub(crate) fn show(yes: bool) {
     SHOWN.store(yes, Ordering::Relaxed);
@@ -22,6 +25,16 @@ pub(crate) struct Proc {
     output: Arc<Output>,
     /// Lines before this one were already waited for.
     seen: usize,
+}
+
+/// What a program has printed, also after its end.
+pub(crate) struct Tape(Arc<Output>);
+
+impl Tape {
+    /// All lines so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lines.lock().expect("no thread panics with the lines").clone()
+    }
 }
 
 #[derive(Default)]
@@ -52,22 +65,43 @@ impl Proc {
 
     /// Waits for a line that `wanted` accepts.
     pub(crate) fn wait_until(&mut self, what: &str, within: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        if let Some(line) = self.look_for(within, wanted) {
+            return Ok(line);
+        }
+        let lines = self.tape().lines();
+        let said: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.starts_with(QUIET)).collect();
+        let tail = said[said.len().saturating_sub(15)..].join("\n  ");
+        bail!("{}: {what} did not come within {within:?}; it said last:\n  {tail}", self.name);
+    }
+
+    /// The next line that `wanted` accepts, if it comes in time. Lines before it are not looked at again.
+    pub(crate) fn look_for(&mut self, within: Duration, wanted: impl Fn(&str) -> bool) -> Option<String> {
         let deadline = Instant::now() + within;
         let mut lines = self.output.lines.lock().expect("no thread panics with the lines");
         loop {
             while let Some(line) = lines.get(self.seen) {
                 self.seen += 1;
                 if wanted(line) {
-                    return Ok(line.clone());
+                    return Some(line.clone());
                 }
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let tail = lines[lines.len().saturating_sub(15)..].join("\n  ");
-                bail!("{}: {what} did not come within {within:?}; it said last:\n  {tail}", self.name);
+                return None;
             }
             lines = self.output.grown.wait_timeout(lines, left).expect("no thread panics with the lines").0;
         }
+    }
+
+    /// What it prints.
+    pub(crate) fn tape(&self) -> Tape {
+        Tape(Arc::clone(&self.output))
+    }
+
+    /// What it said last.
+    pub(crate) fn last_line(&self) -> String {
+        let lines = self.tape().lines();
+        lines.into_iter().rev().find(|line| !line.starts_with(QUIET)).unwrap_or_default()
     }
 
     /// Types a line.
@@ -94,7 +128,7 @@ impl Output {
     fn collect(&self, name: &str, pipe: impl Read) {
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
-            if SHOWN.load(Ordering::Relaxed) {
+            if SHOWN.load(Ordering::Relaxed) && !line.starts_with(QUIET) {
                 println!("      {name}: {line}");
             }
             self.lines.lock().expect("no thread panics with the lines").push(line);

@@ -9,23 +9,21 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Slow enough that kills meet a running download, fast enough for a demo. The server sends in 20 pieces a second; this
-/// rate makes them no multiple of the device's sectors, so that kills do not all strike between two sectors.
-const RATE_KIB_PER_S: &str = "333";
-
 /// The cloud. Its ports stay the same when it is killed and started again.
 pub(super) struct Cloud<'p> {
     programs: &'p Programs,
     files: PathBuf,
+    /// How devices reach it.
+    host: &'static str,
     ports: Option<(u16, u16)>,
     process: Option<Proc>,
 }
 
 impl<'p> Cloud<'p> {
-    /// Serves the files of `files`.
-    pub(super) fn start(programs: &'p Programs, files: &Path) -> Result<Self> {
-        let mut cloud = Self { programs, files: files.to_owned(), ports: None, process: None };
-        cloud.restart(Some(RATE_KIB_PER_S))?;
+    /// Serves the files of `files` to devices that call this machine `host`, at so many KiB per second.
+    pub(super) fn start(programs: &'p Programs, files: &Path, host: &'static str, rate: &str) -> Result<Self> {
+        let mut cloud = Self { programs, files: files.to_owned(), host, ports: None, process: None };
+        cloud.restart(Some(rate))?;
         Ok(cloud)
     }
 
@@ -41,6 +39,7 @@ impl<'p> Cloud<'p> {
         let mut serve = self.programs.ota();
         serve.args(["--json", "serve"]).arg(&self.files);
         serve.args(["--mqtt-port", &mqtt.to_string(), "--http-port", &http.to_string()]);
+        serve.args(["--public-host", self.host]);
         if let Some(rate) = rate {
             serve.args(["--rate", rate]);
         }
@@ -50,10 +49,10 @@ impl<'p> Cloud<'p> {
         Ok(())
     }
 
-    /// Host and port of the broker.
+    /// Host and port of the broker, as devices see them.
     pub(super) fn broker(&self) -> Result<String> {
         let (mqtt, _) = self.ports.context("the cloud was never started")?;
-        Ok(format!("127.0.0.1:{mqtt}"))
+        Ok(format!("{}:{mqtt}", self.host))
     }
 
     /// Offers a file to the device, as the page does.
@@ -93,6 +92,21 @@ impl<'p> Cloud<'p> {
             |event: &Value| event["version"] == version && (event["event"] == "done" || event["event"] == "failed");
         let event = self.event("the outcome of the offer", within, ended)?;
         Ok(event["reason"].as_str().map(str::to_owned))
+    }
+
+    /// Whether the device reports the end of the update to `version` within this time. An error when it reports that it
+    /// failed; what the cloud only concludes while the device is away is passed over.
+    pub(super) fn finished(&mut self, version: &str, within: Duration) -> Result<bool> {
+        let process = self.process.as_mut().context("the cloud is down")?;
+        let parse = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_default();
+        let ended = |event: &Value| {
+            let failed = event["event"] == "failed" && !event["code"].is_null();
+            event["version"] == version && (failed || event["event"] == "done")
+        };
+        let Some(line) = process.look_for(within, |line| ended(&parse(line))) else { return Ok(false) };
+        let event = parse(&line);
+        ensure!(event["event"] == "done", "the cloud was told that it failed: {}", event["reason"]);
+        Ok(true)
     }
 
     fn event(&mut self, what: &str, within: Duration, wanted: impl Fn(&Value) -> bool) -> Result<Value> {

@@ -1,6 +1,7 @@
 //! The steps of the demo. Each returns what really happened, or fails when that is not what should.
 
 use super::bench::Bench;
+use crate::vendor::{Slot, for_slot};
 use crate::world::PATIENCE;
 use anyhow::{Context, Result, bail, ensure};
 use std::time::Duration;
@@ -16,6 +17,15 @@ pub(super) fn commission(bench: &mut Bench<'_>) -> Result<String> {
     Ok(format!("the cloud hears from {device} that 1.0.0 runs"))
 }
 
+/// The whole update, undisturbed.
+pub(super) fn update(bench: &mut Bench<'_>) -> Result<String> {
+    bench.cloud.restart(None)?;
+    bench.device.running()?.wait_for("broker: connected", PATIENCE)?;
+    bench.cloud.offer("good.ota")?;
+    let received = trial(bench)?;
+    Ok(format!("{received}; {}", confirmed(bench)?))
+}
+
 pub(super) fn begin_update(bench: &mut Bench<'_>) -> Result<String> {
     bench.cloud.offer("good.ota")?;
     bench.device.running()?.wait_for("ota: Accepted", PATIENCE)?;
@@ -27,8 +37,9 @@ pub(super) fn begin_update(bench: &mut Bench<'_>) -> Result<String> {
 
 pub(super) fn kill_device(bench: &mut Bench<'_>) -> Result<String> {
     bench.device.power_off();
-    let at = bench.note_cut()?;
-    bench.device.power_on()?.wait_for("version 1.0.0, accepted, last reset PowerOn", PATIENCE)?;
+    let at = bench.note_cut();
+    bench.device.power_on()?;
+    bench.device.running()?.wait_for("version 1.0.0, accepted, last reset PowerOn", PATIENCE)?;
     let next = at + bench.dice.roll(15, 25);
     bench.await_percent(next)?;
     resumed(bench, at)
@@ -37,15 +48,15 @@ pub(super) fn kill_device(bench: &mut Bench<'_>) -> Result<String> {
 pub(super) fn kill_server(bench: &mut Bench<'_>) -> Result<String> {
     bench.cloud.kill();
     bench.device.running()?.wait_for("broker: connection lost", PATIENCE)?;
-    let at = bench.note_cut()?;
-    bench.cloud.restart(Some("555"))?;
-    bench.await_percent(at + 10)?;
+    let at = bench.note_cut();
+    bench.cloud.restart(Some(bench.facts.rates[1]))?;
+    bench.await_percent((at + 10).min(99))?;
     resumed(bench, at)
 }
 
 /// Counts what came twice since the cut; the device goes on downloading meanwhile.
 fn resumed(bench: &Bench<'_>, at: u64) -> Result<String> {
-    let now = bench.device.received()?;
+    let now = bench.device.received();
     let twice = now.twice - bench.at_cut.twice;
     ensure!(now.total > bench.at_cut.total, "nothing came in after the cut");
     ensure!(twice <= TWICE_MAX, "{twice} bytes came twice, {TWICE_MAX} are allowed");
@@ -58,14 +69,14 @@ pub(super) fn trial(bench: &mut Bench<'_>) -> Result<String> {
     device.wait_for("ota: Staged", PATIENCE)?;
     let line = device.wait_for("boot: ", PATIENCE)?;
     ensure!(line.contains("slot B, version 1.1.0, on trial, last reset Software"), "it said: {line}");
-    let all = bench.device.received()?;
-    Ok(format!("{} bytes received for a package of {}; slot B on trial", all.total, bench.package_len))
+    let (all, needed) = (bench.device.received(), bench.payload.end - bench.payload.start);
+    Ok(format!("{} bytes received for an image of {needed}; slot B on trial", all.total))
 }
 
 pub(super) fn confirmed(bench: &mut Bench<'_>) -> Result<String> {
     bench.device.running()?.wait_for("ota: Confirmed", PATIENCE)?;
     success(bench, "1.1.0")?;
-    let state = bench.boot_state()?;
+    let state = bench.status()?.boot;
     ensure!(state.starts_with("Confirmed { running: B }, security floor 2"), "the boot record says {state}");
     Ok(format!("the cloud has 1.1.0 as done; boot record: {state}"))
 }
@@ -100,77 +111,87 @@ fn rolled_back(bench: &mut Bench<'_>, file: &str, starts: u8, why: &str) -> Resu
     ensure!(line.contains("slot B, version 1.1.0, accepted"), "after the trial it said: {line}");
     let reason = bench.cloud.outcome("1.2.0", LONG)?.context("the cloud was told that 1.2.0 is done")?;
     ensure!(reason.contains("rolled back") && reason.contains(why), "the cloud was told: {reason}");
-    let (last, _) = bench.status()?;
+    let last = bench.status()?.last;
     ensure!(last.starts_with("rolled back: "), "`ota status` says of it: {last}");
     Ok(format!("back to 1.1.0 after {starts} start(s); the cloud hears: {reason}"))
 }
 
 pub(super) fn tampered(bench: &mut Bench<'_>) -> Result<String> {
-    bench.boot_before = bench.boot_state()?;
+    bench.boot_before = bench.status()?.boot;
     // Its envelope is in order: it is downloaded and then proven wrong.
-    refused(bench, "tampered.ota", "1.4.0", "digest", Slot::Overwritten)
+    refused(bench, "tampered.ota", "1.4.0", "digest", Left::Overwritten)
 }
 
 pub(super) fn foreign_key(bench: &mut Bench<'_>) -> Result<String> {
-    refused(bench, "foreign-key.ota", "1.3.0", "key", Slot::Untouched)
+    refused(bench, "foreign-key.ota", "1.3.0", "key", Left::Untouched)
 }
 
 pub(super) fn old_counter(bench: &mut Bench<'_>) -> Result<String> {
-    refused(bench, "old-counter.ota", "1.3.0", "counter", Slot::Untouched)
+    refused(bench, "old-counter.ota", "1.3.0", "counter", Left::Untouched)
 }
 
 pub(super) fn wrong_class(bench: &mut Bench<'_>) -> Result<String> {
-    refused(bench, "wrong-class.ota", "1.3.0", "class", Slot::Untouched)
+    refused(bench, "wrong-class.ota", "1.3.0", "class", Left::Untouched)
+}
+
+pub(super) fn wrong_slot(bench: &mut Bench<'_>) -> Result<String> {
+    refused(bench, "wrong-slot.img", "1.4.0", "not linked for this slot", Left::Overwritten)
 }
 
 /// What a hostile offer may leave in the slot that does not run.
 #[derive(PartialEq, Eq)]
-enum Slot {
+enum Left {
     Untouched,
     Overwritten,
 }
 
 /// The slot that runs while the hostile offers come, and the other one.
-const RUNNING: &str = "b";
-const INACTIVE: &str = "a";
+const RUNNING: Slot = Slot::B;
+const INACTIVE: Slot = Slot::A;
 
 /// Offers a hostile file; the report must say `why`, the boot record must stay what it was, and the inactive slot must
 /// hold nothing that a loader would start.
-fn refused(bench: &mut Bench<'_>, file: &str, version: &str, why: &str, left: Slot) -> Result<String> {
+fn refused(bench: &mut Bench<'_>, file: &str, version: &str, why: &str, left: Left) -> Result<String> {
     let before = bench.device.slot(INACTIVE)?;
     bench.cloud.offer(file)?;
     let reason = bench.cloud.outcome(version, LONG)?.context("the cloud was told that it is done")?;
     ensure!(reason.contains(why), "the cloud was told: {reason}");
-    let (last, state) = bench.status()?;
-    ensure!(state == bench.boot_before, "the boot record changed from {} to {state}", bench.boot_before);
-    ensure!(last.starts_with("failed ") && last.contains(why), "`ota status` says of it: {last}");
+    let now = bench.status()?;
+    ensure!(now.boot == bench.boot_before, "the boot record changed from {} to {}", bench.boot_before, now.boot);
+    ensure!(now.last.starts_with("failed ") && now.last.contains(why), "`ota status` says of it: {}", now.last);
     let untouched = bench.device.slot(INACTIVE)? == before;
-    ensure!(
-        untouched == (left == Slot::Untouched),
-        "the inactive slot is {}",
-        if untouched { "untouched" } else { "changed" }
-    );
-    not_bootable(bench)?;
-    let slot = if untouched { "slot A untouched" } else { "slot A overwritten, and refused by the loader" };
-    Ok(format!("refused, boot record unchanged, {slot}; the cloud hears: {reason}"))
+    let slot = if untouched { "untouched" } else { "overwritten" };
+    ensure!(untouched == (left == Left::Untouched), "the inactive slot is {slot}");
+    let loader = not_bootable(bench, file)?;
+    Ok(format!("refused, boot record unchanged, slot A {slot}, {loader}; the cloud hears: {reason}"))
 }
 
 /// Without the running image, the loader has nothing to start: whatever the record says, it does not take the other slot.
-fn not_bootable(bench: &Bench<'_>) -> Result<()> {
-    let forced = bench.device.boot_without(RUNNING)?;
-    ensure!(forced.contains("no slot holds an image that may be started"), "the loader starts it: {forced}");
-    Ok(())
+/// Not even when somebody wrote the image of the package `offered` there.
+fn not_bootable(bench: &Bench<'_>, offered: &str) -> Result<&'static str> {
+    let try_with = |forged| {
+        let said = bench.device.boot_without(RUNNING, forged)?;
+        ensure!(said.contains("no slot holds an image that may be started"), "the loader starts it: {said}");
+        anyhow::Ok(())
+    };
+    try_with(None)?;
+    let Some((_, images)) = bench.hostile.iter().find(|(name, _)| *name == offered) else {
+        return Ok("and refused by the loader");
+    };
+    try_with(Some(for_slot(images, INACTIVE)?))?;
+    Ok("and the image written there refused by the loader")
 }
 
 pub(super) fn power_cycle(bench: &mut Bench<'_>) -> Result<String> {
     bench.device.power_off();
-    let device = bench.device.power_on()?;
+    bench.device.power_on()?;
+    let device = bench.device.running()?;
     let line = device.wait_for("boot: ", PATIENCE)?;
     ensure!(line.contains("slot B, version 1.1.0, accepted"), "it said: {line}");
     device.wait_for("broker: connected", PATIENCE)?;
-    not_bootable(bench)?;
+    not_bootable(bench, "")?;
     // Otherwise a loader that starts nothing at all would pass.
-    let other = bench.device.boot_without(INACTIVE)?;
+    let other = bench.device.boot_without(INACTIVE, None)?;
     ensure!(other.contains("slot B, version 1.1.0, accepted"), "without slot A it said: {other}");
     Ok(format!("{line}; without slot B nothing starts"))
 }
@@ -181,7 +202,7 @@ pub(super) fn still_updatable(bench: &mut Bench<'_>) -> Result<String> {
     device.wait_for("slot A, version 1.0.0, on trial", LONG)?;
     device.wait_for("ota: Confirmed", PATIENCE)?;
     success(bench, "1.0.0")?;
-    let state = bench.boot_state()?;
+    let state = bench.status()?.boot;
     ensure!(state.contains("running: A") && state.ends_with("security floor 3"), "the boot record says {state}");
     Ok(format!("1.0.0, released again with counter 3, is installed and confirmed: {state}"))
 }

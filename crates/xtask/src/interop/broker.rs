@@ -2,9 +2,11 @@
 
 use super::Outcome;
 use super::peers::{Peers, free_port, mosquitto as start_mosquitto, nginx, version_of};
+use crate::device::{Device, LinuxDevice};
 use crate::proc::Proc;
 use crate::run::output;
-use crate::world::{CLASS, DEVICE, Device, PATIENCE, PRODUCT, Programs, Scratch, Vendor};
+use crate::vendor::Vendor;
+use crate::world::{CLASS, DEVICE, PATIENCE, PRODUCT, Programs, Scratch};
 use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +26,7 @@ pub(super) fn mosquitto(programs: &Programs, _: &Peers, scratch: &Scratch) -> Re
     push.args(["--wait", "--timeout", "60"]).arg(bench.package());
     let said = output(&mut push)?;
     ensure!(said.contains("1.1.0"), "the push does not name the new version:\n{said}");
-    running(&mut device, "1.1.0")?;
+    running(&mut *device, "1.1.0")?;
     let exchanged = "inform, upgrade, progress over QoS 1; 1.0.0 to 1.1.0 offered by `ota push`, payload from nginx";
     Ok(Outcome { peer: "mosquitto", version: version_of("mosquitto", "-h")?, exchanged: exchanged.into() })
 }
@@ -43,7 +45,7 @@ pub(super) fn paho(programs: &Programs, peers: &Peers, scratch: &Scratch) -> Res
     for step in ["INFORM 1.0.0", "PROGRESS", "INFORM 1.1.0", "DONE"] {
         cloud.wait_for(step, UPDATE)?;
     }
-    running(&mut device, "1.1.0")?;
+    running(&mut *device, "1.1.0")?;
     device.running()?.type_line("ota check")?;
     cloud.wait_for("QUERY", PATIENCE)?;
     let exchanged = "inform with string id, offer with escaped URL and Md5, progress steps, firmware/get and reply";
@@ -51,7 +53,7 @@ pub(super) fn paho(programs: &Programs, peers: &Peers, scratch: &Scratch) -> Res
 }
 
 /// The device says itself what it runs.
-fn running(device: &mut Device<'_>, version: &str) -> Result<()> {
+fn running(device: &mut (dyn Device + '_), version: &str) -> Result<()> {
     let device = device.running()?;
     device.type_line("version")?;
     device.wait_for(version, PATIENCE).map(drop)
@@ -81,8 +83,10 @@ impl<'p> Bench<'p> {
         let servers = [start_mosquitto(&dir, mqtt)?, nginx(&dir, http, &files, "4m")?];
         Ok(Self { programs, dir, vendor, factory, mqtt, http, _servers: servers })
     }
-    fn device(&self) -> Result<Device<'p>> {
-        Device::new(self.programs, &self.dir, &self.vendor, &self.factory, &self.broker())
+    fn device(&self) -> Result<Box<dyn Device + 'p>> {
+        let keys = self.vendor.blob();
+        let device = LinuxDevice::new(self.programs, &self.dir, &keys, &self.factory, &self.broker())?;
+        Ok(Box::new(device))
     }
     fn broker(&self) -> String {
         format!("127.0.0.1:{}", self.mqtt)

@@ -3,7 +3,8 @@
 use super::Outcome;
 use super::peers::Peers;
 use crate::run::output;
-use crate::world::{CLASS, Programs, Scratch, VENDOR, Vendor};
+use crate::vendor::Vendor;
+use crate::world::{CLASS, Programs, Scratch, VENDOR};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 

@@ -181,11 +181,13 @@ fn text(strings: &[u8], at: u32) -> Result<String> {
     let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
     Ok(String::from_utf8_lossy(&rest[..end]).into_owned())
 }
-fn word(bytes: &[u8], at: usize) -> Result<u32> {
+/// Four bytes at an offset.
+pub(crate) fn word(bytes: &[u8], at: usize) -> Result<u32> {
     let bytes = bytes.get(at..at + 4).context("a torn ELF file")?;
     Ok(u32::from_le_bytes(bytes.try_into()?))
 }
-fn half(bytes: &[u8], at: usize) -> Result<u16> {
+/// Two bytes at an offset.
+pub(crate) fn half(bytes: &[u8], at: usize) -> Result<u16> {
     let bytes = bytes.get(at..at + 2).context("a torn ELF file")?;
     Ok(u16::from_le_bytes(bytes.try_into()?))
 }

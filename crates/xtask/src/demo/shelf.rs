@@ -1,0 +1,117 @@
+//! The files that are offered: good ones, bad ones, hostile ones.
+
+use crate::device::Board;
+use crate::vendor::{Image, Label, Payload, Slot, Vendor, for_slot};
+use crate::world::CLASS;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// A class that the device is not of.
+const OTHER_CLASS: &str = "5b1d6c0a-2f3e-4d5c-9b8a-7e6f5d4c3b2a";
+
+/// Where packages are put for the cloud to serve, and what a device starts its life with.
+pub(super) struct Shelf {
+    pub(super) files: PathBuf,
+    /// The factory's image.
+    pub(super) factory: PathBuf,
+    /// The images in `good.ota`.
+    pub(super) good: Vec<Image>,
+    /// What is in the hostile packages that a device refuses before it takes the image.
+    pub(super) hostile: Vec<(&'static str, Vec<Image>)>,
+    /// Versions that follow each other: version, file, images.
+    pub(super) cycle: [(&'static str, &'static str, Vec<Image>); 2],
+}
+
+/// What is built for a story.
+pub(super) struct Wanted {
+    /// The slots that 1.0.0, 1.1.0 and the bad ones are built for, on a board that executes in place.
+    pub(super) slots: [&'static [Slot]; 3],
+    /// Whether there are hostile offers.
+    pub(super) hostile: bool,
+}
+
+/// For everything.
+pub(super) const WHOLE: Wanted = Wanted { slots: [&Slot::BOTH, &Slot::BOTH, &[Slot::A]], hostile: true };
+/// For the short story: odd versions in A, even ones in B.
+pub(super) const SHORT: Wanted = Wanted { slots: [&[Slot::A], &[Slot::B], &[Slot::A]], hostile: false };
+
+const fn label(version: &str, counter: u32) -> Label<'_> {
+    Label { version, counter, class: CLASS }
+}
+
+impl Shelf {
+    /// Builds, signs and packs what is wanted.
+    pub(super) fn fill(
+        board: &dyn Board,
+        vendor: &Vendor<'_>,
+        stranger: &Vendor<'_>,
+        dir: &Path,
+        wanted: &Wanted,
+    ) -> Result<Self> {
+        let files = dir.join("files");
+        std::fs::create_dir_all(&files)?;
+        let [first, second, bad] = wanted.slots;
+        let build = |version, fault, slots| board.application(dir, version, fault, slots);
+        let (old, new) = (build("1.0.0", "none", first)?, build("1.1.0", "none", second)?);
+        let put = Put { dir, files: &files };
+        let factory = vendor.sign_all(dir, "factory", &old, label("1.0.0", 1))?;
+        let good = put.package(vendor, &new, label("1.1.0", 2), "good.ota")?;
+        put.package(vendor, &build("1.2.0", "gate", bad)?, label("1.2.0", 3), "bad-gate.ota")?;
+        let again = put.package(vendor, &old, label("1.0.0", 3), "again.ota")?;
+        let next = put.package(vendor, &new, label("1.1.0", 3), "next.ota")?;
+        let mut hostile = Vec::new();
+        if wanted.hostile {
+            put.package(vendor, &build("1.2.0", "hang", bad)?, label("1.2.0", 3), "bad-hang.ota")?;
+            hostile = put.hostile(board, vendor, stranger, &new)?;
+        }
+        let factory = for_slot(&factory, Slot::A)?.to_owned();
+        Ok(Self { files, factory, good, hostile, cycle: [("1.0.0", "again.ota", again), ("1.1.0", "next.ota", next)] })
+    }
+}
+
+/// Puts files on the shelf.
+struct Put<'d> {
+    dir: &'d Path,
+    files: &'d Path,
+}
+
+impl Put<'_> {
+    /// A package of `payloads`, and the images in it.
+    fn package(&self, vendor: &Vendor<'_>, payloads: &[Payload], label: Label<'_>, name: &str) -> Result<Vec<Image>> {
+        let images = vendor.sign_all(self.dir, name, payloads, label)?;
+        vendor.pack_all(&images, &self.files.join(name))?;
+        Ok(images)
+    }
+
+    fn hostile(
+        &self,
+        board: &dyn Board,
+        vendor: &Vendor<'_>,
+        stranger: &Vendor<'_>,
+        new: &[Payload],
+    ) -> Result<Vec<(&'static str, Vec<Image>)>> {
+        let other_class = Label { class: OTHER_CLASS, ..label("1.3.0", 3) };
+        let offers = [
+            (stranger, label("1.3.0", 3), "foreign-key.ota"),
+            (vendor, label("1.3.0", 1), "old-counter.ota"),
+            (vendor, other_class, "wrong-class.ota"),
+        ];
+        let put = |(by, label, name)| Ok((name, self.package(by, new, label, name)?));
+        let refused = offers.into_iter().map(put).collect::<Result<Vec<_>>>()?;
+        let whole = self.package(vendor, new, label("1.4.0", 3), "whole.ota")?;
+        self.tamper("whole.ota", "tampered.ota")?;
+        if board.facts().in_place {
+            // Offered when slot B runs.
+            std::fs::copy(for_slot(&whole, Slot::B)?, self.files.join("wrong-slot.img"))?;
+        }
+        Ok(refused)
+    }
+
+    /// A copy with one bit changed in the middle of its first image, as by an attacker or a bad disk.
+    fn tamper(&self, from: &str, to: &str) -> Result<()> {
+        let mut bytes = std::fs::read(self.files.join(from))?;
+        let within = bytes.len() / 4;
+        *bytes.get_mut(within).context("the package is empty")? ^= 1;
+        Ok(std::fs::write(self.files.join(to), bytes)?)
+    }
+}
