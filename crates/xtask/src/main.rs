@@ -1,5 +1,7 @@
 //! Chores of this repository; `cargo xtask --help` lists them.
 
+mod bench;
+mod block;
 mod demo;
 mod device;
 mod interop;
@@ -34,6 +36,9 @@ enum Command {
     Test,
     /// Measures ROM, static RAM and deepest stack of each profile against `size.toml`
     Size(size::Options),
+    /// Measures what starts, signatures and the journal cost
+    #[command(subcommand)]
+    Bench(bench::What),
     /// Runs the real peers: brokers, file servers, signing tools, clouds written by others
     Interop {
         /// Only this one
@@ -49,6 +54,7 @@ fn main() -> std::process::ExitCode {
         Command::Nostd => nostd::build_all(),
         Command::Test => suite::run(),
         Command::Size(options) => size::run(&options),
+        Command::Bench(what) => bench::run(&what),
         Command::Interop { peer } => interop::run(peer.as_deref()),
     };
     if let Err(error) = result {

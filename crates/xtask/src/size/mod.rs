@@ -5,15 +5,16 @@
 //! counted. The stack is the deepest path through the call graph read from the instructions, with the frame sizes the
 //! compiler wrote down. No tool beside the compiler is needed.
 
-mod build;
+pub(crate) mod build;
 mod decode;
-mod elf;
+pub(crate) mod elf;
 mod graph;
 mod measure;
 mod names;
 mod plan;
 mod report;
 
+use crate::block;
 use crate::run::root;
 use anyhow::{Context, Result, bail, ensure};
 use build::Built;
@@ -78,8 +79,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         plan.save()?;
         if let Some((table, breakdown)) = tables {
             let note = report::note(&plan);
-            write_block(&root().join("README.md"), &format!("{table}\n{note}\n"))?;
-            write_block(&root().join("docs/performance.md"), &format!("{table}\n{note}\n{breakdown}"))?;
+            block::write(&root().join("README.md"), "size", &format!("{table}\n{note}\n"))?;
+            block::write(&root().join("docs/performance.md"), "size", &format!("{table}\n{note}\n{breakdown}"))?;
         }
     }
     Ok(())
@@ -111,35 +112,4 @@ fn read(path: &Path) -> Result<Elf> {
 fn figures(row: &Row<'_>) -> Recorded {
     let m = &row.measured;
     Recorded::ratchet(m.rom, m.fixed, m.stack, row.recorded.as_ref())
-}
-
-const BEGIN: &str = "<!-- size:begin -->";
-const END: &str = "<!-- size:end -->";
-
-/// Replaces what stands between the marks. A file that is not there yet, or has no marks, is left alone.
-fn write_block(path: &Path, block: &str) -> Result<()> {
-    let Ok(text) = std::fs::read_to_string(path) else { return Ok(()) };
-    let Some(new) = with_block(&text, block) else {
-        eprintln!("size: {} has no {BEGIN} … {END}; left alone", path.display());
-        return Ok(());
-    };
-    std::fs::write(path, new).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn with_block(text: &str, block: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{block}{END}{after}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_marked_block_changes() {
-        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        assert_eq!(with_block(&text, "new\n").as_deref(), Some(&*format!("a\n{BEGIN}\nnew\n{END}\nb\n")));
-        assert_eq!(with_block("nothing here", "new\n"), None);
-    }
 }
