@@ -32,6 +32,8 @@ enum Command {
     Layers,
     /// Builds the device crates for Cortex-M0, Cortex-M4 and RISC-V
     Nostd,
+    /// Checks format and lints of the emulated board's firmware, and runs its library's tests on this machine
+    Board,
     /// Everything CI runs: format, lints, docs, tests, no_std builds, interop with real peers, the demos
     Test,
     /// Measures ROM, static RAM and deepest stack of each profile against `size.toml`
@@ -52,6 +54,7 @@ fn main() -> std::process::ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Layers => layers::check(),
         Command::Nostd => nostd::build_all(),
+        Command::Board => device::check(),
         Command::Test => suite::run(),
         Command::Size(options) => size::run(&options),
         Command::Bench(what) => bench::run(&what),

@@ -18,15 +18,17 @@ const fn step(name: &'static str, args: &'static [&'static str]) -> Step {
     Step { name, args }
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 10] = [
     step("format", &["fmt", "--all", "--check"]),
     step("layers", &["xtask", "layers"]),
     step("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]),
     step("docs", &["doc", "--workspace", "--no-deps", "--locked"]),
     step("tests", &["test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"]),
     step("no_std builds", &["xtask", "nostd"]),
+    step("board", &["xtask", "board"]),
     step("interop", &["xtask", "interop"]),
     step("demo", &["xtask", "demo"]),
+    step("board demo", &["xtask", "demo", "--board", "mps2-an386", "--short"]),
 ];
 
 /// The sweeps among the tests: what is swept, and the words after a count in what they print.

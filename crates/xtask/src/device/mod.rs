@@ -1,10 +1,12 @@
 //! Devices that things can be done to: with power or without, seen from outside.
 
+mod check;
 pub(crate) mod emulator;
 pub(crate) mod firmware;
 mod linux;
 mod mps2;
 
+pub(crate) use check::check;
 pub(crate) use linux::{Linux, LinuxDevice};
 pub(crate) use mps2::Mps2;
 
