@@ -68,11 +68,20 @@ struct Core {
     /// The last fault of the source, and the last reason to refuse.
     fault: &'static str,
     refusal: (FailStage, &'static str),
+    spoilt: Option<Spoilt>,
     /// The stored locator, as a hash, and whether it changed since the opening that was issued last.
     locator: u64,
     renewed: bool,
     reply: Option<Reply>,
     sending: Option<Item>,
+}
+
+/// An offer whose envelope was refused. The same one gets the same answer for a while, without a fetch or a flash write.
+#[derive(Debug)]
+struct Spoilt {
+    id: u64,
+    until: Millis,
+    why: (FailStage, &'static str),
 }
 
 /// An answer to an offer that was not taken.
@@ -132,6 +141,7 @@ impl Core {
             issued: 0,
             fault: "",
             refusal: (FailStage::Upgrade, ""),
+            spoilt: None,
             locator: 0,
             renewed: false,
             reply: None,

@@ -1,7 +1,7 @@
 //! Bytes: what to ask for, and what to do with what comes.
 
 use super::offer::{ROLLBACKS_MAX, TRIED_ENOUGH};
-use super::{Agent, percent};
+use super::{Agent, Spoilt, percent};
 use crate::job::{Job, Payload, Phase, Progress};
 use crate::machine::{Event, Part, State};
 use crate::outbox::Outbox;
@@ -17,6 +17,10 @@ use ota_verify::{Envelope, Keys, PackageError, Rules};
 type Refused = (FailStage, &'static str);
 const SHORT: Refused = (FailStage::Verify, "object shorter than its content");
 const TOO_LARGE: Refused = (FailStage::Burn, "image larger than the slot");
+/// So long an offer whose envelope was refused is refused from memory. Not for ever: the bytes may have been damaged or
+/// exchanged on their way.
+const SPOILT_MS: u32 = 600_000;
+const NEITHER: Refused = (FailStage::Verify, "neither package nor image");
 const JOURNAL: Refused = (FailStage::Burn, "journal failed");
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
@@ -162,7 +166,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.core.skip -= passed as u32;
         let bytes = bytes.get(passed..).unwrap_or_default();
         let result = match part {
-            Part::Envelope => self.envelope_data(bytes, now),
+            Part::Envelope => self.envelope_data(bytes, now).inspect_err(|why| self.remember(*why, now)),
             Part::Payload => self.payload_data(bytes, now),
         };
         if let Err((stage, text)) = result {
@@ -206,8 +210,21 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             return if full { Err((FailStage::Verify, PackageError::TooLarge.text())) } else { Ok(()) };
         };
         self.accept_payload(payload)?;
+        self.core.spoilt = None;
         self.fact(Event::EnvelopeAccepted, now);
         Ok(())
+    }
+
+    /// What its envelope says of this offer will be the same the next time. Only where the offer names its object by a
+    /// checksum: at a mere URL there may be another one by then. And only of an envelope: what is none (a login page of the
+    /// network) is not the object that was offered.
+    fn remember(&mut self, why: Refused, now: Millis) {
+        self.core.spoilt = match &self.core.job {
+            Some(Job { id, checksum: Some(_), .. }) if ![JOURNAL, NEITHER].contains(&why) => {
+                Some(Spoilt { id: *id, until: now.after(SPOILT_MS), why })
+            }
+            _ => None,
+        };
     }
 
     /// Looks at the first bytes of the object. `None`: more are needed.
@@ -224,7 +241,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
                 Some(Ok(needed)) => self.choose_payload(needed).map(Some),
                 Some(Err(e)) => Err((FailStage::Verify, e.text())),
             },
-            None => Err((FailStage::Verify, "neither package nor image")),
+            None => Err(NEITHER),
         }
     }
 

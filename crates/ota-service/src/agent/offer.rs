@@ -73,7 +73,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 
     /// The machine is deciding on this offer.
     fn consider(&mut self, offer: &Offer<'_>, now: Millis) {
-        let job = match self.judge(offer) {
+        let job = match self.judge(offer, now) {
             Ok(job) => job,
             Err((stage, text)) => return self.decline(offer.component, stage, text, now),
         };
@@ -136,7 +136,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// All that can be judged before a byte is fetched.
-    fn judge(&mut self, offer: &Offer<'_>) -> Result<Job, (FailStage, &'static str)> {
+    fn judge(&mut self, offer: &Offer<'_>, now: Millis) -> Result<Job, (FailStage, &'static str)> {
         match self.parts.boot.state() {
             Ok(BootState::Confirmed { .. } | BootState::RolledBack { .. }) => {}
             Ok(_) => return Err((FailStage::Upgrade, "an image is pending or on trial")),
@@ -148,6 +148,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let mut job = Job::of_offer(offer, self.parts.target.slot()).map_err(|text| (FailStage::Upgrade, text))?;
         if self.rollbacks(&job.image()) >= ROLLBACKS_MAX {
             return Err(TRIED_ENOUGH);
+        }
+        if let Some(spoilt) = self.core.spoilt.as_ref().filter(|spoilt| spoilt.id == job.id && now < spoilt.until) {
+            return Err(spoilt.why);
         }
         if let (Some(key), false, Some(Checksum::Sha256(sum))) =
             (&self.policy.cloud_key, offer.cloud_signature.is_empty(), &offer.checksum)
