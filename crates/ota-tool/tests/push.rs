@@ -162,15 +162,15 @@ fn urls_that_devices_refuse_are_not_offered() {
     }
 }
 
-/// TLS in front of a broker; the certificate is for `localhost` and 127.0.0.1 (`tests/tls`, made with openssl).
-fn tls_in_front_of(port: u16) -> u16 {
+/// TLS in front of a broker, at `ip`; the certificate is for `localhost` and 127.0.0.1 (`tests/tls`, made with openssl).
+fn tls_in_front_of(port: u16, ip: &str) -> u16 {
     let certs = vec![CertificateDer::from_pem_slice(include_bytes!("tls/broker.pem")).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/broker.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_no_client_auth().with_single_cert(certs, key).unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind((ip, 0)).unwrap();
     let front = listener.local_addr().unwrap().port();
     listener.set_nonblocking(true).unwrap();
     std::thread::spawn(move || {
@@ -195,7 +195,9 @@ fn tls_in_front_of(port: u16) -> u16 {
 fn tls_is_spoken_and_the_certificate_judged() {
     let (_guard, dir) = bench();
     let broker = Broker::start(Habits::default());
-    let port = tls_in_front_of(broker.port);
+    let port = tls_in_front_of(broker.port, "127.0.0.1");
+    // The same broker with the same certificate, where its holder is not.
+    let elsewhere = format!("mqtts://127.0.0.2:{}", tls_in_front_of(broker.port, "127.0.0.2"));
     let own = [include_str!("tls/ca.pem"), include_str!("tls/broker.pem")];
     std::fs::write(dir.join("ca.pem"), own[0]).unwrap();
     for (count, protocol) in [(1, "5"), (2, "3.1.1")] {
@@ -204,13 +206,16 @@ fn tls_is_spoken_and_the_certificate_judged() {
         let out = push_to(&dir, &address, &args);
         assert_eq!(out.status.code(), Some(0), "{}", json(&out));
         assert_eq!(broker.messages().len(), count);
-        // Another authority, and a name that the certificate does not hold.
+        // An authority that is not known, another one, and a name that the certificate does not hold.
         std::fs::write(dir.join("other.pem"), own[1]).unwrap();
         let args = ["fw.ota", URL[0], URL[1], "-d", "pk/dn", "--protocol", protocol];
-        for (address, ca) in [(address.clone(), &[][..]), (format!("mqtts://127.0.0.2:{port}"), &["--ca", "ca.pem"])] {
-            let error = json(&push_to(&dir, &address, &[&args[..], ca].concat()))["error"].as_str().unwrap().to_owned();
-            assert!(!error.is_empty(), "{error}");
-            assert!(ca.len() == 2 || error.contains("--ca FILE"), "{error}");
+        for (address, ca, wanted) in [
+            (&address, &[][..], "--ca FILE"),
+            (&address, &["--ca", "other.pem"], "certificate"),
+            (&elsewhere, &["--ca", "ca.pem"], "not valid for name"),
+        ] {
+            let error = json(&push_to(&dir, address, &[&args[..], ca].concat()))["error"].as_str().unwrap().to_owned();
+            assert!(error.contains(wanted), "{address} {ca:?}: {error}");
         }
         assert_eq!(broker.messages().len(), count, "nothing is said to a broker that is not believed");
     }
