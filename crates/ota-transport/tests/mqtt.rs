@@ -286,7 +286,13 @@ async fn send_returns_when_acknowledged_and_can_be_dropped() {
     let long = "x".repeat(2000);
     let too_large = mqtt.send(&Report::Tag { key: AGENT_ID_KEY, value: &long }).await;
     assert!(matches!(too_large, Err(MqttError::Report(_))));
+    assert!(mqtt.is_permanent(&too_large.unwrap_err()), "the same tomorrow: not to be repeated for ever");
     mqtt.send(&report).await.unwrap();
+
+    drop(hold);
+    let lost = mqtt.send(&report).await.unwrap_err();
+    assert!(matches!(lost, MqttError::Lost(_)));
+    assert!(!mqtt.is_permanent(&lost), "the next connection may take it");
 }
 
 fn connection_resumed(events: &[ConnectEvent]) -> bool {

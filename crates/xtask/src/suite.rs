@@ -39,6 +39,10 @@ const SWEEPS: [(&str, &str); 4] = [
     ("agent: transitions explored", " transitions"),
 ];
 
+/// Tests of programs that want a feature: they run only as long as another member of the workspace switches it on.
+const FEATURED: [(&str, &str); 1] =
+    [("ota-transport with minimq (tests/mqtt.rs)", "send_returns_when_acknowledged_and_can_be_dropped")];
+
 /// Runs every step, stops at the first that fails and shows its log.
 pub(crate) fn run() -> Result<()> {
     let logs = target_dir()?.join("xtask/logs");
@@ -56,7 +60,9 @@ pub(crate) fn run() -> Result<()> {
             bail!("step {} failed; the whole log is {}", step.name, log.display());
         }
     }
-    for line in sweeps(&std::fs::read_to_string(logs.join("tests.log"))?)? {
+    let log = std::fs::read_to_string(logs.join("tests.log"))?;
+    featured(&log)?;
+    for line in sweeps(&log)? {
         println!("{line}");
     }
     println!("all steps in {:.0} s", started.elapsed().as_secs_f32());
@@ -102,13 +108,29 @@ fn sweeps(log: &str) -> Result<Vec<String>> {
     SWEEPS.into_iter().map(total).collect()
 }
 
+/// Whether the programs ran that cargo leaves out without a word when their feature is off.
+fn featured(log: &str) -> Result<()> {
+    for (program, test) in FEATURED {
+        let ran = format!("test {test} ... ok");
+        anyhow::ensure!(log.lines().any(|line| line == ran), "{program} did not run: nothing switches its feature on");
+    }
+    Ok(())
+}
+
 fn tail(log: &PathBuf) -> Result<String> {
     output(Command::new("tail").args(["-n", "60"]).arg(log))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::sweeps;
+    use super::{featured, sweeps};
+
+    #[test]
+    fn a_program_left_out_for_want_of_its_feature_is_an_error() {
+        let log = "running 1 test\ntest send_returns_when_acknowledged_and_can_be_dropped ... ok\n";
+        assert!(featured(log).is_ok());
+        assert!(featured("running 0 tests\n").unwrap_err().to_string().contains("minimq"));
+    }
 
     #[test]
     fn the_counts_of_all_sweeps_are_summed_and_a_missing_one_is_an_error() {
