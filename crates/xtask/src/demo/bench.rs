@@ -11,12 +11,19 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Where in the download the kills strike, in percent.
+const KILLS: [Range<u64>; 3] = [12..25, 37..50, 62..75];
+/// How much more the valve lets through, in percent: a kill meets running bytes, and no kill comes too late.
+const MARGIN: u64 = 10;
+
 /// Everything that takes part.
 pub(super) struct Bench<'p> {
     pub(super) cloud: Cloud<'p>,
     pub(super) device: Box<dyn Device + 'p>,
     pub(super) facts: Facts,
     pub(super) dice: Dice,
+    /// The kills that are still to come.
+    kills: std::array::IntoIter<Range<u64>, 3>,
     /// How many random power cuts are asked for.
     pub(super) cuts: u32,
     /// The package with 1.1.0: where what the device takes of it lies.
@@ -67,6 +74,7 @@ impl<'p> Bench<'p> {
             device,
             facts,
             dice,
+            kills: KILLS.into_iter(),
             cuts,
             payload,
             cycle: shelf.cycle,
@@ -82,6 +90,15 @@ impl<'p> Bench<'p> {
         &self.sizes
     }
 
+    /// Decides where the next kill strikes, in percent, and lets the download go little further. To be called while
+    /// nothing is downloaded.
+    pub(super) fn next_kill(&mut self) -> Result<u64> {
+        let range = self.kills.next().context("no kill is left")?;
+        let end = (self.payload.end - self.payload.start) * (range.end + MARGIN) / 100;
+        self.cloud.allow(end.saturating_sub(self.position()));
+        Ok(self.dice.roll(range.start, range.end))
+    }
+
     /// Waits until the device has received this share of its payload.
     pub(super) fn await_percent(&mut self, percent: u64) -> Result<()> {
         let until = Instant::now() + PATIENCE;
@@ -93,15 +110,22 @@ impl<'p> Bench<'p> {
     }
 
     /// Counts what was received when a process was killed; where in the payload that was, in percent.
-    pub(super) fn note_cut(&mut self) -> u64 {
+    pub(super) fn note_cut(&mut self) -> Result<u64> {
         self.at_cut = self.device.received();
-        self.percent()
+        let at = self.percent();
+        ensure!(at < 100, "the kill came after the end of the download");
+        Ok(at)
     }
 
-    /// How much of the payload lies before the byte that came in last.
+    /// How much of the payload lies before the byte that came in last: in percent.
     fn percent(&self) -> u64 {
+        self.position() * 100 / (self.payload.end - self.payload.start)
+    }
+
+    /// The same in bytes.
+    fn position(&self) -> u64 {
         let end = self.device.reads().last().map_or(0, |(at, len)| at + len);
-        end.saturating_sub(self.payload.start) * 100 / (self.payload.end - self.payload.start)
+        end.saturating_sub(self.payload.start)
     }
 
     /// Asks the device.

@@ -1,5 +1,6 @@
 //! `ota serve` as a process, and the little HTTP that its page would speak.
 
+use super::valve::Valve;
 use crate::proc::Proc;
 use crate::world::{DEVICE, PATIENCE, PRODUCT, Programs};
 use anyhow::{Context, Result, bail, ensure};
@@ -9,7 +10,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The cloud. Its ports stay the same when it is killed and started again.
+/// The cloud. Its ports stay the same when it is killed and started again; devices reach its files through a valve.
 pub(super) struct Cloud<'p> {
     programs: &'p Programs,
     files: PathBuf,
@@ -17,35 +18,46 @@ pub(super) struct Cloud<'p> {
     host: &'static str,
     ports: Option<(u16, u16)>,
     process: Option<Proc>,
+    valve: Valve,
 }
 
 impl<'p> Cloud<'p> {
     /// Serves the files of `files` to devices that call this machine `host`, at so many KiB per second.
     pub(super) fn start(programs: &'p Programs, files: &Path, host: &'static str, rate: &str) -> Result<Self> {
-        let mut cloud = Self { programs, files: files.to_owned(), host, ports: None, process: None };
+        let mut cloud =
+            Self { programs, files: files.to_owned(), host, ports: None, process: None, valve: Valve::new()? };
         cloud.restart(Some(rate))?;
         Ok(cloud)
     }
 
-    /// Kills it (SIGKILL).
+    /// Kills it (SIGKILL); what it had sent and nobody has read is gone with it.
     pub(super) fn kill(&mut self) {
         self.process = None;
+        self.valve.carry(0);
     }
 
-    /// Starts it again, on the ports it had.
+    /// Lets so many bytes of downloads pass from now on, not one more. Running downloads break.
+    pub(super) fn allow(&self, bytes: u64) {
+        self.valve.carry(bytes);
+    }
+
+    /// Starts it again, on the ports it had; downloads are not held back.
     pub(super) fn restart(&mut self, rate: Option<&str>) -> Result<()> {
         self.kill();
         let (mqtt, http) = self.ports.unwrap_or((0, 0));
         let mut serve = self.programs.ota();
         serve.args(["--json", "serve"]).arg(&self.files);
         serve.args(["--mqtt-port", &mqtt.to_string(), "--http-port", &http.to_string()]);
-        serve.args(["--public-host", self.host]);
+        serve.args(["--public-url", &format!("http://{}:{}", self.host, self.valve.port())]);
         if let Some(rate) = rate {
             serve.args(["--rate", rate]);
         }
         let process = self.process.insert(Proc::start("cloud", &mut serve)?);
         let ready = process.wait_for("READY ", PATIENCE)?;
-        self.ports = Some((port(&ready, "mqtt=")?, port(&ready, "http=")?));
+        let (mqtt, http) = (port(&ready, "mqtt=")?, port(&ready, "http=")?);
+        self.ports = Some((mqtt, http));
+        self.valve.lead_to(http);
+        self.allow(u64::MAX);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod cuts;
 mod dice;
 mod shelf;
 mod steps;
+mod valve;
 
 use crate::device::{Board, Linux, Mps2};
 use crate::proc;

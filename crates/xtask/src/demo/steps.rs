@@ -27,20 +27,20 @@ pub(super) fn update(bench: &mut Bench<'_>) -> Result<String> {
 }
 
 pub(super) fn begin_update(bench: &mut Bench<'_>) -> Result<String> {
+    let kill = bench.next_kill()?;
     bench.cloud.offer("good.ota")?;
     bench.device.running()?.wait_for("ota: Accepted", PATIENCE)?;
-    let first = bench.dice.roll(12, 28);
-    bench.await_percent(first)?;
+    bench.await_percent(kill)?;
     let percent = bench.cloud.progress()?;
     Ok(format!("accepted; the cloud sees {percent} %"))
 }
 
 pub(super) fn kill_device(bench: &mut Bench<'_>) -> Result<String> {
     bench.device.power_off();
-    let at = bench.note_cut();
+    let at = bench.note_cut()?;
+    let next = bench.next_kill()?;
     bench.device.power_on()?;
     bench.device.running()?.wait_for("version 1.0.0, accepted, last reset PowerOn", PATIENCE)?;
-    let next = at + bench.dice.roll(15, 25);
     bench.await_percent(next)?;
     resumed(bench, at)
 }
@@ -48,9 +48,9 @@ pub(super) fn kill_device(bench: &mut Bench<'_>) -> Result<String> {
 pub(super) fn kill_server(bench: &mut Bench<'_>) -> Result<String> {
     bench.cloud.kill();
     bench.device.running()?.wait_for("broker: connection lost", PATIENCE)?;
-    let at = bench.note_cut();
+    let at = bench.note_cut()?;
     bench.cloud.restart(Some(bench.facts.rates[1]))?;
-    bench.await_percent((at + 10).min(99))?;
+    bench.await_percent(at + 10)?;
     resumed(bench, at)
 }
 
