@@ -9,6 +9,7 @@ mod layers;
 mod nostd;
 mod proc;
 mod run;
+mod serial;
 mod size;
 mod suite;
 mod table;

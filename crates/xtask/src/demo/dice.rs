@@ -4,18 +4,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// xorshift64*, seeded by the user or by the time.
 #[derive(Debug)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// The generator and its seed.
-    pub(super) fn new(seed: Option<u64>) -> (Self, u64) {
+    pub(crate) fn new(seed: Option<u64>) -> (Self, u64) {
         let time = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| u64::from(now.subsec_nanos()));
         let seed = seed.unwrap_or_else(time);
         // The golden ratio spreads small seeds; the state must not be zero.
         (Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1), seed)
     }
     /// A number of `from..to`.
-    pub(super) fn roll(&mut self, from: u64, to: u64) -> u64 {
+    pub(crate) fn roll(&mut self, from: u64, to: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

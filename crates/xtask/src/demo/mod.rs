@@ -10,13 +10,14 @@ mod valve;
 
 use crate::device::{Board, Linux, Mps2};
 use crate::proc;
+use crate::serial;
 use crate::table::Table;
 use crate::vendor::Vendor;
 use crate::world::{Programs, Scratch};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use bench::Bench;
 use clap::{Args, ValueEnum};
-use dice::Dice;
+pub(crate) use dice::Dice;
 use shelf::Shelf;
 use std::path::Path;
 
@@ -26,7 +27,7 @@ pub(crate) struct Options {
     /// On which device
     #[arg(long, value_enum, default_value = "linux")]
     board: Name,
-    /// Power cuts at random moments [default: none on linux, 20 on mps2-an386, 3 with --short]
+    /// Power cuts at random moments [default: none on linux, 20 on the others, 3 with --short]
     #[arg(long)]
     cuts: Option<u32>,
     /// Only one update, one rollback and the power cuts
@@ -51,6 +52,8 @@ enum Name {
     /// An emulated Cortex-M4 with Ethernet, which executes in place
     #[value(name = "mps2-an386")]
     Mps2An386,
+    /// An emulated Cortex-M0 with 16 KiB of RAM and a serial line, which executes in place
+    Microbit,
 }
 
 impl Options {
@@ -58,8 +61,13 @@ impl Options {
         self.cuts.unwrap_or(match (self.short, self.board) {
             (true, _) => 3,
             (false, Name::Linux) => 0,
-            (false, Name::Mps2An386) => 20,
+            (false, Name::Mps2An386 | Name::Microbit) => 20,
         })
+    }
+
+    fn serial(&self) -> serial::Settings {
+        let Self { short, keep, verbose, seed, .. } = *self;
+        serial::Settings { cuts: self.cuts(), short, keep, verbose, seed }
     }
 }
 
@@ -105,6 +113,9 @@ fn story(short: bool, in_place: bool, cuts: bool) -> Vec<(&'static str, Step)> {
 
 /// Builds, runs all steps, prints the table; an error if one step went otherwise.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.board == Name::Microbit {
+        return serial::run(&options.serial());
+    }
     proc::show(options.verbose);
     let (dice, seed) = Dice::new(options.seed);
     println!("building: ota, the board, its application as 1.0.0, 1.1.0 and bad 1.2.0 (seed {seed})");
@@ -127,6 +138,7 @@ fn board<'p>(name: Name, programs: &'p Programs, dir: &Path, vendor: &Vendor<'_>
     Ok(match name {
         Name::Linux => Box::new(Linux { programs, keys: vendor.blob() }),
         Name::Mps2An386 => Box::new(Mps2::new(dir, &vendor.blob())?),
+        Name::Microbit => bail!("this board has no network, and a story of its own"),
     })
 }
 
