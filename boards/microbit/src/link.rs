@@ -134,7 +134,7 @@ impl<W: Wire> Link<W> {
     pub fn answer(&self) -> (u8, &[u8]) {
         match self.receiver.frame().map(|frame| frame.payload) {
             Some([status, body @ ..]) => (status & !EVENT_WAITS, body),
-            _ => (u8::MAX & !EVENT_WAITS, &[]),
+            _ => (!EVENT_WAITS, &[]),
         }
     }
 

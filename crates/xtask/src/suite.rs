@@ -18,7 +18,7 @@ const fn step(name: &'static str, args: &'static [&'static str]) -> Step {
     Step { name, args }
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     step("format", &["fmt", "--all", "--check"]),
     step("layers", &["xtask", "layers"]),
     step("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]),
@@ -29,6 +29,7 @@ const STEPS: [Step; 10] = [
     step("interop", &["xtask", "interop"]),
     step("demo", &["xtask", "demo"]),
     step("board demo", &["xtask", "demo", "--board", "mps2-an386", "--short"]),
+    step("serial demo", &["xtask", "demo", "--board", "microbit", "--short"]),
 ];
 
 /// The sweeps among the tests: what is swept, and the words after a count in what they print.

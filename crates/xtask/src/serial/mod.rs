@@ -48,12 +48,12 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
         need_debian(&["qemu-system-arm"], "the emulated board")?;
     }
     let (dice, seed) = Dice::new(settings.seed);
-    println!("building: ota, the loader, its application as 1.0.0, 1.1.0 and three bad ones (seed {seed})");
+    println!("building: ota, the loader, its application as 1.0.0, 1.1.0 and bad ones (seed {seed})");
     let scratch = Scratch::new("microbit", settings.keep)?;
     let programs = Programs::build()?;
     let vendor = Vendor::new(&programs, scratch.path(), "vendor", "rsa2048")?;
     let shop = Workshop::new(vendor, scratch.path())?;
-    let mut world = World::build(&shop, Peer::new(settings.verbose), dice, settings.cuts)?;
+    let mut world = World::build(&shop, Peer::new(settings.verbose), dice, settings)?;
     let steps: Vec<_> = STEPS.into_iter().filter(|(.., always)| *always || !settings.short).collect();
     let mut table = Table::new("What happened");
     for (name, step, _) in &steps {

@@ -1,5 +1,6 @@
 //! What happens to the device, in this order; each step needs those before it.
 
+use super::Settings;
 use super::device::Device;
 use super::firmware::{Label, Program, Workshop, addresses};
 use super::peer::Peer;
@@ -36,7 +37,7 @@ pub(super) struct Figures {
 
 impl World {
     /// Builds all programs, and a device fresh from the factory.
-    pub(super) fn build(shop: &Workshop<'_>, peer: Arc<Peer>, dice: Dice, cuts: u32) -> Result<Self> {
+    pub(super) fn build(shop: &Workshop<'_>, peer: Arc<Peer>, dice: Dice, settings: &Settings) -> Result<Self> {
         let (elf, loader) = shop.loader()?;
         let old = Label::good("1.0.0");
         let app = shop.application(old, Slot::A)?;
@@ -47,7 +48,8 @@ impl World {
         let programs = [shop.application(new, Slot::A)?, shop.application(new, Slot::B)?];
         let images = [shop.sign(&programs[0], new, Slot::A)?, shop.sign(&programs[1], new, Slot::B)?];
         peer.put("1.1.0.ota", shop.pack(&[(Slot::A, &images[0]), (Slot::B, &images[1])])?);
-        for (version, fault) in [("1.2.0", "gate"), ("1.3.0", "hang"), ("1.4.0", "crash")] {
+        let bad = [("1.2.0", "gate"), ("1.3.0", "hang"), ("1.4.0", "crash")];
+        for (version, fault) in bad.into_iter().take(if settings.short { 1 } else { bad.len() }) {
             let label = Label { fault, ..Label::good(version) };
             let bad = shop.sign(&shop.application(label, Slot::A)?, label, Slot::A)?;
             peer.put(&format!("{version}.ota"), shop.pack(&[(Slot::A, &bad)])?);
@@ -57,7 +59,7 @@ impl World {
         peer.put("1.5.0.ota", shop.pack(&[(Slot::A, &foreign)])?);
         let figures = Figures { loader, app, image: image.len(), loader_stack: 0, app_stack: 0 };
         let device = Device::new(elf, Arc::clone(&peer), &image);
-        Ok(Self { device, peer, dice, cuts, figures, took: Duration::ZERO })
+        Ok(Self { device, peer, dice, cuts: settings.cuts, figures, took: Duration::ZERO })
     }
 
     fn says(&self, text: &str) -> Result<String> {
