@@ -1,5 +1,5 @@
 //! Sleep until a byte arrives or two milliseconds are over, without an interrupt handler: a pending interrupt ends the
-//! sleep although it is held off. The handlers would be the loader's (see [`crate::handlers`]).
+//! sleep although it is held off. The handlers would be the loader's (see `handlers.rs`).
 #![expect(unsafe_code, reason = "opens interrupt lines")]
 
 use crate::time::alarm_in;

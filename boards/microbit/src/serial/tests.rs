@@ -9,13 +9,15 @@ use std::collections::VecDeque;
 use std::vec;
 use std::vec::Vec;
 
+/// The answer to a kind of request and its payload, if any.
+type Rule<'t> = dyn Fn(u8, &[u8]) -> Option<Vec<u8>> + 't;
+
 /// The other side: answers by a rule, and keeps what it was asked.
 struct Other<'t> {
     receiver: Receiver,
     out: VecDeque<u8>,
     asked: &'t RefCell<Vec<(u8, Vec<u8>)>>,
-    #[expect(clippy::type_complexity, reason = "a rule, used once")]
-    rule: &'t dyn Fn(u8, &[u8]) -> Option<Vec<u8>>,
+    rule: &'t Rule<'t>,
 }
 
 impl Wire for Other<'_> {
@@ -45,7 +47,7 @@ impl Clock for Ticks {
 
 /// A line to `rule`: what `test` returns, and what was asked meanwhile.
 fn over<T>(
-    rule: &dyn Fn(u8, &[u8]) -> Option<Vec<u8>>,
+    rule: &Rule<'_>,
     test: impl AsyncFnOnce(&mut Messages<'_, Other<'_>, &Ticks>, &mut Files<'_, Other<'_>, &Ticks>) -> T,
 ) -> (T, Vec<(u8, Vec<u8>)>) {
     let (asked, clock) = (RefCell::default(), Ticks::default());

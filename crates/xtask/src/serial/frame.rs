@@ -105,7 +105,10 @@ mod tests {
             let bytes = [&whole[..cut], text.as_bytes(), &encode(1, 1, b"")].concat();
             let items = parsed(&bytes);
             assert!(items.contains(&frame(1, 1, b"")), "cut at {cut}: {items:?}");
-            assert!(items.iter().any(|item| matches!(item, Item::Line(line) if line.ends_with(&text[..305]))), "{cut}");
+            assert!(
+                items.iter().any(|item| matches!(item, Item::Line(line) if line.ends_with(text.trim_end()))),
+                "{cut}"
+            );
         }
     }
 }
