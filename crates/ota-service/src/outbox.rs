@@ -8,7 +8,7 @@
 //! ```
 //! Version 1 had no rolled-back image; its entries are read. It is worked on as the record it is stored as: entries are short, few and seldom.
 
-use crate::codec::{Reader, Writer};
+use crate::codec::{Reader, Writer, slide};
 use crate::job::MODULE_MAX;
 use heapless::String;
 use ota_transport::{Component, FailStage, Report};
@@ -82,7 +82,7 @@ impl Outbox {
     pub(crate) fn adopt(&mut self, len: usize) {
         self.len = len;
         if self.record[0] == 1 && (HEAD_1..=OUTBOX_MAX - (HEAD - HEAD_1)).contains(&len) {
-            self.record.copy_within(HEAD_1..len, HEAD);
+            slide(&mut self.record, HEAD_1, HEAD, len - HEAD_1);
             self.record.iter_mut().take(HEAD).skip(HEAD_1).for_each(|byte| *byte = 0);
             self.record[0] = RECORD_VERSION;
             self.len = len + (HEAD - HEAD_1);
@@ -227,7 +227,7 @@ impl Outbox {
         let Some((at, end)) = self.positions().next() else {
             return false;
         };
-        self.record.copy_within(end..self.len, at);
+        slide(&mut self.record, end, at, self.len - end);
         self.len -= end - at;
         self.record[2] -= 1;
         true

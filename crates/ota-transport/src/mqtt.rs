@@ -15,7 +15,7 @@
 use embassy_futures::select::{Either, select};
 use minimq::{
     Connection, Error, InboundPublish, Io, Op, PeerError, PubError, Publication, QoS, ReasonCode, ResourceError,
-    SubscriptionOptions, TopicFilter,
+    SubscriptionOptions, ToPayload, TopicFilter,
 };
 
 use crate::json::Overflow;
@@ -179,8 +179,7 @@ impl<IO: Io, A: Application> Transport for Mqtt<'_, '_, '_, '_, '_, IO, A> {
                     error => return Err(error),
                 },
                 Either::Second(Outgoing { topic, payload }) => {
-                    let publication = Publication::bytes(topic, payload).qos(QoS::AtLeastOnce);
-                    match verdict(self.connection.publish(publication).await, self.connection)? {
+                    match publish(self.connection, topic, Payload::Bytes(payload)).await? {
                         Verdict::Full => full = true,
                         verdict => self.application.sent(!matches!(verdict, Verdict::TooLarge)),
                     }
@@ -202,9 +201,7 @@ impl<IO: Io, A: Application> Transport for Mqtt<'_, '_, '_, '_, '_, IO, A> {
         let (kind, identity) = self.codec.address(report).map_err(MqttError::Report)?;
         let topic = kind.write(identity, &mut topic).map_err(too_large)?;
         loop {
-            let payload = |buf: &mut [u8]| payload_of(report, id, buf).map(str::len);
-            let publication = Publication::new(topic, payload).qos(QoS::AtLeastOnce);
-            match verdict(self.connection.publish(publication).await, self.connection)? {
+            match publish(self.connection, topic, Payload::Report(report, id)).await? {
                 Verdict::Accepted(op) => return self.acknowledged(op).await,
                 Verdict::Gone => return Ok(()),
                 Verdict::Full => match self.pump().await {
@@ -233,11 +230,31 @@ enum Verdict {
     TooLarge,
 }
 
-fn verdict<P, IO: Io>(
-    result: Result<Option<Op>, PubError<P, IO::Error>>,
-    connection: &Connection<'_, '_, IO>,
+/// One type for all that is published: the client library's code for it is there once.
+enum Payload<'a> {
+    Bytes(&'a [u8]),
+    Report(&'a Report<'a>, u32),
+}
+
+impl ToPayload for Payload<'_> {
+    type Error = Overflow;
+    fn serialize(self, buf: &mut [u8]) -> Result<usize, Overflow> {
+        match self {
+            Self::Bytes(bytes) => {
+                buf.get_mut(..bytes.len()).ok_or(Overflow)?.copy_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            Self::Report(report, id) => payload_of(report, id, buf).map(str::len),
+        }
+    }
+}
+
+async fn publish<IO: Io>(
+    connection: &mut Connection<'_, '_, IO>,
+    topic: &str,
+    payload: Payload<'_>,
 ) -> Result<Verdict, MqttError<IO::Error>> {
-    match result {
+    match connection.publish(Publication::new(topic, payload).qos(QoS::AtLeastOnce)).await {
         Ok(Some(op)) => Ok(Verdict::Accepted(op)),
         Ok(None) => Ok(Verdict::Gone),
         Err(PubError::Session(error)) if !connection.is_connected() => Err(lost(error)),

@@ -1,6 +1,7 @@
 //! The agent's journal records.
 
 use super::Agent;
+use crate::codec::slide;
 use crate::job::{HEAD_MAX, Job, PROGRESS_MAX, Progress, locator_hash};
 use crate::outbox::{Added, Image, Outbox};
 use crate::{App, Target};
@@ -48,7 +49,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let mut head = [0; HEAD_MAX];
         let head = job.encode_head(len, &mut head).ok_or(StoreFailed)?;
         let new_len = head.len().checked_add(len).filter(|n| *n <= self.envelope.len()).ok_or(StoreFailed)?;
-        self.envelope.copy_within(end - len..end, head.len());
+        slide(self.envelope, end - len, head.len(), len);
         self.envelope.get_mut(..head.len()).ok_or(StoreFailed)?.copy_from_slice(head);
         self.parts.journal.append(Kind::Job, self.envelope.get(..new_len).unwrap_or_default()).map_err(|_| StoreFailed)
     }

@@ -304,6 +304,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Splits the next `len` bytes off.
+    #[inline(never)]
     fn take(&mut self, len: usize) -> Result<&'a mut [u8], JsonError> {
         let (head, rest) = mem::take(&mut self.rest).split_at_mut_checked(len).ok_or(JsonError::Malformed)?;
         self.rest = rest;

@@ -34,6 +34,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Opens an object (`{`) or an array (`[`).
+    #[inline(never)]
     pub fn begin(&mut self, bracket: u8) -> &mut Self {
         self.separate();
         self.byte(bracket);
@@ -49,6 +50,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A key; its value must follow.
+    #[inline(never)]
     pub fn key(&mut self, key: &str) -> &mut Self {
         self.string(key);
         self.byte(b':');
@@ -57,6 +59,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A string.
+    #[inline(never)]
     pub fn string(&mut self, text: &str) -> &mut Self {
         self.separate();
         self.byte(b'"');
@@ -76,6 +79,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A string of a number's digits.
+    #[inline(never)]
     pub fn number_string(&mut self, number: u32) -> &mut Self {
         let mut digits = [0; 10];
         self.string(decimal(number, &mut digits))
@@ -122,6 +126,7 @@ impl<'a> Writer<'a> {
         }
     }
 
+    #[inline(never)]
     fn byte(&mut self, byte: u8) {
         match self.buf.get_mut(self.len) {
             Some(slot) => {
