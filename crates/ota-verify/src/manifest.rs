@@ -1,16 +1,19 @@
 //! The manifest: which components a package updates, and which payload suits which device.
 //!
 //! A postcard stream: one [`Head`], then for each component one [`ComponentHead`] followed by its [`Payload`]s.
-//! The structs are `Serialize` for the writer and `Deserialize` for this reader, which goes through the stream item
-//! by item and holds no list. The first byte is the schema number.
+//! The structs are serde's for writers and tools. The reader here is written by hand: it goes through the stream item by
+//! item, holds no list, and takes exactly what postcard takes. The first byte is the schema number.
 //!
 //! # Source
 //! RFC 9124 for the terms; the postcard wire format specification, version 1, for the encoding.
+
+mod walk;
 
 use crate::image::check_counter;
 use crate::{PackageError, Refusal, Uuid, Version};
 use ota_hal::SlotId;
 use serde::{Deserialize, Serialize};
+use walk::{Kind, Taken, Walk};
 
 /// The only schema so far.
 pub const SCHEMA: u8 = 1;
@@ -80,17 +83,6 @@ pub enum Encoding {
     },
 }
 
-impl Encoding {
-    /// Order of preference, 0 best; `None` when the device cannot use it.
-    fn rank(&self, base: Option<&[u8; 32]>, accepts: Accepts) -> Option<u8> {
-        match self {
-            Self::Delta { base: wanted } => (accepts.delta && base == Some(wanted)).then_some(0),
-            Self::Compressed => accepts.compressed.then_some(1),
-            Self::Raw => Some(2),
-        }
-    }
-}
-
 /// One payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
@@ -149,8 +141,9 @@ pub struct Component<'a> {
 impl<'a> Component<'a> {
     /// Its payloads, in stored order.
     pub fn payloads(&self) -> impl Iterator<Item = Payload> + use<'a> {
-        let mut rest = self.bytes;
-        (0..self.head.payloads).map_while(move |_| item(&mut rest).ok())
+        let mut walk = Walk::new(self.bytes, 0);
+        walk.payloads = self.head.payloads;
+        core::iter::from_fn(move || walk.payload().ok().flatten().map(|taken| taken.payload()))
     }
 }
 
@@ -175,16 +168,16 @@ impl<'a> Manifest<'a> {
             Some(&other) => return Err(PackageError::Schema(other)),
             None => return Err(PackageError::Manifest),
         }
-        let mut body = bytes;
-        let head = item(&mut body)?;
+        let mut walk = Walk::new(bytes, 0);
+        let head = walk.head()?;
         judge(&head)?;
-        let manifest = Self { head, body };
+        let manifest = Self { head, body: walk.rest };
         manifest.check_structure(envelope_end)?;
         manifest.check_names()?;
         manifest.check_overlaps()?;
         // The floor is the firmware's; counters of other components are judged by their targets.
-        if let Some(firmware) = manifest.component(FIRMWARE) {
-            check_counter(firmware.head.security_counter, floor)?;
+        if let Some((firmware, _)) = manifest.find(FIRMWARE) {
+            check_counter(firmware.security_counter, floor)?;
         }
         Ok(manifest)
     }
@@ -205,18 +198,27 @@ impl<'a> Manifest<'a> {
 
     /// The components, in stored order.
     pub fn components(&self) -> impl Iterator<Item = Component<'a>> + use<'a> {
-        let mut rest = self.body;
-        (0..self.head.components).map_while(move |_| component(&mut rest).ok())
+        let mut walk = self.walk();
+        core::iter::from_fn(move || {
+            let head = walk.component().ok()??;
+            Some(Component { head, bytes: walk.rest })
+        })
     }
 
     /// The component of that name.
     pub fn component(&self, name: &str) -> Option<Component<'a>> {
-        self.components().find(|c| c.head.name == name)
+        let (head, walk) = self.find(name)?;
+        Some(Component { head, bytes: walk.rest })
     }
 
     /// The length the whole package must have at least: the end of its last payload.
     pub fn package_len(&self) -> u32 {
-        self.payloads().map(|p| p.end()).max().unwrap_or(0)
+        let mut walk = self.walk();
+        let mut len = 0;
+        while let Some(payload) = walk.any_payload() {
+            len = len.max(payload.end());
+        }
+        len
     }
 
     /// Picks the payload for this device: a delta whose base is `base`, else compressed, else raw; of equals the
@@ -231,47 +233,70 @@ impl<'a> Manifest<'a> {
         base: Option<&[u8; 32]>,
         accepts: Accepts,
     ) -> Result<Selected, PackageError> {
-        let component = self.component(name).ok_or(PackageError::NoSuchComponent)?;
-        let ComponentHead { version, security_counter, payloads, .. } = component.head;
-        let mut rest = component.bytes;
+        let (component, mut walk) = self.find(name).ok_or(PackageError::NoSuchComponent)?;
         let mut best = None;
-        // A loop, because a payload is large and iterator adapters would keep several on the stack.
-        for _ in 0..payloads {
-            let payload: Payload = item(&mut rest)?;
-            let Some(rank) = payload.encoding.rank(base, accepts) else { continue };
-            if payload.slot.suits(slot) && best.as_ref().is_none_or(|(least, _)| rank < *least) {
-                best = Some((rank, Selected { version, security_counter, payload }));
+        while let Some(taken) = walk.payload()? {
+            let rank = match taken.kind {
+                Kind::Delta if accepts.delta && base == Some(taken.base) => 0,
+                Kind::Compressed if accepts.compressed => 1,
+                Kind::Raw => 2,
+                _ => continue,
+            };
+            if taken.slot.suits(slot) && best.as_ref().is_none_or(|(least, _)| rank < *least) {
+                best = Some((rank, taken));
             }
         }
-        best.map(|(_, selected)| selected).ok_or(PackageError::NoUsablePayload)
+        let (_, taken) = best.ok_or(PackageError::NoUsablePayload)?;
+        let ComponentHead { version, security_counter, .. } = component;
+        Ok(Selected { version, security_counter, payload: taken.payload() })
     }
 
-    fn payloads(&self) -> impl Iterator<Item = Payload> + use<'a> {
-        self.components().flat_map(|c| c.payloads())
+    fn walk(&self) -> Walk<'a> {
+        Walk::new(self.body, self.head.components)
+    }
+
+    /// The component of that name, and what comes after its head.
+    #[inline(never)]
+    fn find(&self, name: &str) -> Option<(ComponentHead<'a>, Walk<'a>)> {
+        let mut walk = self.walk();
+        loop {
+            let head = walk.component().ok()??;
+            if head.name == name {
+                return Some((head, walk));
+            }
+        }
     }
 
     fn check_structure(&self, envelope_end: u32) -> Result<(), PackageError> {
         if self.head.components == 0 {
             return Err(PackageError::NoComponents);
         }
-        let mut rest = self.body;
-        for _ in 0..self.head.components {
-            let component = component(&mut rest)?;
-            if component.head.name.len() > NAME_MAX {
+        let mut walk = self.walk();
+        while let Some(head) = walk.component()? {
+            // The payloads are all there, or the manifest is malformed, whatever else it says.
+            let mut ahead = walk;
+            while ahead.payload()?.is_some() {}
+            if head.name.len() > NAME_MAX {
                 return Err(PackageError::NameTooLong);
             }
-            if component.head.payloads == 0 {
+            if head.payloads == 0 {
                 return Err(PackageError::NoPayloads);
             }
-            component.payloads().try_for_each(|p| check_payload(&p, envelope_end))?;
+            while let Some(payload) = walk.payload()? {
+                check_payload(&payload, envelope_end)?;
+            }
         }
-        if rest.is_empty() { Ok(()) } else { Err(PackageError::Trailing) }
+        if walk.rest.is_empty() { Ok(()) } else { Err(PackageError::Trailing) }
     }
 
     fn check_names(&self) -> Result<(), PackageError> {
-        for (i, component) in self.components().enumerate() {
-            if self.components().skip(i + 1).any(|other| other.head.name == component.head.name) {
-                return Err(PackageError::DuplicateComponent);
+        let mut walk = self.walk();
+        while let Some(head) = walk.component()? {
+            let mut others = walk;
+            while let Some(other) = others.component()? {
+                if other.name == head.name {
+                    return Err(PackageError::DuplicateComponent);
+                }
             }
         }
         Ok(())
@@ -279,16 +304,20 @@ impl<'a> Manifest<'a> {
 
     /// Quadratic, over the few payloads that fit an envelope, in exchange for no memory.
     fn check_overlaps(&self) -> Result<(), PackageError> {
-        for (i, a) in self.payloads().enumerate() {
-            if self.payloads().skip(i + 1).any(|b| a.offset < b.end() && b.offset < a.end()) {
-                return Err(PackageError::Overlap);
+        let mut walk = self.walk();
+        while let Some(a) = walk.any_payload() {
+            let mut others = walk;
+            while let Some(b) = others.any_payload() {
+                if a.offset < b.end() && b.offset < a.end() {
+                    return Err(PackageError::Overlap);
+                }
             }
         }
         Ok(())
     }
 }
 
-fn check_payload(payload: &Payload, envelope_end: u32) -> Result<(), PackageError> {
+fn check_payload(payload: &Taken<'_>, envelope_end: u32) -> Result<(), PackageError> {
     if payload.length == 0 || payload.image_size == 0 {
         return Err(PackageError::EmptyPayload);
     }
@@ -296,25 +325,8 @@ fn check_payload(payload: &Payload, envelope_end: u32) -> Result<(), PackageErro
         return Err(PackageError::PayloadRange);
     }
     let is_image = payload.length == payload.image_size && payload.digest == payload.image_digest;
-    if payload.encoding == Encoding::Raw && !is_image {
+    if payload.kind == Kind::Raw && !is_image {
         return Err(PackageError::RawMismatch);
     }
     Ok(())
-}
-
-/// Takes one component and its payloads off the stream.
-fn component<'a>(rest: &mut &'a [u8]) -> Result<Component<'a>, PackageError> {
-    let head: ComponentHead<'a> = item(rest)?;
-    let bytes = *rest;
-    for _ in 0..head.payloads {
-        item::<Payload>(rest)?;
-    }
-    Ok(Component { head, bytes })
-}
-
-/// Takes one item off the stream.
-fn item<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, PackageError> {
-    let (value, after) = postcard::take_from_bytes(rest).map_err(|_| PackageError::Manifest)?;
-    *rest = after;
-    Ok(value)
 }
