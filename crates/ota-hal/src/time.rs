@@ -7,6 +7,8 @@ pub struct Millis(pub u64);
 impl Millis {
     /// This moment plus `ms`; the far end of time when it would overflow.
     #[must_use]
+    // Called wherever something is waited for; inlined, it costs the agent 0.2 KiB.
+    #[inline(never)]
     pub const fn after(self, ms: u32) -> Self {
         Self(self.0.saturating_add(ms as u64))
     }

@@ -330,9 +330,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
         Step::Wait { until: now.after(1_000) }
     }
 
+    // These are kept out of the driver: its frame lies below everything for as long as it runs.
+    #[inline(never)]
     fn request<'b>(&mut self, buf: &'b mut [u8]) -> Option<Request<'b>> {
         self.request_in(buf)
     }
+    #[inline(never)]
     fn report<'b>(&mut self, buf: &'b mut [u8]) -> Option<Report<'b>> {
         self.report_in(buf)
     }
@@ -353,6 +356,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
         self.core.reporter.disconnect();
     }
 
+    #[inline(never)]
     fn on_message(&mut self, event: &Message<'_>, now: Millis) {
         self.start(now);
         match event {
@@ -375,12 +379,14 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
         }
     }
 
+    #[inline(never)]
     fn on_opened(&mut self, result: Result<&Opened, Fault>, now: Millis) {
         match result {
             Ok(opened) => self.opened(opened, now),
             Err(fault) => self.source_failed(fault, now),
         }
     }
+    #[inline(never)]
     fn on_data(&mut self, result: Result<&[u8], Fault>, now: Millis) {
         match result {
             Ok(bytes) => self.data(bytes, now),

@@ -11,6 +11,7 @@ impl<'b> Writer<'b> {
         Self { buf, at: 0 }
     }
     /// `None` when the buffer is full.
+    #[inline(never)]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.at.checked_add(bytes.len())?;
         self.buf.get_mut(self.at..end)?.copy_from_slice(bytes);
@@ -24,6 +25,7 @@ impl<'b> Writer<'b> {
         self.bytes(&n.to_le_bytes())
     }
     /// A length byte, then the bytes.
+    #[inline(never)]
     pub(crate) fn short(&mut self, bytes: &[u8]) -> Option<()> {
         self.u8(u8::try_from(bytes.len()).ok()?)?;
         self.bytes(bytes)
@@ -58,10 +60,13 @@ impl<'b> Reader<'b> {
         self.0 = rest;
         Some(first)
     }
-    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn chunk<const N: usize>(&mut self) -> Option<&'b [u8; N]> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
-        Some(*first)
+        Some(first)
+    }
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.chunk().copied()
     }
     pub(crate) fn u8(&mut self) -> Option<u8> {
         self.array().map(|[n]| n)
@@ -70,6 +75,7 @@ impl<'b> Reader<'b> {
         self.array().map(u32::from_le_bytes)
     }
     /// A length byte, then the bytes.
+    #[inline(never)]
     pub(crate) fn short(&mut self) -> Option<&'b [u8]> {
         let len = self.u8()?;
         self.bytes(len.into())
@@ -77,9 +83,9 @@ impl<'b> Reader<'b> {
     pub(crate) fn text(&mut self, len: usize) -> Option<&'b str> {
         core::str::from_utf8(self.bytes(len)?).ok()
     }
+    #[inline(never)]
     pub(crate) fn short_text(&mut self) -> Option<&'b str> {
-        let len = self.u8()?;
-        self.text(len.into())
+        core::str::from_utf8(self.short()?).ok()
     }
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()

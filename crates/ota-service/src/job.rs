@@ -29,7 +29,11 @@ pub const VERSION_MAX: usize = 64;
 /// Most bytes of a module name.
 pub const MODULE_MAX: usize = 32;
 /// Longest record without its locator.
-pub(crate) const HEAD_MAX: usize = 65 + 33 + (1 + 64) + (1 + MODULE_MAX) + (1 + VERSION_MAX) + 2;
+pub(crate) const HEAD_MAX: usize = FIXED + (1 + VALIDATOR_MAX) + (1 + MODULE_MAX) + (1 + VERSION_MAX) + 2;
+/// Bytes before the validator.
+const FIXED: usize = 98;
+/// Most bytes of a validator.
+const VALIDATOR_MAX: usize = 64;
 const RECORD_VERSION: u8 = 1;
 const JOB_VERSION: u8 = 2;
 
@@ -88,10 +92,29 @@ pub(crate) struct Job {
 pub(crate) type Refusal = &'static str;
 
 impl Job {
-    /// A job for `offer`. Nothing about the object is known yet but what the offer says.
-    pub(crate) fn of_offer(offer: &Offer<'_>, slot: SlotId) -> Result<Self, Refusal> {
-        let module = String::try_from(offer.component.module).map_err(|_| "module name too long")?;
-        let version = String::try_from(offer.version).map_err(|_| "version text too long")?;
+    /// Nothing yet. Jobs are filled in where they stay: a move of one costs more code than its fields.
+    pub(crate) const fn none() -> Self {
+        Self {
+            phase: Phase::Accepted,
+            id: 0,
+            device: 0,
+            offered: None,
+            seen: None,
+            cloud_signed: false,
+            refetched: false,
+            slot: SlotId::A,
+            payload: Payload::NONE,
+            checksum: None,
+            validator: Vec::new(),
+            module: String::new(),
+            version: String::new(),
+        }
+    }
+
+    /// Becomes a job for `offer`. Nothing about the object is known yet but what the offer says.
+    pub(crate) fn take_offer(&mut self, offer: &Offer<'_>, slot: SlotId) -> Result<(), Refusal> {
+        self.module.push_str(offer.component.module).map_err(|_| "module name too long")?;
+        self.version.push_str(offer.version).map_err(|_| "version text too long")?;
         match offer.locator {
             Locator::Url(url) if url.len() > LOCATOR_MAX => return Err("URL too long"),
             Locator::Url("") => return Err("URL is empty"),
@@ -101,21 +124,12 @@ impl Job {
         if offer.size == Some(0) {
             return Err("announced size is 0");
         }
-        Ok(Self {
-            phase: Phase::Accepted,
-            id: identity(offer),
-            device: offer.component.device,
-            offered: offer.size,
-            seen: None,
-            cloud_signed: false,
-            refetched: false,
-            slot,
-            payload: Payload::NONE,
-            checksum: offer.checksum,
-            validator: Vec::new(),
-            module,
-            version,
-        })
+        self.id = identity(offer);
+        self.device = offer.component.device;
+        self.offered = offer.size;
+        self.slot = slot;
+        self.checksum = offer.checksum;
+        Ok(())
     }
 
     /// Size of the whole object, if anybody said it.
@@ -140,91 +154,39 @@ impl Job {
 
     /// All of the record but the locator, which follows it.
     pub(crate) fn encode_head<'b>(&self, locator_len: usize, buf: &'b mut [u8; HEAD_MAX]) -> Option<&'b [u8]> {
-        let mut w = Writer::new(buf);
+        let (fixed, rest) = buf.split_first_chunk_mut::<FIXED>()?;
         let flags =
             u8::from(self.cloud_signed) | u8::from(self.payload.digest.is_some()) << 1 | u8::from(self.refetched) << 2;
-        w.bytes(&[JOB_VERSION, self.phase as u8, flags, self.device])?;
-        w.bytes(&self.id.to_le_bytes())?;
-        w.u32(self.offered.unwrap_or(0))?;
-        w.u32(self.seen.unwrap_or(0))?;
-        w.u8(if self.slot == SlotId::A { 0 } else { 1 })?;
-        w.u32(self.payload.offset)?;
-        w.u32(self.payload.length)?;
-        w.u32(self.payload.image_size)?;
-        w.bytes(&self.payload.digest.unwrap_or_default())?;
-        match self.checksum {
-            None => w.bytes(&[0; 33])?,
+        *fixed = [0; FIXED];
+        fixed[..4].copy_from_slice(&[JOB_VERSION, self.phase as u8, flags, self.device]);
+        fixed[4..12].copy_from_slice(&self.id.to_le_bytes());
+        fixed[12..16].copy_from_slice(&self.offered.unwrap_or(0).to_le_bytes());
+        fixed[16..20].copy_from_slice(&self.seen.unwrap_or(0).to_le_bytes());
+        fixed[20] = if self.slot == SlotId::A { 0 } else { 1 };
+        fixed[21..25].copy_from_slice(&self.payload.offset.to_le_bytes());
+        fixed[25..29].copy_from_slice(&self.payload.length.to_le_bytes());
+        fixed[29..33].copy_from_slice(&self.payload.image_size.to_le_bytes());
+        if let Some(digest) = &self.payload.digest {
+            fixed[33..65].copy_from_slice(digest);
+        }
+        match &self.checksum {
+            None => {}
             Some(Checksum::Sha256(sum)) => {
-                w.u8(1)?;
-                w.bytes(&sum)?;
+                fixed[65] = 1;
+                fixed[66..98].copy_from_slice(sum);
             }
             Some(Checksum::Md5(sum)) => {
-                w.u8(2)?;
-                w.bytes(&sum)?;
-                w.bytes(&[0; 16])?;
+                fixed[65] = 2;
+                fixed[66..82].copy_from_slice(sum);
             }
         }
+        let mut w = Writer::new(rest);
         w.short(&self.validator)?;
         w.short(self.module.as_bytes())?;
         w.short(self.version.as_bytes())?;
         w.bytes(&u16::try_from(locator_len).ok()?.to_le_bytes())?;
-        Some(w.finish())
-    }
-
-    /// The job and its locator. `None` for anything that no version of this program wrote.
-    pub(crate) fn decode(record: &[u8]) -> Option<(Self, &str)> {
-        let mut r = Reader(record);
-        let version = Some(r.u8()?).filter(|version| matches!(*version, 1 | JOB_VERSION))?;
-        let phase = match r.u8()? {
-            0 => Phase::Deferred,
-            1 => Phase::Accepted,
-            2 => Phase::Selected,
-            3 => Phase::Staged,
-            _ => return None,
-        };
-        let flags = r.u8()?;
-        let device = r.u8()?;
-        let id = u64::from_le_bytes(r.array()?);
-        let (offered, seen) = sizes(&mut r, version, phase)?;
-        let slot = match r.u8()? {
-            0 => SlotId::A,
-            1 => SlotId::B,
-            _ => return None,
-        };
-        let (offset, length, image_size) = (r.u32()?, r.u32()?, r.u32()?);
-        let digest = Some(r.array()?).filter(|_| flags & 2 != 0);
-        let kind = r.u8()?;
-        let sum: [u8; 32] = r.array()?;
-        let checksum = match kind {
-            0 => None,
-            1 => Some(Checksum::Sha256(sum)),
-            2 => Some(Checksum::Md5(*sum.first_chunk()?)),
-            _ => return None,
-        };
-        let validator = Vec::from_slice(r.short()?).ok()?;
-        let module = String::try_from(r.short_text()?).ok()?;
-        let text = String::try_from(r.short_text()?).ok()?;
-        let len = u16::from_le_bytes(r.array()?);
-        let locator = r.text(len.into())?;
-        let payload = Payload { offset, length, image_size, digest };
-        let sound = phase < Phase::Selected || (length != 0 && offset.checked_add(length).is_some());
-        let job = Self {
-            phase,
-            id,
-            device,
-            offered,
-            seen,
-            cloud_signed: flags & 1 != 0,
-            refetched: flags & 4 != 0,
-            slot,
-            payload,
-            checksum,
-            validator,
-            module,
-            version: text,
-        };
-        let flags_max = if version == 1 { 3 } else { 7 };
-        (r.is_empty() && flags <= flags_max && sound).then_some((job, locator))
+        let len = FIXED + w.finish().len();
+        buf.get(..len)
     }
 
     /// The offer this job came from, as far as it is kept.
@@ -241,16 +203,104 @@ impl Job {
     }
 }
 
-/// The sizes the offer stated and the source gave.
-fn sizes(r: &mut Reader<'_>, version: u8, phase: Phase) -> Option<(Option<u32>, Option<u32>)> {
-    let mut size = || r.u32().map(|size| Some(size).filter(|size| *size != 0));
-    let first = size()?;
-    match (version, phase) {
-        // Never opened, so it is the offer's.
-        (1, Phase::Deferred) => Some((first, None)),
-        (1, _) => Some((None, first)),
-        _ => Some((first, size()?)),
+/// A job record that was looked at as a whole, and copied nowhere.
+pub(crate) struct Stored<'a> {
+    version: u8,
+    phase: Phase,
+    slot: SlotId,
+    start: &'a [u8; 12],
+    /// After version, phase, flags, device and id come one size or two; then this.
+    fixed: &'a [u8; 78],
+    first_size: u32,
+    second_size: u32,
+    validator: &'a [u8],
+    module: &'a str,
+    text: &'a str,
+    pub(crate) locator: &'a str,
+}
+
+impl<'a> Stored<'a> {
+    /// `None` for anything that no version of this program wrote.
+    #[inline(never)]
+    pub(crate) fn read(record: &'a [u8]) -> Option<Self> {
+        let mut r = Reader(record);
+        let start: &[u8; 12] = r.chunk()?;
+        let [version, phase, flags, ..] = *start;
+        let phase = match phase {
+            0 => Phase::Deferred,
+            1 => Phase::Accepted,
+            2 => Phase::Selected,
+            3 => Phase::Staged,
+            _ => return None,
+        };
+        let (flags_max, second) = match version {
+            1 => (3, false),
+            JOB_VERSION => (7, true),
+            _ => return None,
+        };
+        let first_size = r.u32()?;
+        let second_size = if second { r.u32()? } else { 0 };
+        let fixed: &[u8; 78] = r.chunk()?;
+        let slot = match fixed[0] {
+            0 => SlotId::A,
+            1 => SlotId::B,
+            _ => return None,
+        };
+        let (offset, length) = (word(fixed, 1)?, word(fixed, 5)?);
+        let sound = phase < Phase::Selected || (length != 0 && offset.checked_add(length).is_some());
+        let validator = r.short()?;
+        let (module, text) = (r.short_text()?, r.short_text()?);
+        let len = u16::from_le_bytes(*r.chunk()?);
+        let locator = r.text(len.into())?;
+        let fits = validator.len() <= VALIDATOR_MAX && module.len() <= MODULE_MAX && text.len() <= VERSION_MAX;
+        let stored =
+            Self { version, phase, slot, start, fixed, first_size, second_size, validator, module, text, locator };
+        (r.is_empty() && flags <= flags_max && fixed[CHECKSUM_AT] <= 2 && sound && fits).then_some(stored)
     }
+
+    /// The part that is kept in memory.
+    pub(crate) fn fill(&self, job: &mut Job) -> Option<()> {
+        let [_, _, flags, device, id @ ..] = self.start;
+        job.phase = self.phase;
+        job.id = u64::from_le_bytes(*id);
+        job.device = *device;
+        (job.offered, job.seen) = self.sizes();
+        job.cloud_signed = flags & 1 != 0;
+        job.refetched = flags & 4 != 0;
+        job.slot = self.slot;
+        job.payload.offset = word(self.fixed, 1)?;
+        job.payload.length = word(self.fixed, 5)?;
+        job.payload.image_size = word(self.fixed, 9)?;
+        job.payload.digest = if flags & 2 != 0 { Some(*self.fixed.get(13..)?.first_chunk()?) } else { None };
+        let sum = self.fixed.get(CHECKSUM_AT + 1..)?;
+        job.checksum = match self.fixed[CHECKSUM_AT] {
+            1 => Some(Checksum::Sha256(*sum.first_chunk()?)),
+            2 => Some(Checksum::Md5(*sum.first_chunk()?)),
+            _ => None,
+        };
+        job.validator.extend_from_slice(self.validator).ok()?;
+        job.module.push_str(self.module).ok()?;
+        job.version.push_str(self.text).ok()
+    }
+
+    /// The sizes the offer stated and the source gave.
+    fn sizes(&self) -> (Option<u32>, Option<u32>) {
+        let known = |size: u32| Some(size).filter(|size| *size != 0);
+        let (first, second) = (known(self.first_size), known(self.second_size));
+        match (self.version, self.phase) {
+            // Never opened, so it is the offer's.
+            (1, Phase::Deferred) => (first, None),
+            (1, _) => (None, first),
+            _ => (first, second),
+        }
+    }
+}
+
+/// Where the kind of the checksum lies in [`Stored::fixed`].
+const CHECKSUM_AT: usize = 45;
+
+fn word(bytes: &[u8; 78], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
 /// Tells offers apart: component, version, and the checksum or, without one, the locator (signed URLs change with

@@ -91,6 +91,7 @@ impl Outbox {
             *self = Self::new();
         }
     }
+    #[inline(never)]
     pub(crate) fn record(&self) -> &[u8] {
         self.record.get(..self.len).unwrap_or_default()
     }
@@ -187,7 +188,7 @@ impl Outbox {
         if self.positions().any(|(at, end)| self.record.get(at..end) == Some(entry)) {
             return Added::Present;
         }
-        let second = self.positions().nth(1);
+        let second = self.position(1);
         let at = second.map_or(self.len, |(at, _)| at);
         if second.is_some() && self.is_rollback(at) && text.first() != Some(&ROLLED_BACK) {
             return Added::NoRoom;
@@ -211,7 +212,7 @@ impl Outbox {
 
     /// Takes the last entry out when it is about this job. False when it is not.
     pub(crate) fn strike(&mut self, job: u64) -> bool {
-        let last = self.positions().last();
+        let last = self.record[2].checked_sub(1).and_then(|before| self.position(before));
         match last {
             Some((at, _)) if self.is_about(at, job) => {
                 self.len = at;
@@ -224,7 +225,7 @@ impl Outbox {
 
     /// Takes the oldest entry out. False when there is none.
     pub(crate) fn pop(&mut self) -> bool {
-        let Some((at, end)) = self.positions().next() else {
+        let Some((at, end)) = self.position(0) else {
             return false;
         };
         slide(&mut self.record, end, at, self.len - end);
@@ -235,12 +236,18 @@ impl Outbox {
 
     /// Start and end of each entry.
     fn positions(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let mut r = Reader(self.record().get(HEAD..).unwrap_or_default());
-        (0..self.record[2]).map_while(move |_| {
-            let at = self.len - r.0.len();
+        (0..self.record[2]).map_while(|n| self.position(n))
+    }
+    /// Start and end of the entry after `before` others.
+    #[inline(never)]
+    fn position(&self, before: u8) -> Option<(usize, usize)> {
+        let mut r = Reader(self.record().get(HEAD..)?);
+        for _ in 0..before {
             entry(&mut r)?;
-            Some((at, self.len - r.0.len()))
-        })
+        }
+        let at = self.len - r.0.len();
+        entry(&mut r)?;
+        Some((at, self.len - r.0.len()))
     }
 }
 

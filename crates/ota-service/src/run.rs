@@ -1,10 +1,10 @@
 //! The async driver: a loop that carries the agent's wishes out, one at a time, each with a deadline.
 
 use crate::{Drive, Fault, Step};
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
-use embassy_futures::select::{Either, Either3, select, select3};
-use ota_download::{Opened, Source, SourceError};
+use core::task::Poll;
+use ota_download::{Opened, Request, Source, SourceError};
 use ota_hal::{Millis, Timer};
 use ota_transport::{Event, Report, Transport};
 
@@ -75,9 +75,49 @@ impl Transport for NoTransport {
     }
 }
 
-/// The link failed while a future of it was polled.
+/// What the source is to do meanwhile.
+enum Work<'b> {
+    Open(Request<'b>),
+    Read(&'b mut [u8]),
+    Close,
+    Nothing,
+}
+
+/// What the source has done.
+enum Done {
+    Opened(Result<Opened, Fault>),
+    Read(Result<usize, Fault>),
+    Closed,
+}
+
+/// What happened first.
+enum Next<M> {
+    Done(Done),
+    Link(M),
+    Deadline,
+}
+
+/// The messaging link failed.
 struct Lost;
 
+/// What became of a report.
+enum Sent {
+    Yes,
+    No,
+    /// Nothing will ever be sent for this item, on no link.
+    Never,
+}
+
+/// When the link is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    First,
+    Second,
+    /// Not while the source closes.
+    Never,
+}
+
+/// All waiting is done in two places, here and in [`send`]: each further one would be a copy of the futures it waits for.
 async fn drive<D: Drive, T: Transport, S: Source, C: Timer>(
     agent: &mut D,
     transport: &mut T,
@@ -85,32 +125,126 @@ async fn drive<D: Drive, T: Transport, S: Source, C: Timer>(
     timer: &C,
     buffers: &mut Buffers<'_>,
 ) -> Exit {
-    loop {
-        let step = agent.poll(timer.now());
-        let done = match step {
+    // Source and messages are looked at first in turns: neither one that always has something keeps the other out.
+    let mut look = Look::First;
+    'link: loop {
+        let begun = agent.poll(timer.now());
+        let (work, mut until) = match begun {
             Step::Reset => return Exit::Reset,
-            Step::Send { until } => send(agent, transport, source, timer, buffers, until).await,
-            Step::Open { ticket, until } => open(agent, transport, source, timer, buffers, ticket, until).await,
-            Step::Read { until } => read(agent, transport, source, timer, buffers, until).await,
-            Step::Close => {
-                // Closing may say goodbye to the peer; it must not hang on it.
-                let until = timer.now().after(CLOSE_MS);
-                let _ = select(source.close(), timer.wait_until(until)).await;
-                agent.on_closed();
-                Ok(())
+            Step::Send { until } => {
+                send(agent, transport, source, timer, buffers, until).await;
+                if agent.link_is_dead() {
+                    break;
+                }
+                continue;
             }
-            Step::Wait { until } => listen(agent, transport, timer, buffers.message, until).await,
+            Step::Open { until, .. } => match agent.request(buffers.data) {
+                Some(request) => (Work::Open(request), until),
+                None => continue,
+            },
+            Step::Read { until } => (Work::Read(buffers.data), until),
+            // Closing may say goodbye to the peer; it must not hang on it.
+            Step::Close => (Work::Close, timer.now().after(CLOSE_MS)),
+            Step::Wait { until } => (Work::Nothing, until),
         };
-        if done.is_err() {
-            agent.on_disconnected();
-            return Exit::LinkLost;
+        if begun == Step::Close {
+            look = Look::Never;
+        }
+        let done = {
+            let mut work = pin!(perform(source, work));
+            loop {
+                let hear = hear(agent, transport, timer, buffers.message);
+                match next(work.as_mut(), hear, timer.wait_until(until), look).await {
+                    Next::Done(done) => break Some(done),
+                    Next::Link(Ok(())) => look = Look::Second,
+                    Next::Link(Err(Lost)) => break 'link,
+                    Next::Deadline if begun == Step::Close => break Some(Done::Closed),
+                    Next::Deadline => {}
+                }
+                // A message may have called the job off, the deadline may have passed: then an opening is dropped.
+                let Step::Open { ticket, .. } = begun else { break None };
+                match agent.poll(timer.now()) {
+                    Step::Open { ticket: now, until: next } if now == ticket => until = next,
+                    _ => break None,
+                }
+            }
+        };
+        if let Some(done) = done {
+            look = Look::First;
+            tell(agent, &done, buffers.data, timer.now());
         }
     }
+    agent.on_disconnected();
+    Exit::LinkLost
 }
 
 /// How long a source may take to close.
 const CLOSE_MS: u32 = 2_000;
 
+/// Takes one message. Here and not in the loop, so that it is not moved.
+async fn hear<D: Drive, T: Transport, C: Timer>(
+    agent: &mut D,
+    transport: &mut T,
+    timer: &C,
+    buf: &mut [u8],
+) -> Result<(), Lost> {
+    let event = transport.recv(buf).await.map_err(|_| Lost)?;
+    agent.on_message(&event, timer.now());
+    Ok(())
+}
+
+async fn perform<S: Source>(source: &mut S, work: Work<'_>) -> Done {
+    match work {
+        Work::Open(request) => Done::Opened(source.open(request).await.map_err(fault)),
+        Work::Read(bytes) => Done::Read(source.read(bytes).await.map_err(fault)),
+        Work::Close => {
+            source.close().await;
+            Done::Closed
+        }
+        Work::Nothing => core::future::pending().await,
+    }
+}
+
+fn fault<E: SourceError>(error: E) -> Fault {
+    Fault { failure: error.failure(), text: error.text() }
+}
+
+fn tell<D: Drive>(agent: &mut D, done: &Done, data: &[u8], now: Millis) {
+    match done {
+        Done::Opened(result) => agent.on_opened(result.as_ref().map_err(|fault| *fault), now),
+        Done::Read(result) => agent.on_data(result.map(|n| data.get(..n).unwrap_or_default()), now),
+        Done::Closed => agent.on_closed(),
+    }
+}
+
+async fn next<L: Future>(
+    mut work: Pin<&mut impl Future<Output = Done>>,
+    link: L,
+    deadline: impl Future<Output = ()>,
+    look: Look,
+) -> Next<L::Output> {
+    let (mut link, mut deadline) = (pin!(link), pin!(deadline));
+    poll_fn(|context| {
+        // Two calls, not a loop over both: that would be unrolled, with a copy of each future.
+        if look == Look::First
+            && let Poll::Ready(output) = link.as_mut().poll(context)
+        {
+            return Poll::Ready(Next::Link(output));
+        }
+        if let Poll::Ready(done) = work.as_mut().poll(context) {
+            return Poll::Ready(Next::Done(done));
+        }
+        if look == Look::Second
+            && let Poll::Ready(output) = link.as_mut().poll(context)
+        {
+            return Poll::Ready(Next::Link(output));
+        }
+        deadline.as_mut().poll(context).map(|()| Next::Deadline)
+    })
+    .await
+}
+
+/// Sends what is due, and takes what the source has meanwhile.
 async fn send<D: Drive, T: Transport, S: Source, C: Timer>(
     agent: &mut D,
     transport: &mut T,
@@ -118,141 +252,40 @@ async fn send<D: Drive, T: Transport, S: Source, C: Timer>(
     timer: &C,
     buffers: &mut Buffers<'_>,
     until: Millis,
-) -> Result<(), Lost> {
+) {
     let Some(report) = agent.report(buffers.message) else {
-        agent.on_unsendable(timer.now());
-        return Ok(());
+        return agent.on_unsendable(timer.now());
     };
     let sent = {
-        let sending = pin!(transport.send(&report));
-        send_and_read(agent, sending, source, timer, buffers.data, until).await
+        let mut sending = pin!(async {
+            match transport.send(&report).await {
+                Ok(()) => Sent::Yes,
+                Err(error) if transport.is_permanent(&error) => Sent::Never,
+                Err(_) => Sent::No,
+            }
+        });
+        loop {
+            let now = timer.now();
+            // Nothing to read, or its time is over, which the next poll will find.
+            let (work, deadline) = match agent.reading(now).filter(|at| now < *at && now < until) {
+                Some(read_until) => (Work::Read(buffers.data), until.min(read_until)),
+                None => (Work::Nothing, until),
+            };
+            let next = {
+                let work = pin!(perform(source, work));
+                next(work, sending.as_mut(), timer.wait_until(deadline), Look::First).await
+            };
+            match next {
+                Next::Link(sent) => break sent,
+                Next::Done(done) => tell(agent, &done, buffers.data, timer.now()),
+                Next::Deadline if deadline == until => break Sent::No,
+                Next::Deadline => {}
+            }
+        }
     };
     match sent {
-        // Nothing will ever be sent for this item, on no link.
-        Some(Err(error)) if transport.is_permanent(&error) => agent.on_unsendable(timer.now()),
-        Some(result) => agent.on_sent(result.is_ok(), timer.now()),
-        None => agent.on_sent(false, timer.now()),
-    }
-    if agent.link_is_dead() { Err(Lost) } else { Ok(()) }
-}
-
-/// Waits for `sending`, and takes what the source has meanwhile. `None`: not before `until`.
-async fn send_and_read<D: Drive, F: Future, S: Source, C: Timer>(
-    agent: &mut D,
-    mut sending: Pin<&mut F>,
-    source: &mut S,
-    timer: &C,
-    data: &mut [u8],
-    until: Millis,
-) -> Option<F::Output> {
-    while timer.now() < until {
-        let Some(read_until) = agent.reading(timer.now()).filter(|at| timer.now() < *at) else {
-            // Nothing to read, or its time is over, which the next poll will find.
-            break;
-        };
-        let deadline = timer.wait_until(until.min(read_until));
-        match select3(sending.as_mut(), source.read(data), deadline).await {
-            Either3::First(output) => return Some(output),
-            Either3::Second(Ok(n)) => agent.on_data(Ok(data.get(..n).unwrap_or_default()), timer.now()),
-            Either3::Second(Err(e)) => agent.on_data(Err(Fault { failure: e.failure(), text: e.text() }), timer.now()),
-            Either3::Third(()) => {}
-        }
-    }
-    match select(sending, timer.wait_until(until)).await {
-        Either::First(output) => Some(output),
-        Either::Second(()) => None,
-    }
-}
-
-async fn listen<D: Drive, T: Transport, C: Timer>(
-    agent: &mut D,
-    transport: &mut T,
-    timer: &C,
-    buf: &mut [u8],
-    until: Millis,
-) -> Result<(), Lost> {
-    match select(transport.recv(buf), timer.wait_until(until)).await {
-        Either::First(Ok(event)) => agent.on_message(&event, timer.now()),
-        Either::First(Err(_)) => return Err(Lost),
-        Either::Second(()) => {}
-    }
-    Ok(())
-}
-
-async fn open<D: Drive, T: Transport, S: Source, C: Timer>(
-    agent: &mut D,
-    transport: &mut T,
-    source: &mut S,
-    timer: &C,
-    buffers: &mut Buffers<'_>,
-    ticket: u32,
-    mut until: Millis,
-) -> Result<(), Lost> {
-    let Some(request) = agent.request(buffers.data) else {
-        return Ok(());
-    };
-    let mut opening = pin!(source.open(request));
-    loop {
-        let message = transport.recv(buffers.message);
-        match select3(opening.as_mut(), message, timer.wait_until(until)).await {
-            Either3::First(result) => {
-                opened(agent, result, timer.now());
-                return Ok(());
-            }
-            Either3::Second(Ok(event)) => agent.on_message(&event, timer.now()),
-            Either3::Second(Err(_)) => return Err(Lost),
-            Either3::Third(()) => {}
-        }
-        // A message may have called the job off, the deadline may have passed: then the opening is dropped.
-        match agent.poll(timer.now()) {
-            Step::Open { ticket: now, until: next } if now == ticket => until = next,
-            _ => return Ok(()),
-        }
-    }
-}
-
-fn opened<D: Drive, E: SourceError>(agent: &mut D, result: Result<Opened, E>, now: Millis) {
-    match result {
-        Ok(opened) => agent.on_opened(Ok(&opened), now),
-        Err(e) => agent.on_opened(Err(Fault { failure: e.failure(), text: e.text() }), now),
-    }
-}
-
-async fn read<D: Drive, T: Transport, S: Source, C: Timer>(
-    agent: &mut D,
-    transport: &mut T,
-    source: &mut S,
-    timer: &C,
-    buffers: &mut Buffers<'_>,
-    until: Millis,
-) -> Result<(), Lost> {
-    // One look at the messages first: a source that always has bytes must not keep a cancel out. The read is polled
-    // first below: a flood of messages must not keep the bytes out.
-    match now_or_never(transport.recv(buffers.message)).await {
-        Some(Ok(event)) => agent.on_message(&event, timer.now()),
-        Some(Err(_)) => return Err(Lost),
-        None => {}
-    }
-    let Step::Read { .. } = agent.poll(timer.now()) else {
-        return Ok(());
-    };
-    let bytes = select3(source.read(buffers.data), transport.recv(buffers.message), timer.wait_until(until)).await;
-    match bytes {
-        Either3::First(Ok(n)) => agent.on_data(Ok(buffers.data.get(..n).unwrap_or_default()), timer.now()),
-        Either3::First(Err(e)) => {
-            agent.on_data(Err(Fault { failure: e.failure(), text: e.text() }), timer.now());
-        }
-        Either3::Second(Ok(event)) => agent.on_message(&event, timer.now()),
-        Either3::Second(Err(_)) => return Err(Lost),
-        Either3::Third(()) => {}
-    }
-    Ok(())
-}
-
-/// Polls a cancel-safe future once.
-async fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
-    match select(future, core::future::ready(())).await {
-        Either::First(output) => Some(output),
-        Either::Second(()) => None,
+        Sent::Yes => agent.on_sent(true, timer.now()),
+        Sent::No => agent.on_sent(false, timer.now()),
+        Sent::Never => agent.on_unsendable(timer.now()),
     }
 }

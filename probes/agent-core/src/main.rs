@@ -25,8 +25,9 @@ static ENVELOPE: Place<[u8; ENVELOPE_BUFFER]> = Place::new();
 static DATA: Place<[u8; 256]> = Place::new();
 static MESSAGE: Place<[u8; 256]> = Place::new();
 
-#[unsafe(no_mangle)]
-extern "C" fn _start() -> ! {
+/// Not inlined: what is put together leaves the stack before the agent runs.
+#[inline(never)]
+fn build() -> &'static mut Updater {
     let flash = Shared::new(PART.put(RefCell::new(Part)));
     let Ok(journal) = Journal::<_>::mount(Region::new(flash, LAYOUT.journal())) else { stop(3, 0) };
     let journal = SharedJournal::new(JOURNAL.put(RefCell::new(journal)));
@@ -35,7 +36,12 @@ extern "C" fn _start() -> ! {
     let target = SlotTarget::new(Region::new(flash, LAYOUT.slot(SlotId::B)), SlotId::B, key, IDENTITY);
     let boot = Boot::new(journal, SlotId::A);
     let parts = Parts { boot, target, journal, keys: key, identity: IDENTITY, app: Product, entropy: Chip };
-    let agent = AGENT.put(Agent::new(parts, Policy::new(), ENVELOPE.bytes()));
+    AGENT.put(Agent::new(parts, Policy::new(), ENVELOPE.bytes()))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    let agent = build();
     let mut buffers = Buffers { message: MESSAGE.bytes(), data: DATA.bytes() };
     let exit = run_blocking(agent, &mut Cloud, &mut Bytes, &Chip, &mut buffers, || set_register(60, 1));
     stop(5, u32::from(exit == Exit::Reset))

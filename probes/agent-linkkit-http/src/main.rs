@@ -42,8 +42,9 @@ fn heard(message: &InboundPublish<'_>) {
     set_register(90, message.payload().len() as u32);
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn _start() -> ! {
+/// Not inlined: what is put together leaves the stack before the agent runs.
+#[inline(never)]
+fn build() -> &'static mut Updater {
     let flash = Shared::new(PART.put(RefCell::new(Part)));
     let Ok(journal) = Journal::<_>::mount(Region::new(flash, LAYOUT.journal())) else { stop(3, 0) };
     let journal = SharedJournal::new(JOURNAL.put(RefCell::new(journal)));
@@ -52,15 +53,26 @@ extern "C" fn _start() -> ! {
     let target = SlotTarget::new(Region::new(flash, LAYOUT.slot(SlotId::B)), SlotId::B, key, IDENTITY);
     let boot = Boot::new(journal, SlotId::A);
     let parts = Parts { boot, target, journal, keys: key, identity: IDENTITY, app: Product, entropy: Chip };
-    let agent = AGENT.put(Agent::new(parts, Policy::new(), ENVELOPE.bytes()));
+    AGENT.put(Agent::new(parts, Policy::new(), ENVELOPE.bytes()))
+}
+
+/// As above.
+#[inline(never)]
+fn connection() -> (&'static mut HttpSource<'static, Net>, &'static linkkit::Identity, &'static mut Session<'static>) {
     let source = SOURCE.put(HttpSource::new(Net, SCRATCH.bytes(), HttpConfig::DEFAULT));
-    let mut buffers = Buffers { message: MESSAGE.bytes(), data: DATA.bytes() };
     let Ok(names) = linkkit::Identity::new(text(91), text(92)) else { stop(5, 0) };
-    let mut codec = Linkkit::new(NAMES.put(names), &[], &mut Chip);
-    let mut inbox = Inbox::new(INBOX.bytes());
     let config = ConfigBuilder::from_buffer(MQTT_PACKETS.bytes(), 1536).and_then(|config| config.client_id(text(93)));
     let Ok(config) = config else { stop(6, 0) };
-    let session = MQTT_SESSION.put(Session::new(config.keepalive_interval(30)));
+    (source, NAMES.put(names), MQTT_SESSION.put(Session::new(config.keepalive_interval(30))))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    let agent = build();
+    let (source, names, session) = connection();
+    let mut codec = Linkkit::new(names, &[], &mut Chip);
+    let mut inbox = Inbox::new(INBOX.bytes());
+    let mut buffers = Buffers { message: MESSAGE.bytes(), data: DATA.bytes() };
     let exit = block_on(
         async {
             loop {

@@ -2,7 +2,7 @@
 
 use super::offer::{ROLLBACKS_MAX, TRIED_ENOUGH};
 use super::{Agent, Spoilt, percent};
-use crate::job::{Job, Payload, Phase, Progress};
+use crate::job::{Job, Payload, Phase, Progress, Stored};
 use crate::machine::{Event, Part, State};
 use crate::outbox::Outbox;
 use crate::{App, Fault, Notice, Target, TargetError};
@@ -57,7 +57,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let validator: &[u8] = if part == Part::Payload { &job.validator } else { &[] };
         let mut why = "job record unreadable";
         let lent = match self.parts.journal.read(Kind::Job, self.envelope) {
-            Ok(Some(record)) => Job::decode(record).and_then(|(_, locator)| {
+            Ok(Some(record)) => Stored::read(record).and_then(|Stored { locator, .. }| {
                 why = "URL longer than the read buffer";
                 let place = buf.get_mut(..locator.len() + validator.len())?;
                 let (first, second) = place.split_at_mut_checked(locator.len())?;
@@ -81,6 +81,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         Some(Request { locator: core::str::from_utf8(locator).ok()?, offset, end, validator })
     }
 
+    #[inline(never)]
     pub(super) fn source_failed(&mut self, fault: Fault, now: Millis) {
         self.core.fault = fault.text;
         let failure = match fault.failure {
@@ -174,6 +175,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
     }
 
+    #[inline(never)]
     fn payload_data(&mut self, bytes: &[u8], now: Millis) -> Result<(), Refused> {
         let (Some(job), Some(taken)) = (&self.core.job, self.core.taken) else {
             return Ok(());
@@ -245,6 +247,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
     }
 
+    #[inline(never)]
     fn choose_payload(&mut self, len: usize) -> Result<Payload, Refused> {
         let floor = self.floor()?;
         let job = self.core.job.as_ref().ok_or(JOURNAL)?;
@@ -283,6 +286,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// Stores the choice. From here on the target may be written.
+    #[inline(never)]
     fn accept_payload(&mut self, payload: Payload) -> Result<(), Refused> {
         let Some(job) = &mut self.core.job else {
             return Ok(());

@@ -17,6 +17,7 @@ const fn for_good(reason: Reason) -> (bool, Reason) {
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
     /// Reads back, proves, stages.
+    #[inline(never)]
     pub(super) fn verify(&mut self, now: Millis) {
         self.parts.app.notice(Notice::Verifying);
         let Err((damage, (stage, text))) = self.try_verify(now) else {
@@ -73,7 +74,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
         self.parts.boot.stage(proof).map_err(|_| (FailStage::Upgrade, "the boot loader refused the image"))?;
         // An earlier rollback was told of; the next one, of this image, has not been.
-        let _ = self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(false));
+        let _ = self.note_rollback_seen(false);
         Ok(())
     }
 

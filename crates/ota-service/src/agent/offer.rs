@@ -1,7 +1,7 @@
 //! From an offer to a job.
 
 use super::{Agent, Reply};
-use crate::job::{Job, LOCATOR_MAX, Phase, identity, locator_hash};
+use crate::job::{Job, LOCATOR_MAX, Phase, Stored, identity, locator_hash};
 use crate::machine::{Effect, Event, Item, Part, State};
 use crate::outbox::{Image, push};
 use crate::{App, Decision, Fault, Notice, Target};
@@ -16,6 +16,7 @@ pub(super) const ROLLBACKS_MAX: u8 = 3;
 pub(super) const TRIED_ENOUGH: (FailStage, &str) = (FailStage::Upgrade, "image was rolled back 3 times");
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
+    #[inline(never)]
     pub(super) fn on_offer(&mut self, offer: &Offer<'_>, now: Millis) {
         let id = identity(offer);
         let known = matches!(&self.core.job, Some(job) if job.id == id);
@@ -72,25 +73,25 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// The machine is deciding on this offer.
+    #[inline(never)]
     fn consider(&mut self, offer: &Offer<'_>, now: Millis) {
-        let job = match self.judge(offer, now) {
-            Ok(job) => job,
-            Err((stage, text)) => return self.decline(offer.component, stage, text, now),
-        };
+        if let Err((stage, text)) = self.judge(offer, now) {
+            return self.decline(offer.component, stage, text, now);
+        }
         let decision = self.parts.app.decide(offer);
         let phase = match decision {
             Decision::Accept => Phase::Accepted,
             Decision::Defer { .. } => Phase::Deferred,
             Decision::Reject(text) => return self.decline(offer.component, FailStage::Upgrade, text, now),
         };
-        let job = Job { phase, ..job };
         // What was left of an earlier job must not be taken for this one's, and an older outcome of the same offer, still
         // unsent, must not end it at the next start.
         self.remove(Kind::Progress);
+        let Some(job) = &mut self.core.job else { return };
+        job.phase = phase;
         let id = job.id;
         let _ = self.edit_outbox(&mut |outbox| outbox.detach(id));
         let Locator::Url(locator) = offer.locator else { return };
-        self.core.job = Some(job);
         if self.store_job(locator).is_err() {
             return self.decline(offer.component, FailStage::Burn, "journal failed", now);
         }
@@ -98,10 +99,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// A deferred offer is put to the application once more.
+    #[inline(never)]
     pub(super) fn decide_again(&mut self, now: Millis) {
         let decision = match (self.parts.journal.read(Kind::Job, self.envelope), &self.core.job) {
-            (Ok(Some(record)), Some(job)) => match Job::decode(record) {
-                Some((_, locator)) => self.parts.app.decide(&job.as_offer(locator)),
+            (Ok(Some(record)), Some(job)) => match Stored::read(record) {
+                Some(Stored { locator, .. }) => self.parts.app.decide(&job.as_offer(locator)),
                 None => Decision::Reject("job record unreadable, update dropped"),
             },
             _ => Decision::Reject("job record unreadable, update dropped"),
@@ -135,8 +137,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.fact(Event::Accept, now);
     }
 
-    /// All that can be judged before a byte is fetched.
-    fn judge(&mut self, offer: &Offer<'_>, now: Millis) -> Result<Job, (FailStage, &'static str)> {
+    /// All that can be judged before a byte is fetched. Puts the job in its place, so that it is not moved; it is one when
+    /// nothing was found against it.
+    #[inline(never)]
+    fn judge(&mut self, offer: &Offer<'_>, now: Millis) -> Result<(), (FailStage, &'static str)> {
         match self.parts.boot.state() {
             Ok(BootState::Confirmed { .. } | BootState::RolledBack { .. }) => {}
             Ok(_) => return Err((FailStage::Upgrade, "an image is pending or on trial")),
@@ -145,11 +149,14 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if !self.parts.target.accepts(offer.component.module) || offer.component.device != 0 {
             return Err((FailStage::Upgrade, "no such component on this device"));
         }
-        let mut job = Job::of_offer(offer, self.parts.target.slot()).map_err(|text| (FailStage::Upgrade, text))?;
-        if self.rollbacks(&job.image()) >= ROLLBACKS_MAX {
+        let slot = self.parts.target.slot();
+        let job = self.core.job.insert(Job::none());
+        job.take_offer(offer, slot).map_err(|text| (FailStage::Upgrade, text))?;
+        let (id, image) = (job.id, job.image());
+        if self.rollbacks(&image) >= ROLLBACKS_MAX {
             return Err(TRIED_ENOUGH);
         }
-        if let Some(spoilt) = self.core.spoilt.as_ref().filter(|spoilt| spoilt.id == job.id && now < spoilt.until) {
+        if let Some(spoilt) = self.core.spoilt.as_ref().filter(|spoilt| spoilt.id == id && now < spoilt.until) {
             return Err(spoilt.why);
         }
         if let (Some(key), false, Some(Checksum::Sha256(sum))) =
@@ -157,9 +164,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         {
             verify_cloud_signature(key.0, sum, offer.cloud_signature)
                 .map_err(|_| (FailStage::Verify, "cloud signature not valid"))?;
-            job.cloud_signed = true;
+            if let Some(job) = &mut self.core.job {
+                job.cloud_signed = true;
+            }
         }
-        Ok(job)
+        Ok(())
     }
 
     /// The offer did not become a job.
@@ -172,6 +181,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// An answer that is not worth a flash write: the other side will offer again.
+    #[inline(never)]
     pub(super) fn answer(&mut self, component: Component<'_>, stage: FailStage, text: [&'static str; 2]) {
         let mut module = heapless::String::new();
         push(&mut module, component.module);
@@ -207,6 +217,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
     }
 
+    #[inline(never)]
     pub(super) fn answer_bad(&mut self, error: OfferError) {
         let (text, detail) = match error {
             OfferError::Refused => return,

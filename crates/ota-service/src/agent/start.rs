@@ -2,13 +2,13 @@
 
 use super::Agent;
 use crate::app::GATE_NAME_MAX;
-use crate::job::{Job, PROGRESS_MAX, Phase, Progress, locator_hash};
+use crate::job::{Job, PROGRESS_MAX, Phase, Progress, Stored, locator_hash};
 use crate::machine::{Event, Found, State};
 use crate::outbox::{Outbox, ROLLED_BACK, push};
 use crate::{App, Notice, Target};
 use heapless::String;
 use ota_boot::{BootControl, BootState, RollbackReason};
-use ota_hal::{Entropy, Flash, JournalError, Kind, Millis, ResetCause, SlotId};
+use ota_hal::{Entropy, Flash, Kind, Millis, ResetCause, SlotId};
 use ota_transport::{Component, FailStage};
 use ota_verify::Keys;
 
@@ -26,10 +26,13 @@ struct Left {
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
     /// Runs once, at the first call from the driver.
     pub(super) fn start(&mut self, now: Millis) {
-        if self.core.started {
-            return;
+        if !core::mem::replace(&mut self.core.started, true) {
+            self.start_once(now);
         }
-        self.core.started = true;
+    }
+
+    #[inline(never)]
+    fn start_once(&mut self, now: Millis) {
         self.load_job();
         let mut left = Left::default();
         self.load_progress(&mut left);
@@ -51,7 +54,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             Ok(BootState::RolledBack { .. }) => self.found_job(),
             Ok(BootState::Confirmed { .. }) => {
                 if seen {
-                    let _ = self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(false));
+                    let _ = self.note_rollback_seen(false);
                 }
                 self.found_job()
             }
@@ -80,27 +83,29 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         // A second time changes nothing: this only asks whether it is stored.
         if self.core.machine.state() == State::RollingBack
             && self.parts.boot.roll_back(RollbackReason::Requested).is_ok()
-            && self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(true)).is_ok()
+            && self.note_rollback_seen(true).is_ok()
         {
             self.forget_job();
         }
     }
 
+    #[inline(never)]
     fn load_job(&mut self) {
-        let torn = match self.parts.journal.read(Kind::Job, self.envelope) {
+        match self.parts.journal.read(Kind::Job, self.envelope) {
             Ok(None) => return,
-            Ok(Some(record)) => match Job::decode(record) {
-                Some((job, locator)) => {
-                    self.core.locator = locator_hash(locator);
-                    self.core.job = Some(job);
-                    return;
+            Ok(Some(record)) => {
+                if let Some(stored) = Stored::read(record) {
+                    self.core.locator = locator_hash(stored.locator);
+                    let job = self.core.job.insert(Job::none());
+                    if stored.fill(job).is_none() {
+                        self.core.job = None;
+                    }
                 }
-                None => true,
-            },
-            Err(JournalError::BufferTooSmall { .. }) => true,
-            Err(_) => true,
-        };
-        if torn {
+            }
+            // Too long for the buffer, or torn.
+            Err(_) => {}
+        }
+        if self.core.job.is_none() {
             let text = ["job record unreadable, update dropped"];
             self.post(0, Component::default(), FailStage::Upgrade, &text);
             self.forget_job();
@@ -157,12 +162,13 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     /// kept [`Agent::stage`] from saying so.
     fn next_outcome_unseen(&mut self, found: Found, seen: bool) -> Found {
         if seen {
-            let _ = self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(false));
+            let _ = self.note_rollback_seen(false);
         }
         found
     }
 
     /// Whether the outcome of this job was stored.
+    #[inline(never)]
     fn is_over(&mut self, id: u64) -> bool {
         let mut over = false;
         let _ = self.edit_outbox(&mut |outbox| {
@@ -214,6 +220,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// Reports the rollback. False when that could not be stored: then it is made up for at the next start.
+    #[inline(never)]
     fn post_rollback(&mut self, reason: RollbackReason, gate: &str, reset: ResetCause) -> bool {
         let digits = digits(match reason {
             RollbackReason::GateFailed(n) | RollbackReason::GateTimeout(n) | RollbackReason::Unknown(n) => n,

@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::codec::slide;
-use crate::job::{HEAD_MAX, Job, PROGRESS_MAX, Progress, locator_hash};
+use crate::job::{HEAD_MAX, PROGRESS_MAX, Progress, Stored, locator_hash};
 use crate::outbox::{Added, Image, Outbox};
 use crate::{App, Target};
 use ota_boot::BootControl;
@@ -44,8 +44,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     pub(super) fn update_job(&mut self) -> Result<(), StoreFailed> {
         let job = self.core.job.as_ref().ok_or(StoreFailed)?;
         let record = self.parts.journal.read(Kind::Job, self.envelope).map_err(|_| StoreFailed)?.ok_or(StoreFailed)?;
-        let (_, locator) = Job::decode(record).ok_or(StoreFailed)?;
-        let (end, len) = (record.len(), locator.len());
+        let (end, len) = (record.len(), Stored::read(record).ok_or(StoreFailed)?.locator.len());
         let mut head = [0; HEAD_MAX];
         let head = job.encode_head(len, &mut head).ok_or(StoreFailed)?;
         let new_len = head.len().checked_add(len).filter(|n| *n <= self.envelope.len()).ok_or(StoreFailed)?;
@@ -54,6 +53,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.parts.journal.append(Kind::Job, self.envelope.get(..new_len).unwrap_or_default()).map_err(|_| StoreFailed)
     }
 
+    #[inline(never)]
     pub(super) fn store_progress(&mut self, progress: &Progress<'_>) -> Result<(), StoreFailed> {
         let mut buf = [0; PROGRESS_MAX];
         self.append(Kind::Progress, progress.encode(&mut buf))
@@ -86,6 +86,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// Puts an outcome into the outbox; one that cannot be stored is said all the same, in this session.
+    #[inline(never)]
     pub(super) fn tell(&mut self, job: u64, component: Component<'_>, stage: FailStage, text: [&'static str; 2]) {
         let mut added = Added::NoRoom;
         let stored = self.edit_outbox(&mut |outbox| {
@@ -97,7 +98,14 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
     }
 
+    /// Notes whether the boot loader's present rollback state was taken note of.
+    #[inline(never)]
+    pub(super) fn note_rollback_seen(&mut self, seen: bool) -> Result<(), StoreFailed> {
+        self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(seen))
+    }
+
     /// How often this image was rolled back.
+    #[inline(never)]
     pub(super) fn rollbacks(&mut self, image: &Image) -> u8 {
         let mut times = 0;
         let _ = self.edit_outbox(&mut |outbox| {

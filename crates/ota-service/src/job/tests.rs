@@ -2,6 +2,18 @@ use super::*;
 use proptest::prelude::*;
 use std::vec::Vec as StdVec;
 
+impl Job {
+    fn of_offer(offer: &Offer<'_>, slot: SlotId) -> Result<Self, Refusal> {
+        let mut job = Self::none();
+        job.take_offer(offer, slot).map(|()| job)
+    }
+    fn decode(record: &[u8]) -> Option<(Self, &str)> {
+        let stored = Stored::read(record)?;
+        let mut job = Self::none();
+        stored.fill(&mut job).map(|()| (job, stored.locator))
+    }
+}
+
 fn offer(url: &str) -> Offer<'_> {
     Offer {
         component: Component { device: 3, module: "mcu" },
