@@ -93,6 +93,18 @@ impl Proc {
         }
     }
 
+    /// Waits until it has said nothing for this long, but not for ever. What it says meanwhile is still to be waited for.
+    pub(crate) fn wait_for_silence(&self, silence: Duration) {
+        const ROUNDS: u32 = 20;
+        for _ in 0..ROUNDS {
+            let lines = self.output.lines.lock().expect("no thread panics with the lines");
+            let waited = self.output.grown.wait_timeout(lines, silence).expect("no thread panics with the lines");
+            if waited.1.timed_out() {
+                return;
+            }
+        }
+    }
+
     /// What it prints.
     pub(crate) fn tape(&self) -> Tape {
         Tape(Arc::clone(&self.output))

@@ -10,6 +10,9 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// After the last report of an update nothing comes for this long.
+const SILENCE: Duration = Duration::from_millis(700);
+
 /// The cloud. Its ports stay the same when it is killed and started again; devices reach its files through a valve.
 pub(super) struct Cloud<'p> {
     programs: &'p Programs,
@@ -67,8 +70,10 @@ impl<'p> Cloud<'p> {
         Ok(format!("{}:{mqtt}", self.host))
     }
 
-    /// Offers a file to the device, as the page does.
+    /// Offers a file to the device, as the page does. A report does not say which offer it is about, and the last one's
+    /// may come twice: so the device is given the time to finish with that.
     pub(super) fn offer(&self, file: &str) -> Result<()> {
+        self.process.as_ref().context("the cloud is down")?.wait_for_silence(SILENCE);
         let (_, http) = self.ports.context("the cloud was never started")?;
         let body = json!({ "device": format!("{PRODUCT}/{DEVICE}"), "file": file }).to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", http))?;
