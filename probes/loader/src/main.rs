@@ -8,6 +8,7 @@ use ota_boot::{Config, Copied, Decision, loader};
 use ota_hal::{Journal, Region, Shared, SlotId};
 use ota_verify::Rules;
 use ota_verify::rsa::Rsa2048Pss;
+use small_mem as _;
 
 const CONFIG: Config<Copied> = Config::new(Copied);
 
