@@ -40,7 +40,8 @@ pub(crate) fn digest_medium(
     progress: &mut dyn FnMut(u32),
     digest: &mut [u8; 32],
 ) -> bool {
-    let mut hash = Sha256::new();
+    let mut hash = Sha256::NONE;
+    hash.start();
     let done = for_each_chunk(medium, len, progress, |bytes| hash.update(bytes));
     hash.finish(digest);
     done
