@@ -5,7 +5,7 @@ use crate::raw::{IMAGE_INVALID, Raw};
 use crate::record::RECORD_LEN;
 use core::num::NonZeroU8;
 use ota_hal::{Flash, Journal, JournalError, Kind, ReadAt, ResetCause, SlotId, Watchdog};
-use ota_verify::{FormatError, Keys, Rules, Verified, VerifyError, verify_image_with};
+use ota_verify::{Keys, Rules, Verified, Why, verify_image_briefly};
 
 /// What a board must say, and what it may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl<P: Placement> Config<P> {
 /// What the board is to do.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Decision<E> {
+pub enum Decision {
     /// Start the image that `proof` describes.
     Boot {
         /// Slot, and where in it the payload lies.
@@ -38,7 +38,7 @@ pub enum Decision<E> {
     /// No slot holds an image that may be started. Nothing was written.
     Recovery {
         /// Why slot A and slot B were refused.
-        why: [VerifyError<E>; 2],
+        why: [Why; 2],
     },
 }
 
@@ -58,7 +58,7 @@ pub fn boot<F: Flash, const UNIT: usize, S: ReadAt, K: Keys, P: Placement>(
     cause: ResetCause,
     config: &Config<P>,
     watchdog: &mut impl Watchdog,
-) -> Decision<S::Error> {
+) -> Decision {
     watchdog.feed();
     let mut record = Raw::EMPTY;
     let read = match journal.read(Kind::Boot, record.buffer()) {
@@ -81,7 +81,7 @@ pub fn boot_unrecorded<S: ReadAt, K: Keys, P: Placement>(
     rules: &Rules<'_, K>,
     config: &Config<P>,
     watchdog: &mut impl Watchdog,
-) -> Decision<S::Error> {
+) -> Decision {
     let mut record = Raw::EMPTY;
     record.settle(0);
     let store = &mut |_: &[u8; RECORD_LEN]| false;
@@ -105,12 +105,12 @@ struct Images<'a, 'k, S, K, W, P> {
 impl<S: ReadAt, K: Keys, W: Watchdog, P: Placement> Images<'_, '_, S, K, W, P> {
     /// The staged image if it may be tried, else the accepted one, else the other one.
     #[inline(never)]
-    fn decide(mut self, record: &mut Raw, cause: ResetCause) -> Decision<S::Error> {
+    fn decide(mut self, record: &mut Raw, cause: ResetCause) -> Decision {
         let Rules { keys, identity, floor } = *self.rules;
         let rules = Rules { keys, identity, floor: floor.max(record.floor()) };
         let mut gave_up = record.gave_up();
         let left = record.attempts(self.config.attempts.get());
-        let mut why = [VerifyError::Format(FormatError::Truncated), VerifyError::Format(FormatError::Truncated)];
+        let mut why = [Why::READ; 2];
         let mut again = false;
         let mut next = if left == 0 { ACCEPTED } else { TRIAL };
         while next <= OTHER {
@@ -169,10 +169,10 @@ impl<S: ReadAt, K: Keys, W: Watchdog, P: Placement> Images<'_, '_, S, K, W, P> {
     /// One code path, and one set of rules, for whatever is to be started.
     // Not inlined: taken apart into registers, proofs and errors cost 300 bytes of moves.
     #[inline(never)]
-    fn verify(&mut self, slot: SlotId, rules: &Rules<'_, K>) -> Result<Verified, VerifyError<S::Error>> {
+    fn verify(&mut self, slot: SlotId, rules: &Rules<'_, K>) -> Result<Verified, Why> {
         let [a, b] = &mut *self.slots;
         let image = if slot == SlotId::A { a } else { b };
         self.watchdog.feed();
-        verify_image_with(image, slot, rules, |_| self.watchdog.feed())
+        verify_image_briefly(image, slot, rules, |_| self.watchdog.feed())
     }
 }

@@ -1,5 +1,6 @@
 //! Digests of what is really on the medium, read back through a small buffer.
 
+use crate::Why;
 use crate::medium::{Medium, over};
 use crate::sha256::Sha256;
 #[cfg(feature = "md5")]
@@ -28,7 +29,8 @@ pub fn digest_region_with<R: ReadAt>(
     mut progress: impl FnMut(u32),
 ) -> Result<[u8; 32], R::Error> {
     let mut digest = [0; 32];
-    over(image, |medium| digest_medium(medium, len, &mut progress, &mut digest))?;
+    // A failed read is the only error there is, and `over` has it.
+    let _ = over(image, |medium| digest_medium(medium, len, &mut progress, &mut digest))?;
     Ok(digest)
 }
 
@@ -39,7 +41,7 @@ pub(crate) fn digest_medium(
     len: u32,
     progress: &mut dyn FnMut(u32),
     digest: &mut [u8; 32],
-) -> bool {
+) -> Result<(), Why> {
     let mut hash = Sha256::NONE;
     hash.start();
     let done = for_each_chunk(medium, len, progress, |bytes| hash.update(bytes));
@@ -67,31 +69,28 @@ pub fn md5_region_with<R: ReadAt>(
     mut progress: impl FnMut(u32),
 ) -> Result<[u8; 16], R::Error> {
     let mut hash = md5::Md5::new();
-    over(image, |medium| for_each_chunk(medium, len, &mut progress, |bytes| hash.update(bytes)))?;
+    let _ = over(image, |medium| for_each_chunk(medium, len, &mut progress, |bytes| hash.update(bytes)))?;
     Ok(hash.finalize().into())
 }
 
-/// Whether all of it could be read.
 fn for_each_chunk(
     medium: &mut Medium<'_>,
     len: u32,
     progress: &mut dyn FnMut(u32),
     mut take: impl FnMut(&[u8]),
-) -> bool {
+) -> Result<(), Why> {
     let mut buf = [0; CHUNK];
     let mut at = 0;
     while at < len {
         let n = (len - at).min(CHUNK as u32);
         // `n` is at most CHUNK: the slice exists.
         let part = buf.get_mut(..n as usize).unwrap_or_default();
-        if !medium.read(at, part) {
-            return false;
-        }
+        medium.read(at, part)?;
         take(part);
         at += n;
         progress(at);
     }
-    true
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,10 @@
 //! a number is never given a second meaning.
 
 use crate::SignatureError;
+use crate::image::Header;
+use core::convert::Infallible;
+use core::fmt;
+use core::num::NonZeroU32;
 
 /// The bytes are not an image of the accepted form. The medium was read, nothing was believed.
 /// The same bytes will always be refused: build or sign the image again.
@@ -157,6 +161,124 @@ impl Refusal {
             Self::WrongClass => 42,
             Self::CounterTooLow { .. } => 43,
             Self::WrongAddress { .. } => 44,
+        }
+    }
+}
+
+/// Why an image was not verified, in one word: all that a loader keeps of a [`VerifyError`].
+///
+/// Handed through many functions, the whole error costs a loader 300 bytes of code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Why(NonZeroU32);
+
+impl Why {
+    /// The medium failed; the image may still be good.
+    pub const READ: Self = Self::new(255, 0);
+    /// Header flags that cannot be honoured; which ones is in the header.
+    pub(crate) const FLAGS: Self = Self::new(10, 0);
+
+    const fn new(code: u8, kind: u16) -> Self {
+        // No code is 0.
+        match NonZeroU32::new(code as u32 | (kind as u32) << 16) {
+            Some(word) => Self(word),
+            None => Self(NonZeroU32::MAX),
+        }
+    }
+    /// A stable number, as [`VerifyError::code`]; but 10 for every flag that is refused.
+    pub const fn code(self) -> u8 {
+        self.0.get() as u8
+    }
+    /// The type of the TLV it is about, or 0.
+    pub const fn tlv(self) -> u16 {
+        (self.0.get() >> 16) as u16
+    }
+    /// A short reason for a report.
+    pub const fn text(self) -> &'static str {
+        match self.error(&Header::NONE, 0, 0) {
+            Some(error) => error.text(),
+            None => "image could not be read",
+        }
+    }
+
+    /// The whole error, for an image with this header and counter; `None` for [`Why::READ`].
+    pub(crate) const fn error(self, header: &Header, counter: u32, floor: u32) -> Option<VerifyError<Infallible>> {
+        use FormatError as F;
+        let kind = self.tlv();
+        Some(VerifyError::Format(match self.code() {
+            1 => F::Truncated,
+            2 => F::Magic,
+            3 => F::HeaderSize,
+            4 => F::Empty,
+            5 => F::PastEnd,
+            10 => match header.check_flags() {
+                Err(flags) => flags,
+                Ok(()) => F::UnknownFlags(0),
+            },
+            11 => F::AreaMagic,
+            12 => F::ProtectedSize,
+            13 => F::AreaSize,
+            14 => F::TlvPastEnd(kind),
+            15 => F::TlvTrailing,
+            16 => F::TlvLength(kind),
+            17 => F::TlvArea(kind),
+            18 => F::TlvUnknown(kind),
+            19 => F::TlvDuplicate(kind),
+            20 => F::TlvMissing(kind),
+            code => return Self::refusal(code, header, counter, floor),
+        }))
+    }
+
+    const fn refusal(code: u8, header: &Header, counter: u32, floor: u32) -> Option<VerifyError<Infallible>> {
+        Some(VerifyError::Refused(match code {
+            32 => Refusal::Signature(SignatureError::UnknownKey),
+            33 => Refusal::Signature(SignatureError::Malformed),
+            34 => Refusal::Signature(SignatureError::Mismatch),
+            40 => Refusal::Digest,
+            41 => Refusal::WrongVendor,
+            42 => Refusal::WrongClass,
+            43 => Refusal::CounterTooLow { counter, floor },
+            44 => Refusal::WrongAddress { linked: header.rom_address(), slot: 0 },
+            _ => return None,
+        }))
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl From<FormatError> for Why {
+    #[inline(always)]
+    fn from(error: FormatError) -> Self {
+        use FormatError as F;
+        let kind = match error {
+            F::TlvPastEnd(kind)
+            | F::TlvLength(kind)
+            | F::TlvArea(kind)
+            | F::TlvUnknown(kind)
+            | F::TlvDuplicate(kind)
+            | F::TlvMissing(kind) => kind,
+            _ => 0,
+        };
+        Self::new(error.code(), kind)
+    }
+}
+impl From<Refusal> for Why {
+    #[inline(always)]
+    fn from(error: Refusal) -> Self {
+        Self::new(error.code(), 0)
+    }
+}
+impl<E> From<&VerifyError<E>> for Why {
+    fn from(error: &VerifyError<E>) -> Self {
+        match error {
+            VerifyError::Format(FormatError::Encrypted | FormatError::Compressed) => Self::FLAGS,
+            VerifyError::Format(FormatError::NonBootable | FormatError::RamLoad) => Self::FLAGS,
+            VerifyError::Format(error) => (*error).into(),
+            VerifyError::Refused(error) => (*error).into(),
+            VerifyError::Read(_) => Self::READ,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The 32-byte image header.
 
-use crate::medium::{Medium, Refused};
-use crate::{FormatError, Version};
+use crate::medium::Medium;
+use crate::{FormatError, Version, Why};
+use core::fmt;
 
 /// First four bytes of an image, as a little-endian number.
 pub const MAGIC: u32 = 0x96F3_B83D;
@@ -33,20 +34,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the header and checks magic, header size, payload size, and that all but the last TLV area fits.
-    pub(super) fn read(&mut self, medium: &mut Medium<'_>) -> Result<(), Refused> {
-        let mut raw = [0; HEADER_LEN as usize];
-        if medium.len() < HEADER_LEN || !medium.read(0, &mut raw) {
-            return Err(medium.refuse(FormatError::Truncated));
-        }
-        *self = Self::decode(&raw).map_err(|why| medium.refuse(why))?;
-        match self.signed_len() {
-            Some(end) if end <= medium.len() => Ok(()),
-            _ => Err(medium.refuse(FormatError::PastEnd)),
-        }
-    }
-
-    pub(super) const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         load_addr: 0,
         hdr_size: 0,
         protect_tlv_size: 0,
@@ -145,9 +133,73 @@ impl Header {
             Ok(())
         }
     }
+}
 
-    /// Length of header, payload and protected TLVs; `None` beyond 4 GiB.
-    pub(super) fn signed_len(&self) -> Option<u32> {
-        u32::from(self.hdr_size).checked_add(self.img_size)?.checked_add(self.protect_tlv_size.into())
+/// A header as it lies on the medium, taken apart only where a field is wanted.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Raw([[u8; 4]; HEADER_LEN as usize / 4]);
+
+impl Raw {
+    pub(super) const NONE: Self = Self([[0; 4]; HEADER_LEN as usize / 4]);
+
+    /// Reads the header and checks magic, header size, payload size, and that all but the last TLV area fits. Returns
+    /// the length of that.
+    pub(super) fn read(&mut self, medium: &mut Medium<'_>) -> Result<u32, Why> {
+        if medium.len() < HEADER_LEN {
+            return Err(FormatError::Truncated.into());
+        }
+        medium.read(0, self.0.as_flattened_mut())?;
+        if self.word(0) != MAGIC {
+            return Err(FormatError::Magic.into());
+        }
+        if self.hdr_size() < HEADER_LEN {
+            return Err(FormatError::HeaderSize.into());
+        }
+        if self.img_size() == 0 {
+            return Err(FormatError::Empty.into());
+        }
+        // The sum of the small ones does not overflow.
+        match self.img_size().checked_add(self.hdr_size() + self.protect_tlv_size()) {
+            Some(end) if end <= medium.len() => Ok(end),
+            _ => Err(FormatError::PastEnd.into()),
+        }
+    }
+
+    /// The fields.
+    pub(super) const fn header(&self) -> Header {
+        let [_, _, _, _, _, [major, minor, r0, r1], build, _] = self.0;
+        Header {
+            load_addr: self.word(1),
+            hdr_size: self.hdr_size() as u16,
+            protect_tlv_size: self.protect_tlv_size() as u16,
+            img_size: self.img_size(),
+            flags: self.flags(),
+            version: Version { major, minor, revision: u16::from_le_bytes([r0, r1]), build: u32::from_le_bytes(build) },
+        }
+    }
+    pub(super) const fn hdr_size(&self) -> u32 {
+        self.word(2) & 0xFFFF
+    }
+    pub(super) const fn protect_tlv_size(&self) -> u32 {
+        self.word(2) >> 16
+    }
+    pub(super) const fn img_size(&self) -> u32 {
+        self.word(3)
+    }
+    pub(super) const fn flags(&self) -> u32 {
+        self.word(4)
+    }
+    /// Refuses what [`Header::check_flags`] refuses, without saying why.
+    pub(super) fn check_flags(&self) -> Result<(), Why> {
+        if self.flags() & !ROM_FIXED != 0 { Err(Why::FLAGS) } else { Ok(()) }
+    }
+    const fn word(&self, n: usize) -> u32 {
+        u32::from_le_bytes(self.0[n])
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.header().fmt(f)
     }
 }

@@ -22,17 +22,18 @@ mod verify;
 pub use header::{HEADER_LEN, Header, MAGIC};
 pub use tlv::{Area, Facts, SignatureTlv, Tlv, Tlvs};
 pub(crate) use verify::{check_counter, check_identity};
-pub use verify::{verify_image, verify_image_with};
+pub use verify::{verify_image, verify_image_briefly, verify_image_with};
 
-use crate::medium::{Medium, Refused, form_of};
-use crate::{FormatError, VerifyError};
+use crate::medium::{Medium, form_of};
+use crate::{FormatError, VerifyError, Why};
 use ota_hal::ReadAt;
+use header::Raw;
 use tlv::Claims;
 
 /// Where the parts of one image lie. The header was checked against the length of the medium; nothing is believed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageInfo {
-    header: Header,
+    raw: Raw,
     unprotected_len: u32,
 }
 
@@ -47,47 +48,51 @@ impl ImageInfo {
         Ok(info)
     }
 
-    pub(crate) const NONE: Self = Self { header: Header::NONE, unprotected_len: 0 };
+    pub(crate) const NONE: Self = Self { raw: Raw::NONE, unprotected_len: 0 };
 
-    fn locate(&mut self, medium: &mut Medium<'_>) -> Result<(), Refused> {
-        self.header.read(medium)?;
-        let end = self.header.signed_len().ok_or_else(|| medium.refuse(FormatError::PastEnd))?;
-        let protected = u32::from(self.header.protect_tlv_size);
+    /// Returns the signed length.
+    fn locate(&mut self, medium: &mut Medium<'_>) -> Result<u32, Why> {
+        let end = self.raw.read(medium)?;
+        let protected = self.raw.protect_tlv_size();
         if protected != 0 && tlv::area_len(medium, end - protected, tlv::PROTECTED_MAGIC)? != protected {
-            return Err(medium.refuse(FormatError::ProtectedSize));
+            return Err(FormatError::ProtectedSize.into());
         }
         self.unprotected_len = tlv::area_len(medium, end, tlv::UNPROTECTED_MAGIC)?;
-        match end.checked_add(self.unprotected_len) {
-            Some(total) if total <= medium.len() => Ok(()),
-            _ => Err(medium.refuse(FormatError::PastEnd)),
+        // `area_len` has seen that the area begins before the end.
+        if self.unprotected_len > medium.len() - end {
+            return Err(FormatError::PastEnd.into());
         }
+        Ok(end)
     }
 
     /// The header's fields.
-    pub const fn header(&self) -> &Header {
-        &self.header
+    pub const fn header(&self) -> Header {
+        self.raw.header()
     }
     /// Where the payload starts.
     pub const fn payload_offset(&self) -> u32 {
-        self.header.hdr_size as u32
+        self.raw.hdr_size()
     }
     /// How many bytes the payload has.
     pub const fn payload_len(&self) -> u32 {
-        self.header.img_size
+        self.raw.img_size()
     }
     /// How many bytes, from the start, the digest and the signature cover: header, payload, protected TLVs.
     pub const fn signed_len(&self) -> u32 {
         // `read` checked that this sum and the next do not overflow.
-        self.header.hdr_size as u32 + self.header.img_size + self.header.protect_tlv_size as u32
+        self.raw.img_size().wrapping_add(self.raw.hdr_size() + self.raw.protect_tlv_size())
     }
     /// The length of the whole image file, from the header to the last TLV.
     pub const fn file_len(&self) -> u32 {
-        self.signed_len() + self.unprotected_len
+        self.signed_len().wrapping_add(self.unprotected_len)
     }
     /// Walks the TLVs of both areas, protected ones first.
     pub const fn tlvs(&self) -> Tlvs {
-        let split = self.signed_len();
-        Tlvs::new(split - self.header.protect_tlv_size as u32, split, self.file_len())
+        self.tlvs_from(self.signed_len())
+    }
+    /// As [`ImageInfo::tlvs`], for who knows the signed length.
+    const fn tlvs_from(&self, signed: u32) -> Tlvs {
+        Tlvs::new(signed - self.raw.protect_tlv_size(), signed, signed.wrapping_add(self.unprotected_len))
     }
     /// Collects what the TLVs say, and checks them: type against area, lengths, duplicates.
     /// What must be present is decided by the caller: [`verify_image`] wants all.
@@ -96,18 +101,7 @@ impl ImageInfo {
     /// [`VerifyError::Format`] or [`VerifyError::Read`].
     pub fn facts<R: ReadAt>(&self, image: &mut R) -> Result<Facts, VerifyError<R::Error>> {
         let mut claims = Claims::NONE;
-        form_of(image, |medium| self.collect(medium, &mut claims))?;
+        form_of(image, |medium| claims.collect(self.tlvs(), medium))?;
         Ok(claims.facts())
-    }
-
-    fn collect(&self, medium: &mut Medium<'_>, claims: &mut Claims) -> Result<(), Refused> {
-        let mut tlvs = self.tlvs();
-        while let Some(tlv) = tlvs.step(medium)? {
-            let value = claims.place(&tlv).map_err(|why| medium.refuse(why))?;
-            if !medium.read(tlv.offset, value) {
-                return Err(Refused);
-            }
-        }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The TLV areas: which type may be where, and what they say.
 
-use crate::medium::{Medium, Refused, form_of};
-use crate::{Algorithm, FormatError, KeyId, Uuid, VerifyError};
+use crate::medium::{Medium, form_of};
+use crate::{Algorithm, FormatError, KeyId, Uuid, VerifyError, Why};
 use ota_hal::ReadAt;
 
 /// First two bytes of the unprotected area.
@@ -92,7 +92,7 @@ impl Tlvs {
         form_of(image, |medium| self.step(medium))
     }
 
-    pub(super) fn step(&mut self, medium: &mut Medium<'_>) -> Result<Option<Tlv>, Refused> {
+    pub(super) fn step(&mut self, medium: &mut Medium<'_>) -> Result<Option<Tlv>, Why> {
         if self.at == self.end {
             // Past the last area its own end is all there is.
             let header = if self.end == self.last { 0 } else { AREA_HEADER };
@@ -104,11 +104,12 @@ impl Tlvs {
             return Ok(None);
         }
         if left < ENTRY_HEADER {
-            return Err(medium.refuse(FormatError::TlvTrailing));
+            return Err(FormatError::TlvTrailing.into());
         }
-        let (kind, len) = two_words(medium, self.at);
+        let word = medium.two_words(self.at)?;
+        let (kind, len) = (word as u16, (word >> 16) as u16);
         if u32::from(len) > left - ENTRY_HEADER {
-            return Err(medium.refuse(FormatError::TlvPastEnd(kind)));
+            return Err(FormatError::TlvPastEnd(kind).into());
         }
         let offset = self.at + ENTRY_HEADER;
         self.at = offset + u32::from(len);
@@ -148,12 +149,16 @@ pub struct Facts {
 
 /// [`Facts`] in the form that costs a loader least.
 pub(super) struct Claims {
-    pub(super) key_id: KeyId,
-    /// The values of the other first types in [`TYPES`], one behind the other.
-    values: [u8; 68],
+    /// The values of the first types in [`TYPES`], one behind the other.
+    values: [u8; 100],
     /// Which types of [`TYPES`] are there, by bit; every signature counts as the first of them.
     seen: u8,
-    pub(super) signature: Option<SignatureTlv>,
+    /// Number of the signature's algorithm, 0 for none.
+    pub(super) algorithm: u8,
+    /// Where the signature is.
+    pub(super) offset: u32,
+    /// How long it is.
+    pub(super) len: u16,
 }
 
 /// Types that are looked at, with their least and greatest length. First those with a value to keep, then the
@@ -176,83 +181,96 @@ const TYPES: [(u16, u16, u16); 13] = {
 const SIGNATURE: u8 = 5;
 
 impl Claims {
-    pub(super) const NONE: Self = Self { key_id: KeyId([0; 32]), values: [0; 68], seen: 0, signature: None };
+    pub(super) const NONE: Self = Self { values: [0; 100], seen: 0, algorithm: 0, offset: 0, len: 0 };
 
     fn value<const AT: usize, const LEN: usize>(&self) -> &[u8; LEN] {
-        const { assert!(AT + LEN <= 68) };
+        const { assert!(AT + LEN <= 100) };
         self.values.get(AT..).and_then(|rest| rest.first_chunk()).unwrap_or(&[0; LEN])
     }
     pub(super) fn digest(&self) -> &[u8; 32] {
         self.value::<0, 32>()
     }
+    pub(super) fn key_id(&self) -> KeyId {
+        KeyId(*self.value::<32, 32>())
+    }
     pub(super) fn vendor(&self) -> &[u8; 16] {
-        self.value::<32, 16>()
+        self.value::<64, 16>()
     }
     pub(super) fn class(&self) -> &[u8; 16] {
-        self.value::<48, 16>()
+        self.value::<80, 16>()
     }
     pub(super) fn security_counter(&self) -> u32 {
-        u32::from_le_bytes(*self.value::<64, 4>())
+        u32::from_le_bytes(*self.value::<96, 4>())
     }
 
     pub(super) fn facts(&self) -> Facts {
         let has = |bit: u8| self.seen & 1 << bit != 0;
         Facts {
             digest: has(0).then_some(*self.digest()),
-            key_id: has(1).then_some(self.key_id),
+            key_id: has(1).then_some(self.key_id()),
             vendor: has(2).then_some(Uuid(*self.vendor())),
             class: has(3).then_some(Uuid(*self.class())),
             security_counter: has(4).then_some(self.security_counter()),
-            signature: self.signature,
+            signature: Algorithm::from_u8(self.algorithm).map(|algorithm| SignatureTlv {
+                algorithm,
+                offset: self.offset,
+                len: self.len,
+            }),
         }
     }
 
     /// Refuses when anything is missing. Where no signature is, the first of its types is named.
-    pub(super) fn require_all(&self) -> Result<(), FormatError> {
+    pub(super) fn require_all(&self) -> Result<(), Why> {
         match TYPES.get(self.seen.trailing_ones() as usize) {
-            Some((kind, _, _)) if self.seen != (1 << (SIGNATURE + 1)) - 1 => Err(FormatError::TlvMissing(*kind)),
+            Some((kind, _, _)) if self.seen != (1 << (SIGNATURE + 1)) - 1 => {
+                Err(FormatError::TlvMissing(*kind).into())
+            }
             _ => Ok(()),
         }
     }
 
+    /// Takes in all of `tlvs`.
+    pub(super) fn collect(&mut self, mut tlvs: Tlvs, medium: &mut Medium<'_>) -> Result<(), Why> {
+        while let Some(tlv) = tlvs.step(medium)? {
+            let value = self.place(&tlv)?;
+            medium.read(tlv.offset, value)?;
+        }
+        Ok(())
+    }
+
     /// Judges one TLV; returns where its value goes, which is nowhere if it is not to be read now.
-    pub(super) fn place(&mut self, tlv: &Tlv) -> Result<&mut [u8], FormatError> {
+    pub(super) fn place(&mut self, tlv: &Tlv) -> Result<&mut [u8], Why> {
         let kind = tlv.kind;
         match (home(kind), tlv.area) {
             // Signed, so its meaning is the vendor's business.
             (Home::Vendor, Area::Protected) => return Ok(&mut []),
-            (Home::Vendor, Area::Unprotected) => return Err(FormatError::TlvUnknown(kind)),
-            (Home::Area(home), area) if home != area => return Err(FormatError::TlvArea(kind)),
+            (Home::Vendor, Area::Unprotected) => return Err(FormatError::TlvUnknown(kind).into()),
+            (Home::Area(home), area) if home != area => return Err(FormatError::TlvArea(kind).into()),
             _ if kind == BOOT_RECORD => return Ok(&mut []),
             _ => {}
         }
-        let mut at = 0;
+        let mut at = 0u16;
         for ((known, least, greatest), n) in TYPES.iter().zip(0..) {
             if *known != kind {
-                if *known != KEYHASH {
-                    at += usize::from(*least);
-                }
+                at += *least;
                 continue;
             }
             if tlv.len < *least || tlv.len > *greatest {
-                return Err(FormatError::TlvLength(kind));
+                return Err(FormatError::TlvLength(kind).into());
             }
             let bit = 1 << n.min(SIGNATURE);
             if self.seen & bit != 0 {
-                return Err(FormatError::TlvDuplicate(kind));
+                return Err(FormatError::TlvDuplicate(kind).into());
             }
             self.seen |= bit;
-            if let Some(algorithm) = (n + 1).checked_sub(SIGNATURE).and_then(Algorithm::from_u8) {
-                self.signature = Some(SignatureTlv { algorithm, offset: tlv.offset, len: tlv.len });
-                return Ok(&mut []);
+            if n >= SIGNATURE {
+                (self.algorithm, self.offset, self.len) = (n + 1 - SIGNATURE, tlv.offset, tlv.len);
             }
-            if kind == KEYHASH {
-                return Ok(&mut self.key_id.0);
-            }
-            let rest = self.values.get_mut(at..).unwrap_or_default();
-            return Ok(rest.get_mut(..usize::from(*least)).unwrap_or_default());
+            // A signature's place is past the values.
+            let (at, len) = (usize::from(at), usize::from(*least));
+            return Ok(self.values.get_mut(at..at + len).unwrap_or_default());
         }
-        Err(FormatError::TlvUnknown(kind))
+        Err(FormatError::TlvUnknown(kind).into())
     }
 }
 
@@ -276,26 +294,18 @@ const fn home(kind: u16) -> Home {
 }
 
 /// Reads an area's header at `at` and returns the area's length, header included.
-pub(super) fn area_len(medium: &mut Medium<'_>, at: u32, magic: u16) -> Result<u32, Refused> {
+#[inline(never)]
+pub(super) fn area_len(medium: &mut Medium<'_>, at: u32, magic: u16) -> Result<u32, Why> {
     if medium.len().saturating_sub(at) < AREA_HEADER {
-        return Err(medium.refuse(FormatError::PastEnd));
+        return Err(FormatError::PastEnd.into());
     }
-    let (found, total) = two_words(medium, at);
-    if found != magic {
-        return Err(medium.refuse(FormatError::AreaMagic));
+    let word = medium.two_words(at)?;
+    if word as u16 != magic {
+        return Err(FormatError::AreaMagic.into());
     }
-    if u32::from(total) < AREA_HEADER {
-        return Err(medium.refuse(FormatError::AreaSize));
+    let total = word >> 16;
+    if total < AREA_HEADER {
+        return Err(FormatError::AreaSize.into());
     }
-    Ok(total.into())
-}
-
-/// Zeros when they cannot be read: neither an area nor a type begins like this.
-fn two_words(medium: &mut Medium<'_>, at: u32) -> (u16, u16) {
-    let mut raw = [0; 4];
-    if !medium.read(at, &mut raw) {
-        raw = [0; 4];
-    }
-    let word = u32::from_le_bytes(raw);
-    (word as u16, (word >> 16) as u16)
+    Ok(total)
 }

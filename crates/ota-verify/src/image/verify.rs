@@ -1,10 +1,10 @@
 //! From bytes on flash to a proof.
 
-use super::{ImageInfo, SignatureTlv, tlv::Claims};
+use super::tlv::Claims;
 use crate::digest::digest_medium;
 use crate::key::SIGNATURE_MAX;
-use crate::medium::{Medium, Refused, over};
-use crate::{Identity, Keys, Refusal, Rules, SignatureError, Verified, VerifyError};
+use crate::medium::{Medium, over, whole};
+use crate::{Algorithm, Identity, Keys, Refusal, Rules, SignatureError, Verified, VerifyError, Why};
 use ota_hal::{ReadAt, SlotId};
 
 /// Reads the whole image in `slot` back and judges it by `rules`.
@@ -34,45 +34,57 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
     mut progress: impl FnMut(u32),
 ) -> Result<Verified, VerifyError<R::Error>> {
     let mut proof = Verified::blank(slot);
-    over(image, |medium| judge(medium, rules, &mut progress, &mut proof)).map_err(VerifyError::Read)??;
+    let judged = over(image, |medium| judge(medium, rules, &mut progress, &mut proof)).map_err(VerifyError::Read)?;
+    let (info, _, counter) = proof.parts();
+    judged.map_err(|why| whole(why.error(&info.header(), *counter, rules.floor)))?;
+    Ok(proof)
+}
+
+/// As [`verify_image_with`], for loaders: the error is one word, without what the medium said.
+///
+/// # Errors
+/// As [`verify_image`].
+pub fn verify_image_briefly<R: ReadAt, K: Keys>(
+    image: &mut R,
+    slot: SlotId,
+    rules: &Rules<'_, K>,
+    mut progress: impl FnMut(u32),
+) -> Result<Verified, Why> {
+    let len = image.len();
+    let mut read = |offset, bytes: &mut [u8]| image.read_at(offset, bytes).is_ok();
+    let mut proof = Verified::blank(slot);
+    judge(&mut Medium::new(len, &mut read), rules, &mut progress, &mut proof)?;
     Ok(proof)
 }
 
 /// The rules, in their order. `proof` is one when they all hold, and must be thrown away when not.
 #[inline(never)]
-fn judge<K: Keys, E>(
+fn judge<K: Keys>(
     medium: &mut Medium<'_>,
     rules: &Rules<'_, K>,
     progress: &mut dyn FnMut(u32),
     proof: &mut Verified,
-) -> Result<(), VerifyError<E>> {
+) -> Result<(), Why> {
     let (info, digest, counter) = proof.parts();
     let mut claims = Claims::NONE;
-    if let Err(Refused) = check_form(medium, info, &mut claims) {
-        return Err(medium.why().into());
-    }
-    if !digest_medium(medium, info.signed_len(), progress, digest) || digest != claims.digest() {
+    let signed = info.locate(medium)?;
+    info.raw.check_flags()?;
+    claims.collect(info.tlvs_from(signed), medium)?;
+    claims.require_all()?;
+    digest_medium(medium, signed, progress, digest)?;
+    if digest != claims.digest() {
         return Err(Refusal::Digest.into());
     }
     // For a key of one algorithm this is a constant, and only one of the two is linked.
-    let signed = if rules.keys.longest() <= 256 {
-        check_signature::<K, 256>(medium, &claims, rules.keys)
+    if rules.keys.longest() <= 256 {
+        check_signature::<K, 256>(medium, &claims, rules.keys)?;
     } else {
-        check_signature::<K, SIGNATURE_MAX>(medium, &claims, rules.keys)
-    };
-    signed.map_err(Refusal::Signature)?;
+        check_signature::<K, SIGNATURE_MAX>(medium, &claims, rules.keys)?;
+    }
     check_identity(&rules.identity, claims.vendor(), claims.class())?;
     *counter = claims.security_counter();
     check_counter(*counter, rules.floor)?;
     Ok(())
-}
-
-/// All that can be said without looking at the payload.
-fn check_form(medium: &mut Medium<'_>, info: &mut ImageInfo, claims: &mut Claims) -> Result<(), Refused> {
-    info.locate(medium)?;
-    info.header().check_flags().map_err(|why| medium.refuse(why))?;
-    info.collect(medium, claims)?;
-    claims.require_all().map_err(|why| medium.refuse(why))
 }
 
 #[inline(never)]
@@ -80,20 +92,23 @@ fn check_signature<K: Keys, const MAX: usize>(
     medium: &mut Medium<'_>,
     claims: &Claims,
     keys: &K,
-) -> Result<(), SignatureError> {
-    let Some(SignatureTlv { algorithm, offset, len }) = claims.signature else {
-        return Err(SignatureError::Malformed);
+) -> Result<(), Why> {
+    let refused = |error| Why::from(Refusal::Signature(error));
+    let Some(algorithm) = Algorithm::from_u8(claims.algorithm) else {
+        return Err(refused(SignatureError::Malformed));
     };
     let mut buf = [0; MAX];
     // Longer than any key of the set makes them: of an algorithm that none has.
-    let signature = buf.get_mut(..usize::from(len)).ok_or(SignatureError::UnknownKey)?;
-    if !medium.read(offset, signature) {
-        return Err(SignatureError::Malformed);
-    }
-    keys.verify(&claims.key_id, algorithm, claims.digest(), signature)
+    let Some(signature) = buf.get_mut(..usize::from(claims.len)) else {
+        return Err(refused(SignatureError::UnknownKey));
+    };
+    medium.read(claims.offset, signature)?;
+    keys.verify(&claims.key_id(), algorithm, claims.digest(), signature).map_err(refused)
 }
 
 /// Vendor first: another vendor's class ids mean nothing.
+// Inlined, so that a loader makes no error of which it only keeps the number.
+#[inline(always)]
 pub(crate) fn check_identity(own: &Identity, vendor: &[u8; 16], class: &[u8; 16]) -> Result<(), Refusal> {
     if *vendor != own.vendor.0 {
         return Err(Refusal::WrongVendor);
@@ -105,6 +120,7 @@ pub(crate) fn check_identity(own: &Identity, vendor: &[u8; 16], class: &[u8; 16]
 }
 
 /// The one place where a downgrade is refused, for images and manifests alike.
+#[inline(always)]
 pub(crate) const fn check_counter(counter: u32, floor: u32) -> Result<(), Refusal> {
     if counter < floor { Err(Refusal::CounterTooLow { counter, floor }) } else { Ok(()) }
 }
