@@ -80,11 +80,27 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// # Errors
     /// As [`Journal::mount`].
     pub fn mount_sized(region: Region<F>) -> Result<Self, JournalError<F::Error>> {
-        let half = region.len() / 2;
-        let mut journal = Self { region, bank: Bank::none(half), at: [0; KINDS], cursor: half.saturating_mul(2) };
-        journal.check_layout()?;
-        journal.find_bank()?;
+        let mut journal = Self::unmounted(region);
+        journal.find()?;
         Ok(journal)
+    }
+
+    /// As [`Journal::mount_sized`], for loaders: `place` holds the journal from the start, so that it is not moved. It is
+    /// `None` when the journal does not mount.
+    pub fn mount_in(place: &mut Option<Self>, region: Region<F>) {
+        if place.insert(Self::unmounted(region)).find().is_err() {
+            *place = None;
+        }
+    }
+
+    fn unmounted(region: Region<F>) -> Self {
+        let half = region.len() / 2;
+        Self { region, bank: Bank::none(half), at: [0; KINDS], cursor: half.saturating_mul(2) }
+    }
+
+    fn find(&mut self) -> Result<(), JournalError<F::Error>> {
+        self.check_layout()?;
+        Ok(self.find_bank()?)
     }
 
     /// Reads the latest record of `kind` into `buf` and returns its bytes; `None` when there is none.
@@ -99,9 +115,10 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         if at == 0 {
             return Ok(None);
         }
-        let head = self.check(at, self.bank.generation, buf)?;
-        let needed = usize::from(head.len);
-        buf.get(..needed).map(Some).ok_or(JournalError::BufferTooSmall { needed })
+        let mut head = Head::NONE;
+        self.check(at, self.bank.generation, &mut head, buf)?;
+        let needed = head.len();
+        buf.get(..usize::from(needed)).map(Some).ok_or(JournalError::BufferTooSmall { needed })
     }
 
     /// Makes `payload` the latest record of `kind`.
@@ -151,7 +168,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
 
     /// The record at the cursor is whole: it is its kind's latest.
     fn advance(&mut self, head: Head) {
-        if let Some(slot) = self.at.get_mut(usize::from(head.kind)) {
+        if let Some(slot) = self.at.get_mut(head.kind()) {
             *slot = head.live_at(self.cursor);
         }
         self.cursor += Self::padded(head.total());

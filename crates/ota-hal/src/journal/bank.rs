@@ -52,7 +52,7 @@ impl Bank {
     /// The bank at `start` whose header has the head `head` and the payload `name`.
     pub(super) fn from_name(start: u32, head: Head, name: [u8; NAME]) -> Option<Self> {
         let name = u64::from_le_bytes(name);
-        let ours = head.kind == HEADER_KIND && usize::from(head.len) == NAME && name as u32 == MAGIC;
+        let ours = head.kind() == usize::from(HEADER_KIND) && usize::from(head.len()) == NAME && name as u32 == MAGIC;
         ours.then_some(Self { start, generation: (name >> 32) as u32 })
     }
 }

@@ -14,7 +14,7 @@ pub enum JournalError<E> {
     #[error("the buffer is smaller than the journal record ({needed} bytes)")]
     BufferTooSmall {
         /// How many bytes the record has.
-        needed: usize,
+        needed: u16,
     },
     /// The region is not two equal banks of whole sectors and write units. Nothing was read or written.
     #[error("the journal region is not two equal banks of whole sectors")]

@@ -1,7 +1,7 @@
 //! Finding the current bank and its records. Nothing here writes.
 
 use super::bank::NAME;
-use super::record::KINDS;
+use super::record::{Head, KINDS};
 use super::{Bank, Journal, JournalError};
 use crate::{Flash, RegionError};
 
@@ -32,9 +32,10 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// to pass over it.
     fn read_header(&mut self, start: u32) -> Result<Option<Bank>, RegionError<F::Error>> {
         let mut name = [0; NAME];
+        let mut head = Head::NONE;
         for _ in 0..2 {
-            match self.check(start, Bank::UNNAMED, &mut name) {
-                Ok(head) => return Ok(Bank::from_name(start, head, name)),
+            match self.check(start, Bank::UNNAMED, &mut head, &mut name) {
+                Ok(()) => return Ok(Bank::from_name(start, head, name)),
                 Err(RegionError::Corrupt) => {}
                 Err(error) => return Err(error),
             }
@@ -49,12 +50,13 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         self.bank = bank;
         let end = self.end(bank);
         let mut torn = false;
+        let mut head = Head::NONE;
         self.cursor = bank.start + Self::HEADER;
         while self.cursor < end {
-            match self.check(self.cursor, bank.generation, &mut []) {
-                Ok(head) if usize::from(head.kind) < KINDS => self.advance(head),
-                Ok(_) | Err(RegionError::Corrupt) if torn => self.cursor += Self::ALIGN as u32,
-                Ok(_) | Err(RegionError::Corrupt) => match self.check_blank(self.cursor, end) {
+            match self.check(self.cursor, bank.generation, &mut head, &mut []) {
+                Ok(()) if head.kind() < KINDS => self.advance(head),
+                Ok(()) | Err(RegionError::Corrupt) if torn => self.cursor += Self::ALIGN as u32,
+                Ok(()) | Err(RegionError::Corrupt) => match self.check_blank(self.cursor, end) {
                     Ok(()) => return Ok(()),
                     Err(RegionError::Corrupt) => torn = true,
                     Err(error) => return Err(error),

@@ -77,10 +77,16 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         Ok(())
     }
 
-    /// The head of the record at `at` in a bank of this generation; [`RegionError::Corrupt`] if it is not whole. Its
-    /// payload goes to `out`, as far as that reaches. `at` must not be the end of a bank.
+    /// Reads the record at `at` in a bank of this generation; [`RegionError::Corrupt`] if it is not whole. Its head goes
+    /// to `head`, its payload to `out`, as far as that reaches. `at` must not be the end of a bank.
     #[inline(never)]
-    pub(super) fn check(&mut self, at: u32, generation: u32, out: &mut [u8]) -> Result<Head, RegionError<F::Error>> {
+    pub(super) fn check(
+        &mut self,
+        at: u32,
+        generation: u32,
+        head: &mut Head,
+        out: &mut [u8],
+    ) -> Result<(), RegionError<F::Error>> {
         let mut buffer = [0; UNIT];
         let half = self.half();
         let room = if at < half { half - at } else { half * 2 - at };
@@ -89,7 +95,8 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         }
         let first = front(&mut buffer, Self::FIRST as u32);
         self.region.read(at, first)?;
-        let (mut head, seal) = Head::decode(first).ok_or(RegionError::Corrupt)?;
+        let seal;
+        (*head, seal) = Head::decode(first).ok_or(RegionError::Corrupt)?;
         let total = head.total();
         if total > room {
             return Err(RegionError::Corrupt);
@@ -110,7 +117,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
             copy(out.get_mut((pos - HEAD) as usize..).unwrap_or_default(), body);
             pos += Self::CHUNK as u32;
         }
-        if head.seal(at, generation) == seal { Ok(head) } else { Err(RegionError::Corrupt) }
+        if head.seal(at, generation) == seal { Ok(()) } else { Err(RegionError::Corrupt) }
     }
 
     /// Writes a record and reads it back: [`RegionError::Corrupt`] when it did not take. The payload is that of the
@@ -144,6 +151,6 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
             len = (size - pos).min(Self::CHUNK as u32);
         }
         // The CRC read from flash stands for the comparison: it costs no second buffer, and these cells were blank.
-        self.check(to.at, to.generation, &mut []).map(|_| ())
+        self.check(to.at, to.generation, &mut { Head::NONE }, &mut [])
     }
 }
