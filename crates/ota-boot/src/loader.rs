@@ -5,7 +5,7 @@ use crate::raw::{IMAGE_INVALID, Raw};
 use crate::record::RECORD_LEN;
 use core::num::NonZeroU8;
 use ota_hal::{Flash, Journal, JournalError, Kind, ReadAt, ResetCause, SlotId, Watchdog};
-use ota_verify::{Keys, Rules, Verified, Why, verify_image_briefly};
+use ota_verify::{Candidate, Keys, Rules, Verified, Why};
 
 /// What a board must say, and what it may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,8 @@ pub enum Decision {
     },
     /// No slot holds an image that may be started. Nothing was written.
     Recovery {
-        /// Why slot A and slot B were refused.
+        /// Why slot A and slot B were refused. For the whole error of a slot, ask
+        /// [`verify_image`](ota_verify::verify_image) about it.
         why: [Why; 2],
     },
 }
@@ -51,8 +52,11 @@ pub enum Decision {
 /// At most one journal record is appended, after the image it is about was verified and before this function returns.
 /// A cut before it is complete leaves the old record: the next start decides the same again. A cut after it has spent
 /// an attempt, or stored the rollback, without the image having run.
-pub fn boot<F: Flash, const UNIT: usize, S: ReadAt, K: Keys, P: Placement>(
-    journal: &mut Journal<F, UNIT>,
+///
+/// Without a journal (`None`: it did not mount because its flash part fails) slot A starts if it may be started, else slot
+/// B, and the floor is `rules.floor` alone.
+pub fn boot<'j, F: Flash + 'j, const UNIT: usize, S: ReadAt, K: Keys, P: Placement>(
+    journal: impl Into<Option<&'j mut Journal<F, UNIT>>>,
     slots: &mut [S; 2],
     rules: &Rules<'_, K>,
     cause: ResetCause,
@@ -60,17 +64,25 @@ pub fn boot<F: Flash, const UNIT: usize, S: ReadAt, K: Keys, P: Placement>(
     watchdog: &mut impl Watchdog,
 ) -> Decision {
     watchdog.feed();
+    let mut journal = journal.into();
     let mut record = Raw::EMPTY;
-    let read = match journal.read(Kind::Boot, record.buffer()) {
-        Ok(Some(bytes)) => Some(bytes.len()),
-        // Longer than any format will ever be: not ours.
-        Ok(None) | Err(JournalError::BufferTooSmall { .. }) => Some(0),
-        Err(_) => None,
+    let len = match &mut journal {
+        Some(known) => match known.read(Kind::Boot, record.buffer()) {
+            Ok(Some(bytes)) => bytes.len(),
+            // Longer than any format will ever be: not ours.
+            Ok(None) | Err(JournalError::BufferTooSmall { .. }) => 0,
+            Err(_) => {
+                // Not knowing the record, nothing may replace it.
+                journal = None;
+                0
+            }
+        },
+        None => 0,
     };
-    record.settle(read.unwrap_or(0));
-    // Not knowing the record, nothing may replace it.
-    let mut store = |bytes: &[u8; RECORD_LEN]| read.is_some() && journal.append(Kind::Boot, bytes).is_ok();
-    Images { slots, rules, watchdog, config, store: &mut store }.decide(&mut record, cause)
+    record.settle(len);
+    let store =
+        |bytes: &[u8; RECORD_LEN]| journal.as_mut().is_some_and(|known| known.append(Kind::Boot, bytes).is_ok());
+    Images { slots, rules, watchdog, config, store }.decide(&mut record, cause)
 }
 
 /// Decides what to start when the journal cannot be read at all: slot A if it may be started, else slot B.
@@ -84,7 +96,7 @@ pub fn boot_unrecorded<S: ReadAt, K: Keys, P: Placement>(
 ) -> Decision {
     let mut record = Raw::EMPTY;
     record.settle(0);
-    let store = &mut |_: &[u8; RECORD_LEN]| false;
+    let store = |_: &[u8; RECORD_LEN]| false;
     Images { slots, rules, watchdog, config, store }.decide(&mut record, ResetCause::Unknown)
 }
 
@@ -93,86 +105,83 @@ const TRIAL: u8 = 0;
 const ACCEPTED: u8 = 1;
 const OTHER: u8 = 2;
 
-struct Images<'a, 'k, S, K, W, P> {
+struct Images<'a, 'k, S, K, W, P, T> {
     slots: &'a mut [S; 2],
     rules: &'a Rules<'k, K>,
     watchdog: &'a mut W,
     config: &'a Config<P>,
     /// Stores a record, if it can.
-    store: &'a mut dyn FnMut(&[u8; RECORD_LEN]) -> bool,
+    store: T,
 }
 
-impl<S: ReadAt, K: Keys, W: Watchdog, P: Placement> Images<'_, '_, S, K, W, P> {
+impl<S: ReadAt, K: Keys, W: Watchdog, P: Placement, T: FnMut(&[u8; RECORD_LEN]) -> bool> Images<'_, '_, S, K, W, P, T> {
     /// The staged image if it may be tried, else the accepted one, else the other one.
-    #[inline(never)]
     fn decide(mut self, record: &mut Raw, cause: ResetCause) -> Decision {
-        let Rules { keys, identity, floor } = *self.rules;
-        let rules = Rules { keys, identity, floor: floor.max(record.floor()) };
         let mut gave_up = record.gave_up();
         let left = record.attempts(self.config.attempts.get());
         let mut why = [Why::READ; 2];
-        let mut again = false;
-        let mut next = if left == 0 { ACCEPTED } else { TRIAL };
-        while next <= OTHER {
-            let step = next;
+        let mut candidate = Candidate::NONE;
+        let mut step = if left == 0 { ACCEPTED } else { TRIAL };
+        while step <= OTHER {
             let trial = step == TRIAL;
             let home = record.home();
             let slot = if step == ACCEPTED { home } else { home.other() };
-            let mut verdict = self.verify(slot, &rules);
-            if let Ok(proof) = &verdict
-                && let Err(misfit) = self.config.placement.check(proof)
-            {
-                verdict = Err(misfit.into());
-            }
-            // A refusal is checked once more: a single bad read must not cost an image that is good.
-            if verdict.is_err() && !again {
-                again = true;
-                continue;
-            }
-            again = false;
-            next += 1;
-            match &verdict {
-                Ok(proof) if !trial || *proof.digest() == *record.digest() => {}
-                _ => {
-                    if trial {
-                        record.blame(IMAGE_INVALID);
-                        gave_up = true;
+            let verdict = self.verify(&mut candidate, slot, record);
+            if verdict.is_ok_and(|staged| staged || !trial) {
+                let mut stored = true;
+                if step != ACCEPTED || gave_up {
+                    match step {
+                        TRIAL => record.try_staged(left - 1),
+                        ACCEPTED => record.roll_back(),
+                        _ => record.fall_back(),
                     }
-                    if let Err(error) = verdict {
-                        let [a, b] = &mut why;
-                        *if slot == SlotId::A { a } else { b } = error;
-                    }
-                    continue;
+                    self.watchdog.feed();
+                    stored = (self.store)(record.because_of(cause));
+                }
+                // An accepted image starts even when its return cannot be stored; the next reset decides the same
+                // again. A start on trial that cannot be counted is left for a later reset.
+                if stored || !trial {
+                    return match candidate.into_proof() {
+                        Some(proof) => Decision::Boot { proof, trial },
+                        None => Decision::Recovery { why },
+                    };
+                }
+            } else {
+                if trial {
+                    record.blame(IMAGE_INVALID);
+                    gave_up = true;
+                }
+                if let Err(error) = verdict {
+                    let [a, b] = &mut why;
+                    *if slot == SlotId::A { a } else { b } = error;
                 }
             }
-            let mut stored = true;
-            if step != ACCEPTED || gave_up {
-                match step {
-                    TRIAL => record.try_staged(left - 1),
-                    ACCEPTED => record.roll_back(),
-                    _ => record.fall_back(),
-                }
-                self.watchdog.feed();
-                stored = (self.store)(record.because_of(cause));
-            }
-            // An accepted image starts even when its return cannot be stored; the next reset decides the same again.
-            // A start on trial that cannot be counted is left for a later reset.
-            if let Ok(proof) = verdict
-                && (stored || !trial)
-            {
-                return Decision::Boot { proof, trial };
-            }
+            step += 1;
         }
         Decision::Recovery { why }
     }
 
-    /// One code path, and one set of rules, for whatever is to be started.
-    // Not inlined: taken apart into registers, proofs and errors cost 300 bytes of moves.
+    /// One code path, and one set of rules, for whatever is to be started. Says whether it is the image on record.
     #[inline(never)]
-    fn verify(&mut self, slot: SlotId, rules: &Rules<'_, K>) -> Result<Verified, Why> {
+    fn verify(&mut self, candidate: &mut Candidate, slot: SlotId, record: &Raw) -> Result<bool, Why> {
         let [a, b] = &mut *self.slots;
         let image = if slot == SlotId::A { a } else { b };
-        self.watchdog.feed();
-        verify_image_briefly(image, slot, rules, |_| self.watchdog.feed())
+        let mut again = true;
+        loop {
+            self.watchdog.feed();
+            let verdict = candidate.verify(image, slot, self.rules, record.floor(), |_| self.watchdog.feed());
+            let why = match verdict {
+                Ok(proof) => match self.config.placement.check(proof) {
+                    Ok(()) => return Ok(*proof.digest() == *record.digest()),
+                    Err(misfit) => misfit.into(),
+                },
+                Err(why) => why,
+            };
+            // A refusal is checked once more: a single bad read must not cost an image that is good.
+            if !again {
+                return Err(why);
+            }
+            again = false;
+        }
     }
 }

@@ -8,7 +8,7 @@ use ota_boot::loader::Decision;
 use ota_boot::record::{Image, Phase};
 use ota_boot::{BootControl, BootState, InPlace, Record, RollbackReason};
 use ota_hal::{Kind, ResetCause, SlotId};
-use ota_verify::{FormatError, Refusal, VerifyError};
+use ota_verify::{FormatError, Refusal, Why};
 
 const AT: InPlace = InPlace([0x0801_0000, 0x0809_0000]);
 const ROM_FIXED: u32 = 0x100;
@@ -95,8 +95,11 @@ fn with_two_misfits_nothing_starts_nothing_is_stored_and_both_addresses_are_told
         for ((a, of_a), (b, of_b)) in misfits(1, A).into_iter().zip(misfits(2, B)) {
             let mut device = device([&a, &b], record_of(phase, &b));
             let before = device.record();
-            let why = [(A, of_a), (B, of_b)]
-                .map(|(slot, linked)| VerifyError::Refused(Refusal::WrongAddress { linked, slot: AT.address(slot) }));
+            let why = [(A, of_a), (B, of_b)].map(|(slot, linked)| {
+                let misfit = Refusal::WrongAddress { linked, slot: AT.address(slot) };
+                assert_eq!(device.prove(slot, 0).unwrap().linked_at(AT.address(slot)), Err(misfit));
+                Why::from(misfit)
+            });
             assert_eq!(device.decide(&rules(0), NOW, AT), Some(Decision::Recovery { why }), "{phase:?}");
             assert_eq!(device.record(), before);
         }
@@ -110,8 +113,8 @@ fn without_a_journal_a_misfit_does_not_start_either() {
     let mut slots = [bad.as_slice(), &[]];
     let config = ota_boot::Config::new(AT);
     let decision = ota_boot::loader::boot_unrecorded(&mut slots, &rules(0), &config, &mut ota_hal::reset::NoWatchdog);
-    let misfit = VerifyError::Refused(Refusal::WrongAddress { linked, slot: AT.address(A) });
-    assert_eq!(decision, Decision::Recovery { why: [misfit, VerifyError::Format(FormatError::Truncated)] });
+    let misfit = Refusal::WrongAddress { linked, slot: AT.address(A) };
+    assert_eq!(decision, Decision::Recovery { why: [misfit.into(), FormatError::Truncated.into()] });
 }
 
 #[test]

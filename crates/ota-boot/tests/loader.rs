@@ -8,7 +8,7 @@ use ota_boot::loader::{Config, Decision, boot};
 use ota_boot::record::Phase;
 use ota_boot::{BootControl, BootState, Copied, Record, RollbackReason};
 use ota_hal::{Journal, Kind, ReadAt, ResetCause, Watchdog};
-use ota_verify::{FormatError, Refusal, VerifyError};
+use ota_verify::{FormatError, Refusal, VerifyError, verify_image};
 use std::cell::Cell;
 
 /// Every phase against every health of the two slots: what starts, and what stands on record afterwards.
@@ -122,8 +122,11 @@ fn recovery_says_why_for_each_slot() {
         let config = Config::new(Copied);
         let decision =
             boot(&mut journal, &mut slots, &rules(0), ResetCause::Pin, &config, &mut ota_hal::reset::NoWatchdog);
-        let old = VerifyError::Refused(Refusal::CounterTooLow { counter: 0, floor: 1 });
-        assert_eq!(decision, Decision::Recovery { why: [old, VerifyError::Format(FormatError::Magic)] });
+        let old = Refusal::CounterTooLow { counter: 0, floor: 1 };
+        assert_eq!(decision, Decision::Recovery { why: [old.into(), FormatError::Magic.into()] });
+        // The whole error is there for who asks again.
+        let slot = &mut device.slot(A);
+        assert_eq!(verify_image(slot, A, &rules(1)), Err(VerifyError::Refused(old)));
     }
 }
 

@@ -9,7 +9,7 @@ pub struct CloudKey<'k>(pub &'k dyn Verifier);
 
 impl core::fmt::Debug for CloudKey<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("CloudKey").field(self.0.key_id()).finish()
+        f.debug_tuple("CloudKey").field(&self.0.key_id()).finish()
     }
 }
 

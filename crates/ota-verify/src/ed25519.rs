@@ -37,8 +37,8 @@ impl Verifier for Ed25519 {
     fn algorithm(&self) -> Algorithm {
         Algorithm::Ed25519
     }
-    fn key_id(&self) -> &KeyId {
-        &self.id
+    fn key_id(&self) -> KeyId {
+        self.id
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
         let signature: &[u8; 64] = signature.try_into().map_err(|_| SignatureError::Malformed)?;

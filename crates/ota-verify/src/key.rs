@@ -129,7 +129,7 @@ pub trait Verifier {
     /// The algorithm.
     fn algorithm(&self) -> Algorithm;
     /// The key's name.
-    fn key_id(&self) -> &KeyId;
+    fn key_id(&self) -> KeyId;
     /// Accepts `signature` if this key made it over `digest`.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ pub(crate) fn judge<V: Verifier>(
     digest: &[u8; 32],
     signature: &[u8],
 ) -> Result<(), SignatureError> {
-    if algorithm != key.algorithm() || id != key.key_id() {
+    if algorithm != key.algorithm() || *id != key.key_id() {
         return Err(SignatureError::UnknownKey);
     }
     key.verify_digest(digest, signature)

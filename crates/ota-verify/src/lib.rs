@@ -25,7 +25,7 @@ pub use digest::{digest_region, digest_region_with};
 #[cfg(feature = "md5")]
 pub use digest::{md5_region, md5_region_with};
 pub use error::{FormatError, PackageError, Refusal, VerifyError, Why};
-pub use image::{ImageInfo, verify_image, verify_image_briefly, verify_image_with};
+pub use image::{Candidate, ImageInfo, verify_image, verify_image_with};
 pub use key::{Algorithm, KeyId, Keys, SignatureError, Verifier};
 pub use manifest::Manifest;
 pub use package::{Envelope, Object};

@@ -35,8 +35,8 @@ impl Verifier for EcdsaP256 {
     fn algorithm(&self) -> Algorithm {
         Algorithm::EcdsaP256
     }
-    fn key_id(&self) -> &KeyId {
-        &self.id
+    fn key_id(&self) -> KeyId {
+        self.id
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
         let signature = Signature::from_der(signature).map_err(|_| SignatureError::Malformed)?;

@@ -101,9 +101,12 @@ pub struct Verified {
 }
 
 impl Verified {
-    // `verify_image` is the only caller of these two. It fills in the parts, and gives the value out when all rules hold.
+    // `judge` and its callers are the only ones of these three. It fills in the parts, and gives the value out when all rules hold.
     pub(crate) const fn blank(slot: SlotId) -> Self {
         Self { slot, digest: [0; 32], info: ImageInfo::NONE, security_counter: 0 }
+    }
+    pub(crate) const fn begin(&mut self, slot: SlotId) {
+        self.slot = slot;
     }
     pub(crate) const fn parts(&mut self) -> (&mut ImageInfo, &mut [u8; 32], &mut u32) {
         (&mut self.info, &mut self.digest, &mut self.security_counter)

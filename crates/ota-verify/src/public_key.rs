@@ -73,7 +73,7 @@ impl Verifier for PublicKey<'_> {
     fn algorithm(&self) -> Algorithm {
         self.inner().algorithm()
     }
-    fn key_id(&self) -> &KeyId {
+    fn key_id(&self) -> KeyId {
         self.inner().key_id()
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {

@@ -16,14 +16,13 @@ const CONFIG: Config<Copied> = Config::new(Copied);
 extern "C" fn _start() -> ! {
     let part = RefCell::new(Part);
     let flash = Shared::new(&part);
-    let mut slots = [SlotId::A, SlotId::B].map(|slot| Region::new(flash, LAYOUT.slot(slot)));
+    let mut slots = [Region::new(flash, LAYOUT.slot(SlotId::A)), Region::new(flash, LAYOUT.slot(SlotId::B))];
     let Ok(key) = Rsa2048Pss::from_blob(key_blob()) else { stop(3, 0) };
     let rules = Rules { keys: &key, identity: IDENTITY, floor: 0 };
     let cause = reset_cause();
-    let decision = match Journal::<_>::mount(Region::new(flash, LAYOUT.journal())) {
-        Ok(mut journal) => loader::boot(&mut journal, &mut slots, &rules, cause, &CONFIG, &mut Dog),
-        Err(_) => loader::boot_unrecorded(&mut slots, &rules, &CONFIG, &mut Dog),
-    };
+    let mut journal = None;
+    Journal::<_>::mount_in(&mut journal, Region::new(flash, LAYOUT.journal()));
+    let decision = loader::boot(journal.as_mut(), &mut slots, &rules, cause, &CONFIG, &mut Dog);
     match decision {
         Decision::Boot { proof, trial } => {
             stop(u32::from(trial), LAYOUT.slot(proof.slot()).start + proof.payload_offset())

@@ -169,7 +169,7 @@ impl<const W: usize, const E: u8> Device<W, E> {
         rules: &Rules<'_, TestKey>,
         cause: ResetCause,
         placement: impl Placement,
-    ) -> Option<Decision<ota_hal::RegionError<ota_hal::SharedError<SimError>>>> {
+    ) -> Option<Decision> {
         let config = Config::new(placement);
         let mut slots = SLOTS.map(|slot| self.slot(slot));
         let decision = match Journal::mount(self.region(LAYOUT.journal())) {

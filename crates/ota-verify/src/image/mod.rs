@@ -21,13 +21,13 @@ mod verify;
 
 pub use header::{HEADER_LEN, Header, MAGIC};
 pub use tlv::{Area, Facts, SignatureTlv, Tlv, Tlvs};
+pub use verify::{Candidate, verify_image, verify_image_with};
 pub(crate) use verify::{check_counter, check_identity};
-pub use verify::{verify_image, verify_image_briefly, verify_image_with};
 
 use crate::medium::{Medium, form_of};
 use crate::{FormatError, VerifyError, Why};
-use ota_hal::ReadAt;
 use header::Raw;
+use ota_hal::ReadAt;
 use tlv::Claims;
 
 /// Where the parts of one image lie. The header was checked against the length of the medium; nothing is believed yet.

@@ -222,9 +222,7 @@ impl Claims {
     /// Refuses when anything is missing. Where no signature is, the first of its types is named.
     pub(super) fn require_all(&self) -> Result<(), Why> {
         match TYPES.get(self.seen.trailing_ones() as usize) {
-            Some((kind, _, _)) if self.seen != (1 << (SIGNATURE + 1)) - 1 => {
-                Err(FormatError::TlvMissing(*kind).into())
-            }
+            Some((kind, _, _)) if self.seen != (1 << (SIGNATURE + 1)) - 1 => Err(FormatError::TlvMissing(*kind).into()),
             _ => Ok(()),
         }
     }

@@ -34,27 +34,51 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
     mut progress: impl FnMut(u32),
 ) -> Result<Verified, VerifyError<R::Error>> {
     let mut proof = Verified::blank(slot);
-    let judged = over(image, |medium| judge(medium, rules, &mut progress, &mut proof)).map_err(VerifyError::Read)?;
+    let judged = over(image, |medium| judge(medium, rules, rules.floor, &mut progress, &mut proof))
+        .map_err(VerifyError::Read)?;
     let (info, _, counter) = proof.parts();
     judged.map_err(|why| whole(why.error(&info.header(), *counter, rules.floor)))?;
     Ok(proof)
 }
 
-/// As [`verify_image_with`], for loaders: the error is one word, without what the medium said.
-///
-/// # Errors
-/// As [`verify_image`].
-pub fn verify_image_briefly<R: ReadAt, K: Keys>(
-    image: &mut R,
-    slot: SlotId,
-    rules: &Rules<'_, K>,
-    mut progress: impl FnMut(u32),
-) -> Result<Verified, Why> {
-    let len = image.len();
-    let mut read = |offset, bytes: &mut [u8]| image.read_at(offset, bytes).is_ok();
-    let mut proof = Verified::blank(slot);
-    judge(&mut Medium::new(len, &mut read), rules, &mut progress, &mut proof)?;
-    Ok(proof)
+/// Room for one proof, for loaders: verifies one image after the other without moving what it finds.
+#[derive(Debug)]
+pub struct Candidate {
+    proof: Verified,
+    proven: bool,
+}
+
+impl Candidate {
+    /// Nothing is proven yet.
+    pub const NONE: Self = Self { proof: Verified::blank(SlotId::A), proven: false };
+
+    /// As [`verify_image_with`]; what was proven before is forgotten. `floor` counts where it is higher than that of the
+    /// rules. The error is one word, without what the medium said.
+    ///
+    /// # Errors
+    /// As [`verify_image`].
+    pub fn verify<R: ReadAt, K: Keys>(
+        &mut self,
+        image: &mut R,
+        slot: SlotId,
+        rules: &Rules<'_, K>,
+        floor: u32,
+        mut progress: impl FnMut(u32),
+    ) -> Result<&Verified, Why> {
+        self.proven = false;
+        self.proof.begin(slot);
+        let len = image.len();
+        let mut read = |offset, bytes: &mut [u8]| image.read_at(offset, bytes).is_ok();
+        let medium = &mut Medium::new(len, &mut read);
+        judge(medium, rules, floor.max(rules.floor), &mut progress, &mut self.proof)?;
+        self.proven = true;
+        Ok(&self.proof)
+    }
+
+    /// The proof, if the last image was verified.
+    pub fn into_proof(self) -> Option<Verified> {
+        self.proven.then_some(self.proof)
+    }
 }
 
 /// The rules, in their order. `proof` is one when they all hold, and must be thrown away when not.
@@ -62,6 +86,7 @@ pub fn verify_image_briefly<R: ReadAt, K: Keys>(
 fn judge<K: Keys>(
     medium: &mut Medium<'_>,
     rules: &Rules<'_, K>,
+    floor: u32,
     progress: &mut dyn FnMut(u32),
     proof: &mut Verified,
 ) -> Result<(), Why> {
@@ -83,16 +108,12 @@ fn judge<K: Keys>(
     }
     check_identity(&rules.identity, claims.vendor(), claims.class())?;
     *counter = claims.security_counter();
-    check_counter(*counter, rules.floor)?;
+    check_counter(*counter, floor)?;
     Ok(())
 }
 
 #[inline(never)]
-fn check_signature<K: Keys, const MAX: usize>(
-    medium: &mut Medium<'_>,
-    claims: &Claims,
-    keys: &K,
-) -> Result<(), Why> {
+fn check_signature<K: Keys, const MAX: usize>(medium: &mut Medium<'_>, claims: &Claims, keys: &K) -> Result<(), Why> {
     let refused = |error| Why::from(Refusal::Signature(error));
     let Some(algorithm) = Algorithm::from_u8(claims.algorithm) else {
         return Err(refused(SignatureError::Malformed));

@@ -20,7 +20,7 @@ use montgomery::{Modulus, Number};
 /// An RSA modulus of `W` 32-bit words, ready for use.
 #[derive(Debug, Clone, Copy)]
 struct RsaKey<'a, const W: usize> {
-    id: KeyId,
+    id: &'a [u8; 32],
     modulus: Modulus<'a, W>,
 }
 
@@ -38,7 +38,7 @@ impl<'a, const W: usize> RsaKey<'a, W> {
         if !modulus.holds() {
             return Err(BlobError::Key);
         }
-        Ok(Self { id: KeyId(*blob.key_id), modulus })
+        Ok(Self { id: blob.key_id, modulus })
     }
 
     /// Takes the encoded message out of `signature` (s^65537 mod n, big-endian) and asks `matches`.
@@ -118,8 +118,8 @@ impl<const W: usize> Verifier for RsaPss<'_, W> {
     fn algorithm(&self) -> Algorithm {
         Self::ALGORITHM
     }
-    fn key_id(&self) -> &KeyId {
-        &self.0.id
+    fn key_id(&self) -> KeyId {
+        KeyId(*self.0.id)
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
         self.0.check(signature, |message| pss::matches(message, digest))
@@ -130,8 +130,8 @@ impl<const W: usize> Verifier for RsaPkcs1<'_, W> {
     fn algorithm(&self) -> Algorithm {
         Self::ALGORITHM
     }
-    fn key_id(&self) -> &KeyId {
-        &self.0.id
+    fn key_id(&self) -> KeyId {
+        KeyId(*self.0.id)
     }
     fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
         self.0.check(signature, |message| pkcs1::matches(message, digest))

@@ -3,7 +3,7 @@
 //! # Source
 //! RFC 8017 §9.1.2 (the step numbers below) and §B.2.1.
 
-use crate::sha256::sha256;
+use crate::sha256::Sha256;
 
 /// Whether `message`, whose first byte holds one bit less than eight (the modulus has its top bit set), encodes
 /// `digest`. Unmasks it in place.
@@ -20,8 +20,12 @@ pub(super) fn matches(message: &mut [u8], digest: &[u8; 32]) -> bool {
     }
     // Steps 7 and 8: XOR with MGF1 of H.
     let mut hash = [0; 32];
+    let mut sha256 = Sha256::NONE;
     for (block, counter) in db.chunks_mut(32).zip(0u32..) {
-        sha256(&[h, &counter.to_be_bytes()], &mut hash);
+        sha256.start();
+        sha256.update(h);
+        sha256.update(&counter.to_be_bytes());
+        sha256.finish(&mut hash);
         block.iter_mut().zip(&hash).for_each(|(byte, mask)| *byte ^= mask);
     }
     // Step 9.
@@ -33,6 +37,10 @@ pub(super) fn matches(message: &mut [u8], digest: &[u8; 32]) -> bool {
         return false;
     };
     // Steps 11 to 14.
-    sha256(&[&[0; 8], digest, salt], &mut hash);
+    sha256.start();
+    sha256.update(&[0; 8]);
+    sha256.update(digest);
+    sha256.update(salt);
+    sha256.finish(&mut hash);
     zeros.iter().all(|b| *b == 0) && hash == *h
 }

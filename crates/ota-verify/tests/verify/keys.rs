@@ -39,7 +39,7 @@ fn a_public_key_reads_every_algorithm() {
     for (blob, n) in blobs.iter().zip(1..) {
         let key = PublicKey::from_blob(blob).unwrap();
         assert_eq!(key.algorithm() as u8, n);
-        assert_eq!(*key.key_id(), Blob::parse(blob).unwrap().key_id);
+        assert_eq!(key.key_id(), Blob::parse(blob).unwrap().key_id);
         assert!(blob.len() <= LEN_MAX);
     }
     assert_eq!(blobs[2].len(), LEN_MAX);
