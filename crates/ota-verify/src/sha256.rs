@@ -85,7 +85,7 @@ const ROUNDS: usize = 64;
 /// A hash under way, of fewer than 4 GiB.
 pub(crate) struct Sha256 {
     /// The message schedule. Its first words are the block that is being filled.
-    w: [u32; ROUNDS + 16],
+    w: [u32; ROUNDS],
     /// The working variables a e b f c g d h of round t, from place 2·(64 - t) on: each round puts a new a and e before
     /// them, and that gives the others their next names. Before the first round they are the hash value so far.
     v: [u32; 2 * ROUNDS + 8],
@@ -94,7 +94,7 @@ pub(crate) struct Sha256 {
 
 impl Sha256 {
     /// To be started.
-    pub(crate) const NONE: Self = Self { w: [0; ROUNDS + 16], v: [0; 2 * ROUNDS + 8], len: 0 };
+    pub(crate) const NONE: Self = Self { w: [0; ROUNDS], v: [0; 2 * ROUNDS + 8], len: 0 };
 
     // Sets itself up where it is: it is too large to be moved.
     #[inline(never)]
@@ -146,24 +146,26 @@ impl Sha256 {
     #[inline(never)]
     fn compress(&mut self) {
         for (t, k) in K.iter().enumerate() {
+            // The last rounds need no more words.
+            if let Some(w) = self.w.get_mut(t..).and_then(|rest| rest.first_chunk_mut()) {
+                let [w0, w1, _, _, _, _, _, _, _, w9, _, _, _, _, w14, _, w16] = w;
+                *w16 = w0
+                    .wrapping_add(w1.rotate_right(7) ^ w1.rotate_right(18) ^ *w1 >> 3)
+                    .wrapping_add(*w9)
+                    .wrapping_add(w14.rotate_right(17) ^ w14.rotate_right(19) ^ *w14 >> 10);
+            }
             // What these look for is always there.
-            let (Some(w), Some(v)) = (
-                self.w.get_mut(t..).and_then(|rest| rest.first_chunk_mut()),
-                self.v.get_mut(2 * (ROUNDS - 1 - t)..).and_then(|rest| rest.first_chunk_mut()),
-            ) else {
+            let (Some(w), Some(v)) =
+                (self.w.get(t), self.v.get_mut(2 * (ROUNDS - 1 - t)..).and_then(|rest| rest.first_chunk_mut()))
+            else {
                 return;
             };
-            let [w0, w1, _, _, _, _, _, _, _, w9, _, _, _, _, w14, _, w16] = w;
             let [next_a, next_e, a, e, b, f, c, g, d, h] = v;
-            *w16 = w0
-                .wrapping_add(w1.rotate_right(7) ^ w1.rotate_right(18) ^ *w1 >> 3)
-                .wrapping_add(*w9)
-                .wrapping_add(w14.rotate_right(17) ^ w14.rotate_right(19) ^ *w14 >> 10);
             let t1 = h
                 .wrapping_add(e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25))
                 .wrapping_add((*e & *f) ^ (!*e & *g))
                 .wrapping_add(*k)
-                .wrapping_add(*w0);
+                .wrapping_add(*w);
             let t2 = (a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22))
                 .wrapping_add((*a & *b) ^ (*a & *c) ^ (*b & *c));
             *next_e = d.wrapping_add(t1);

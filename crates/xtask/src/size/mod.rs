@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// Only this target
     #[arg(long)]
     target: Option<String>,
+    /// Only this profile
+    #[arg(long)]
+    profile: Option<String>,
     /// Records the figures in size.toml, lowers its ceilings, and rewrites the tables in README.md and docs/performance.md
     #[arg(long)]
     update: bool,
@@ -46,7 +49,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     let compiler = build::compiler(targets.first().context("size.toml names no target")?)?;
     let mut rows = Vec::new();
-    for profile in &plan.profiles {
+    let wanted = |name: &String| options.profile.as_ref().is_none_or(|profile| profile == name);
+    for profile in plan.profiles.iter().filter(|profile| wanted(&profile.name)) {
         for target in &targets {
             eprintln!("size: {} for {target}", profile.name);
             rows.push(row(&plan, profile, target)?);
@@ -69,7 +73,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for row in &mut rows {
             row.recorded = Some(figures(row));
         }
-        let tables = (options.target.is_none()).then(|| (report::table(&rows), report::breakdown(&rows)));
+        let everything = options.target.is_none() && options.profile.is_none();
+        let tables = everything.then(|| (report::table(&rows), report::breakdown(&rows)));
         let figures: Vec<_> =
             rows.iter().filter_map(|row| Some((row.profile.name.clone(), row.target.clone(), row.recorded?))).collect();
         for (profile, target, recorded) in figures {
