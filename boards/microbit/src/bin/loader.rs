@@ -14,7 +14,7 @@ use board::watchdog::Dog;
 use core::cell::RefCell;
 use cortex_m_rt::entry;
 use ota_boot::InPlace;
-use ota_boot::loader::{Config, Decision, boot, boot_unrecorded};
+use ota_boot::loader::{Config, Decision, boot};
 use ota_hal::{Journal, Reset, ResetCause, SlotId};
 use ota_verify::{Rules, Verified};
 
@@ -33,11 +33,8 @@ fn main() -> ! {
     let flash = RefCell::new(flash);
     let rules = Rules { keys: &key, identity: trust::IDENTITY, floor: 0 };
     let mut slots = [SlotId::A, SlotId::B].map(|slot| region(&flash, LAYOUT.slot(slot)));
-    let decision = match Journal::mount(region(&flash, LAYOUT.journal())) {
-        Ok(mut journal) => boot(&mut journal, &mut slots, &rules, cause, &CONFIG, &mut watchdog),
-        Err(_) => boot_unrecorded(&mut slots, &rules, &CONFIG, &mut watchdog),
-    };
-    match decision {
+    let mut journal = Journal::mount(region(&flash, LAYOUT.journal())).ok();
+    match boot(journal.as_mut(), &mut slots, &rules, cause, &CONFIG, &mut watchdog) {
         Decision::Boot { proof, trial } => {
             let [a, b] = &mut slots;
             let slot = if proof.slot() == SlotId::A { a } else { b };
