@@ -30,7 +30,9 @@ pub(crate) fn build(package: &str, target: &str, panics: bool) -> Result<Built> 
     cargo.args(["--release", "--locked", "--package", package, "--manifest-path"]).arg(probes.join("Cargo.toml"));
     // Added to the flags of .cargo/config.toml, not instead of them.
     cargo.arg("--config").arg(format!("target.{target}.rustflags={flags:?}"));
-    cargo.arg("--").arg(format!("-Clink-arg=-T{}", script.display()));
+    // What the outliner cuts out of functions belongs to none of them, and returns by a jump that looks like a call.
+    cargo.args(["--", "-Cllvm-args=-enable-machine-outliner=never"]);
+    cargo.arg(format!("-Clink-arg=-T{}", script.display()));
     if panics {
         cargo.arg(format!("-Clink-arg=--defsym={PANIC}={NOWHERE}"));
     }
