@@ -117,6 +117,9 @@ async fn reports_reach_the_cloud_and_offers_the_device() {
     assert!(matches!(unknown, Err(MqttError::Report(_))));
     cloud.publish(UPGRADE, "{").await;
     assert_eq!(event(&mut mqtt, &mut buf).await, Event::Bad(OfferError::Malformed));
+    // A retained offer is cleared: no offer, and no fault.
+    cloud.publish(UPGRADE, "").await;
+    assert_eq!(event(&mut mqtt, &mut buf).await, Event::NoUpdate);
     assert!(cloud.silent().await);
 }
 
