@@ -13,8 +13,8 @@ impl Linkkit<'_> {
     /// What is taken, beyond the documented form: `code` 1000 or 200 as number or string, or none; `message` in any
     /// case; ids of any type; `null` for an absent field; sizes, flags and stream ids as numbers or strings;
     /// `signMethod` in any case, with a dash, or absent (then `md5`, or the length of `sign`, decides); digests in either
-    /// case; `module` absent, empty or `default`; one file in a `files` array; unknown fields; one NUL after the text. A payload of no bytes
-    /// clears a retained offer and says nothing: [`Event::NoUpdate`].
+    /// case; `module` absent, empty or `default`; one file in a `files` array; unknown fields; one NUL after the text. A
+    /// payload of no bytes clears a retained offer and says nothing: [`Event::NoUpdate`].
     ///
     /// What is refused, each as its [`OfferError`]: a version of other than 1 to 64 letters, digits, `.`, `-`, `_`; a
     /// URL longer than 2 KiB or with anything but printable ASCII; a size of 0 or 4 GiB and more; digests and signatures
