@@ -1,5 +1,6 @@
 //! The UART: stdin and stdout of the board process, and clients of an optional socket, meet the payload's.
 
+use crate::file_flash::named;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, ErrorKind, Read, Write};
@@ -43,7 +44,9 @@ impl Uart {
         let uart = Self::default();
         if let Some(path) = path {
             remove_stale(path)?;
-            let listener = UnixListener::bind(path)?;
+            let advice = "is its directory there, and writable?";
+            let listener =
+                UnixListener::bind(path).map_err(|e| named(&e, "cannot make the console's socket", path, advice))?;
             let wires = uart.wires.clone();
             thread::spawn(move || accept(&listener, &wires));
         }
@@ -83,17 +86,23 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     let in_use = |kind, what| Err(io::Error::new(kind, format!("{} {what}", path.display())));
     match std::fs::symlink_metadata(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e),
+        Err(e) => return Err(unreachable(&e, path)),
         Ok(found) if !found.file_type().is_socket() => {
             return in_use(ErrorKind::AlreadyExists, "exists and is no socket: give the console another name");
         }
         Ok(_) => {}
     }
     match UnixStream::connect(path) {
-        Ok(_) => in_use(ErrorKind::AddrInUse, "is the socket of a program that runs"),
-        Err(e) if e.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(path),
-        Err(e) => Err(e),
+        Ok(_) => in_use(ErrorKind::AddrInUse, "is the socket of a program that runs: give the console another name"),
+        Err(e) if e.kind() == ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path).map_err(|e| unreachable(&e, path))
+        }
+        Err(e) => Err(unreachable(&e, path)),
     }
+}
+
+fn unreachable(e: &io::Error, path: &Path) -> io::Error {
+    named(e, "cannot use the console's socket", path, "give the console another name")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

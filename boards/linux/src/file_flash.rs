@@ -91,14 +91,15 @@ impl FileFlash {
         // Filled under another name: a cut while creating leaves no half-made part behind. Locked, so that of several
         // who find no part only one makes it; the others find it made when they get the lock.
         let fresh = PathBuf::from(format!("{}.new", path.display()));
-        let lock = lock(|| OpenOptions::new().write(true).create(true).truncate(false).open(&fresh), path)?;
+        let fail = |e| named(&e, "cannot make the flash file", path, "is its directory there, and writable?");
+        let make = || OpenOptions::new().write(true).create(true).truncate(false).open(&fresh).map_err(fail);
+        let lock = lock(make, path)?;
         if path.exists() {
             // Ours only if the maker had renamed its own already; nobody fills it any more.
             let _ = std::fs::remove_file(&fresh);
         } else {
-            lock.set_len(0)?;
-            lock.write_all_at(&vec![0xFF; len as usize], 0)?;
-            std::fs::rename(&fresh, path)?;
+            let filled = lock.set_len(0).and_then(|()| lock.write_all_at(&vec![0xFF; len as usize], 0));
+            filled.and_then(|()| std::fs::rename(&fresh, path)).map_err(fail)?;
         }
         Self::open(path, len)
     }
@@ -108,10 +109,12 @@ impl FileFlash {
     /// # Errors
     /// When the file cannot be opened or is not `len` bytes long.
     pub fn open(path: &Path, len: u32) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let actual = file.metadata()?.len();
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|e| cannot_open(&e, path))?;
+        let actual = file.metadata().map_err(|e| cannot_open(&e, path))?.len();
         if actual != u64::from(len) {
-            let text = format!("{} has {actual} bytes, this board's flash has {len}", path.display());
+            let path = path.display();
+            let text =
+                format!("{path} has {actual} bytes, this board's flash has {len}: give the flash file of this board");
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         Ok(Self { file, len })
@@ -185,13 +188,26 @@ impl DeviceLock {
     /// # Errors
     /// When a device still runs on this flash file, or the file cannot be opened.
     pub fn take(path: &Path) -> io::Result<Self> {
-        lock(|| File::open(path), path).map(Self)
+        lock(|| File::open(path).map_err(|e| cannot_open(&e, path)), path).map(Self)
     }
 
     /// The locked file, to be inherited.
     pub(crate) fn file(&self) -> &File {
         &self.0
     }
+}
+
+/// The error `e`, saying what could not be done with which file, and what to do about it.
+pub(crate) fn named(e: &io::Error, what: &str, path: &Path, advice: &str) -> io::Error {
+    io::Error::new(e.kind(), format!("{what} {}: {e}; {advice}", path.display()))
+}
+
+fn cannot_open(e: &io::Error, path: &Path) -> io::Error {
+    let advice = match e.kind() {
+        io::ErrorKind::NotFound => "make it with `ota-board-linux flash --flash FILE IMAGE`",
+        _ => "give the flash file of this board, readable and writable",
+    };
+    named(e, "cannot open the flash file", path, advice)
 }
 
 /// Waits up to [`LOCK_PATIENCE`] for the lock on what `open` opens, on behalf of the part in `path`.
@@ -204,7 +220,7 @@ fn lock(open: impl Fn() -> io::Result<File>, path: &Path) -> io::Result<Flock<Fi
                 std::thread::sleep(Duration::from_millis(10));
             }
             Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
-                let text = format!("a device is already running on {}", path.display());
+                let text = format!("a device is already running on {}; stop it first", path.display());
                 return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
             }
             Err((_, e)) => return Err(e.into()),

@@ -17,7 +17,7 @@ impl KeyRing {
     /// When there is none, or one cannot be read: a device without a key boots nothing.
     pub fn load(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self> {
         let blobs = paths.into_iter().map(|path| read(&path)).collect::<Result<Vec<_>>>()?;
-        ensure!(!blobs.is_empty(), "no key given");
+        ensure!(!blobs.is_empty(), "no key given; give the *.pub file of `ota keygen`");
         Ok(Self { blobs })
     }
 
@@ -29,8 +29,13 @@ impl KeyRing {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let blob = std::fs::read(path).with_context(|| format!("cannot read the key {}", path.display()))?;
-    ensure!(PublicKey::from_blob(&blob).is_ok(), "{} is no key blob of `ota keygen` (*.pub)", path.display());
+    let blob = std::fs::read(path)
+        .with_context(|| format!("cannot read the key {}; give the *.pub file of `ota keygen`", path.display()))?;
+    ensure!(
+        PublicKey::from_blob(&blob).is_ok(),
+        "{} is no key blob; give the *.pub file of `ota keygen`",
+        path.display()
+    );
     Ok(blob)
 }
 

@@ -90,14 +90,16 @@ fn hardware(args: &Run, identity: Identity, start: &Start, cause: ResetCause) ->
 }
 
 fn program(path: &Path, area: Area, image: &Path) -> Result<ExitCode> {
-    let mut bytes = std::fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+    let mut bytes = std::fs::read(image)
+        .with_context(|| format!("cannot read the image {}; give one that `ota sign` has made", image.display()))?;
     let part = area.partition();
-    ensure!(bytes.len() <= part.len as usize, "{} bytes do not fit the slot of {}", bytes.len(), part.len);
+    let (name, size) = (image.display(), bytes.len());
+    ensure!(size <= part.len as usize, "{name} has {size} bytes, the slot has {}: give a smaller image", part.len);
     bytes.resize(bytes.len().next_multiple_of(WRITE as usize), 0xFF);
     let mut flash = FileFlash::create(path, FLASH_LEN)?;
     let _lock = DeviceLock::take(path)?;
-    wipe(&mut flash, part)?;
-    flash.write(part.start, &bytes)?;
+    wipe(&mut flash, part).with_context(|| failed(path))?;
+    flash.write(part.start, &bytes).with_context(|| failed(path))?;
     println!("programmed {} bytes at {:#x}", bytes.len(), part.start);
     Ok(ExitCode::SUCCESS)
 }
@@ -106,9 +108,13 @@ fn erase(path: &Path, area: Area) -> Result<ExitCode> {
     let mut flash = FileFlash::create(path, FLASH_LEN)?;
     let _lock = DeviceLock::take(path)?;
     let part = area.partition();
-    wipe(&mut flash, part)?;
+    wipe(&mut flash, part).with_context(|| failed(path))?;
     println!("erased {} bytes at {:#x}", part.len, part.start);
     Ok(ExitCode::SUCCESS)
+}
+
+fn failed(flash: &Path) -> String {
+    format!("{} failed as flash; is the disk full, or the file gone?", flash.display())
 }
 
 fn wipe(flash: &mut FileFlash, part: Partition) -> Result<()> {
@@ -123,8 +129,9 @@ fn dump(path: &Path, area: Area, out: &Path) -> Result<ExitCode> {
     let mut flash = FileFlash::open(path, FLASH_LEN)?;
     let part = area.partition();
     let mut bytes = vec![0; part.len as usize];
-    flash.read(part.start, &mut bytes)?;
-    std::fs::write(out, bytes).with_context(|| format!("cannot write {}", out.display()))?;
+    flash.read(part.start, &mut bytes).with_context(|| failed(path))?;
+    std::fs::write(out, bytes)
+        .with_context(|| format!("cannot write {}; is its directory there, and writable?", out.display()))?;
     println!("read {} bytes from {:#x}", part.len, part.start);
     Ok(ExitCode::SUCCESS)
 }
