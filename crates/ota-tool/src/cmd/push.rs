@@ -31,7 +31,7 @@ pub struct Args {
     /// Where devices fetch it: any static HTTP host or object store
     #[arg(long, required_unless_present = "clear")]
     url: Option<String>,
-    /// Broker: mqtt://[USER:PASSWORD@]HOST[:PORT], or mqtts:// for TLS; the password may come from OTA_MQTT_PASSWORD
+    /// Broker: [mqtt://][USER:PASSWORD@]HOST[:PORT], or mqtts:// for TLS; the password may come from OTA_MQTT_PASSWORD
     #[arg(long, short, default_value = "mqtt://127.0.0.1:1883")]
     broker: String,
     /// Certificate authorities (PEM) the broker's certificate is judged by [default: those of the system]

@@ -30,7 +30,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `mqtt://[USER[:PASSWORD]@]HOST[:PORT]`, or the same with `mqtts`; `ca` are the authorities to trust there.
+    /// Reads `[mqtt://][USER[:PASSWORD]@]HOST[:PORT]`, or the same with `mqtts`; `ca` are the authorities to trust there.
     pub(super) fn parse(url: &str, protocol: Protocol, ca: Option<&Path>) -> Result<Self> {
         let (scheme, rest) = url.split_once("://").unwrap_or(("mqtt", url));
         let default_port = match scheme {
@@ -82,6 +82,7 @@ mod tests {
     fn broker_addresses() {
         let parse = |url| Endpoint::parse(url, Protocol::V5, None).map(|e| (e.to_string(), e.login));
         assert_eq!(parse("mqtt://h").unwrap(), ("h:1883".to_owned(), None));
+        assert_eq!(parse("h:9").unwrap(), ("h:9".to_owned(), None));
         assert_eq!(parse("h:1884").unwrap().0, "h:1884");
         assert_eq!(parse("mqtt://[::1]:7").unwrap().0, "::1:7");
         let login = Some(("u".to_owned(), "p@w:x".to_owned()));
