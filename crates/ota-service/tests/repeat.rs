@@ -123,6 +123,24 @@ fn a_bad_image_is_tried_three_times_at_most_until_another_one_is_chosen() {
 }
 
 #[test]
+fn another_image_that_was_chosen_counts_even_if_it_never_ran() {
+    let mut world = World::new(vec![]);
+    world.product.gates = vec![Gate::app("sensor", 5_000)];
+    world.set_health(&[Health::Fail]);
+    for _ in 0..3 {
+        answer(&mut world, 2);
+    }
+    assert_eq!(answer(&mut world, 2), "failed -1 refused: image was rolled back 3 times");
+    world.cloud.heard.borrow_mut().clear();
+    let mut spoilt = Draft::new(3).package();
+    spoilt[6_000] ^= 1;
+    world.server.put(spoilt, "\"3\"");
+    world.offer("3.0.0");
+    assert_eq!(world.until_failed(), "failed -3 refused: image digest differs from the manifest");
+    assert!(answer(&mut world, 2).contains("rolled back: "));
+}
+
+#[test]
 fn a_thousand_offers_of_a_refused_image_hardly_wear_the_journal() {
     let mut world = World::new(vec![]);
     world.product.gates = vec![Gate::app("sensor", 5_000)];

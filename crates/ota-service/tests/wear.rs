@@ -18,7 +18,7 @@ fn spoilt() -> Vec<u8> {
 
 fn world() -> World {
     let mut world = World::new(spoilt());
-    world.patience = u32::MAX;
+    world.patience = 100_000;
     world
 }
 
