@@ -296,3 +296,16 @@ async fn a_push_to_no_broker_says_so() {
     assert_eq!(code, Some(1));
     assert!(result["error"].as_str().unwrap().contains("does not answer"), "{result}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_no_device_could_take_is_not_kept_for_one() {
+    let (_dir, server) = bench();
+    let upgrade = "/ota/device/upgrade/pk/small";
+    let stranger = Device::connect(server.mqtt, "pk/stranger").await;
+    let endless = json!({ "data": { "url": "x".repeat(20_000) } });
+    stranger.client.publish(upgrade, QoS::AtLeastOnce, true, endless.to_string()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut small = Device::connect(server.mqtt, "pk/small").await;
+    let kept = timeout(Duration::from_secs(1), small.inbox.recv()).await;
+    assert!(kept.is_err(), "the broker handed it out");
+}

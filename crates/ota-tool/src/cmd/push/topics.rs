@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 /// From so many devices of one product on, all of the product are listened to: four filters in place of thousands,
 /// which brokers limit. Reports of devices that are not in the list are ignored.
 const WHOLE_PRODUCT: usize = 64;
-/// Filters in one packet.
-const BATCH: usize = 64;
+/// Filters in one packet: of the longest names, it stays below 4,000 bytes.
+const BATCH: usize = 16;
 
 /// The filters of every subscription to be made.
 pub(super) fn batches(devices: &[DeviceName]) -> Vec<Vec<String>> {
@@ -51,5 +51,8 @@ mod tests {
         let all = batches(&devices);
         assert!(all.iter().all(|filters| filters.len() <= BATCH));
         assert_eq!(all.iter().map(Vec::len).sum::<usize>(), 12_000);
+        let longest = DeviceName { product: "p".repeat(64), device: "d".repeat(64) };
+        let packets = batches(&vec![longest; 20]);
+        assert!(packets.iter().all(|filters| filters.iter().map(|f| f.len() + 3).sum::<usize>() < 4000));
     }
 }
