@@ -1,71 +1,17 @@
-//! What is decided when the firmware is built: whom it believes, who it is, and where each program lies.
-
-use std::env;
-use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+//! What is decided when the firmware is built: see `boards/common/firmware.rs`.
 
 #[path = "src/addresses.rs"]
 #[allow(unreachable_pub, dead_code, reason = "the same file serves the firmware, which uses all of it")]
 mod addresses;
 use addresses::{FLASH, HEADER, RAM, RETAINED, ROM, ROM_LEN, SLOT_LEN, SLOTS, TRAILER};
+#[path = "../common/firmware.rs"]
+mod firmware;
 
 fn main() {
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    trust(&out);
-    programs(&out);
-}
-
-/// The key and the identity. None has a default: a device must not believe a key that nobody chose.
-fn trust(out: &Path) {
-    let path =
-        wanted("OTA_KEY", "the path of the public key blob (NAME.pub of `ota keygen`) that signs for this device");
-    println!("cargo::rerun-if-changed={path}");
-    let blob = fs::read(&path).unwrap_or_else(|e| panic!("OTA_KEY: cannot read {path}: {e}"));
-    // Byte 5 is the algorithm; 1 is RSA-2048 with PSS, which the loader is built for. The rest is checked at start.
-    let algorithm = blob.get(5).filter(|_| blob.starts_with(b"OTAK\x01"));
-    match algorithm {
-        Some(1) => {}
-        Some(_) => panic!("OTA_KEY: {path} is no RSA-2048 PSS key; make one with `ota keygen --type rsa2048`"),
-        None => panic!("OTA_KEY: {path} is no key blob; `ota keygen` writes one as NAME.pub"),
-    }
-    fs::write(out.join("key.pub"), blob).expect("OUT_DIR can be written");
-    for (name, what) in [
-        ("OTA_VENDOR", "the UUID of the vendor, as given to `ota sign --vendor`"),
-        ("OTA_CLASS", "the UUID of the class of device, as given to `ota sign --class`"),
-    ] {
-        let uuid = wanted(name, what);
-        let digits = uuid.chars().filter(|c| *c != '-').count();
-        let is_uuid = digits == 32 && uuid.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
-        assert!(is_uuid, "{name}: `{uuid}` is no UUID; it has 32 hexadecimal digits");
-        println!("cargo::rustc-env={name}={uuid}");
-    }
-}
-
-fn wanted(name: &str, what: &str) -> String {
-    println!("cargo::rerun-if-env-changed={name}");
-    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: it is {what}"))
-}
-
-/// One memory map per program.
-fn programs(out: &Path) {
-    println!("cargo::rerun-if-env-changed=OTA_SLOT");
-    let slot = match env::var("OTA_SLOT").as_deref() {
-        Err(_) | Ok("a" | "A") => SLOTS[0],
-        Ok("b" | "B") => SLOTS[1],
-        Ok(other) => panic!("OTA_SLOT is a or b, not {other}: the slot the application is linked for"),
-    };
-    let image = (FLASH + slot + HEADER, SLOT_LEN - HEADER - TRAILER);
-    for (program, (origin, length)) in [("loader", (ROM, ROM_LEN)), ("app", image), ("bench", image)] {
-        let dir = out.join(program);
-        fs::create_dir_all(&dir).expect("OUT_DIR can be written");
-        let mut text = String::new();
-        writeln!(text, "MEMORY {{\n  FLASH : ORIGIN = {origin:#x}, LENGTH = {length:#x}").expect("a String grows");
-        writeln!(text, "  RAM : ORIGIN = {RAM:#x}, LENGTH = {:#x}\n}}", RETAINED - RAM).expect("a String grows");
-        fs::write(dir.join("memory.x"), text).expect("OUT_DIR can be written");
-        // The interrupt table in src/handlers.rs is complete: no names are left for the linker to fill.
-        fs::write(dir.join("device.x"), "").expect("OUT_DIR can be written");
-        println!("cargo::rustc-link-arg-bin={program}=-L{}", dir.display());
-        println!("cargo::rustc-link-arg-bin={program}=-Tlink.x");
+    let out = firmware::out();
+    firmware::trust(&out);
+    let image = (FLASH + firmware::chosen(SLOTS) + HEADER, SLOT_LEN - HEADER - TRAILER);
+    for (program, place) in [("loader", (ROM, ROM_LEN)), ("app", image), ("bench", image)] {
+        firmware::program(&out, program, place, (RAM, RETAINED));
     }
 }

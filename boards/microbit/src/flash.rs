@@ -4,16 +4,17 @@
 
 use crate::addresses::{FLASH_LEN, JOURNAL, PAGE};
 use crate::mmio::Reg;
+use common::guard::{Fault, Guard};
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicBool, Ordering};
-use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
+use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use ota_hal::{Flash, Partition, Region, Shared};
 
 /// Write unit in bytes.
 pub const WRITE: u32 = 4;
 
 // SAFETY: registers of the flash controller. What is written there reaches memory, so they stay in this module: a page is
-// erased, and a word written, only where `writable` allows it.
+// erased, and a word written, only where the guard allows it.
 const READY: Reg = unsafe { Reg::at(0x4001_E400) };
 // SAFETY: as above.
 const CONFIG: Reg = unsafe { Reg::at(0x4001_E504) };
@@ -26,38 +27,7 @@ const ERASE_ENABLED: u32 = 2;
 
 /// The flash, without the loader's pages: nothing here reads or writes them.
 #[derive(Debug)]
-pub struct Nvmc {
-    protected: Partition,
-}
-
-/// Why the driver refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Offset or length is not a multiple of the unit. Nothing was touched.
-    NotAligned,
-    /// The range lies in the loader or ends past the part. Nothing was touched.
-    OutOfBounds,
-    /// A word was to be programmed without an erase before. It and those after it keep what they held.
-    NotErased,
-    /// The range is write-protected. Nothing was touched.
-    Protected,
-}
-
-impl NorFlashError for Fault {
-    fn kind(&self) -> NorFlashErrorKind {
-        match self {
-            Self::NotAligned => NorFlashErrorKind::NotAligned,
-            Self::OutOfBounds => NorFlashErrorKind::OutOfBounds,
-            Self::NotErased | Self::Protected => NorFlashErrorKind::Other,
-        }
-    }
-}
-
-/// Whether `len` bytes at `offset` are within the part and not the loader's.
-fn in_bounds(offset: u32, len: usize) -> bool {
-    let end = u32::try_from(len).ok().and_then(|len| offset.checked_add(len));
-    offset >= JOURNAL && end.is_some_and(|end| end <= FLASH_LEN)
-}
+pub struct Nvmc(Guard);
 
 fn wait() {
     while READY.read() & 1 == 0 {}
@@ -71,22 +41,7 @@ impl Nvmc {
         // One program, no interrupt takes flash: a load and a store are enough (the part has no atomic swap).
         let taken = TAKEN.load(Ordering::Relaxed);
         TAKEN.store(true, Ordering::Relaxed);
-        (!taken).then_some(Self { protected })
-    }
-
-    /// Whether whole `unit`s at `offset` may be changed.
-    fn writable(&self, offset: u32, len: usize, unit: u32) -> Result<(), Fault> {
-        if !offset.is_multiple_of(unit) || !len.is_multiple_of(unit as usize) {
-            return Err(Fault::NotAligned);
-        }
-        if !in_bounds(offset, len) {
-            return Err(Fault::OutOfBounds);
-        }
-        let Partition { start: from, len: locked } = self.protected;
-        if (offset as usize) < (from + locked) as usize && offset as usize + len > from as usize {
-            return Err(Fault::Protected);
-        }
-        Ok(())
+        (!taken).then_some(Self(Guard { from: JOURNAL, end: FLASH_LEN, protected }))
     }
 }
 
@@ -97,9 +52,7 @@ impl ErrorType for Nvmc {
 impl ReadNorFlash for Nvmc {
     const READ_SIZE: usize = 1;
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Fault> {
-        if !in_bounds(offset, bytes.len()) {
-            return Err(Fault::OutOfBounds);
-        }
+        self.0.readable(offset, bytes.len())?;
         // SAFETY: within flash, which is mapped at address 0 and always readable, and not at address 0; the destination
         // is an exclusive slice elsewhere. Nobody writes meanwhile: there is one `Nvmc`, and it is borrowed.
         unsafe { core::ptr::copy_nonoverlapping(offset as *const u8, bytes.as_mut_ptr(), bytes.len()) };
@@ -116,7 +69,7 @@ impl NorFlash for Nvmc {
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Fault> {
         let len = to.checked_sub(from).ok_or(Fault::OutOfBounds)?;
-        self.writable(from, len as usize, PAGE)?;
+        self.0.writable(from, len as usize, PAGE)?;
         CONFIG.write(ERASE_ENABLED);
         for page in (from..to).step_by(PAGE as usize) {
             ERASE_PAGE.write(page);
@@ -127,10 +80,10 @@ impl NorFlash for Nvmc {
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Fault> {
-        self.writable(offset, bytes.len(), WRITE)?;
+        self.0.writable(offset, bytes.len(), WRITE)?;
         CONFIG.write(WRITE_ENABLED);
         let done = (offset..).step_by(WRITE as usize).zip(bytes.as_chunks::<4>().0).try_for_each(|(at, word)| {
-            // SAFETY: `writable` keeps within flash, word-aligned, and off the code that runs there.
+            // SAFETY: the guard keeps within flash, word-aligned, and off the code that runs there.
             unsafe {
                 let cell = at as *mut u32;
                 if cell.read_volatile() != u32::MAX {
@@ -161,7 +114,7 @@ mod tests {
 
     #[test]
     fn neither_the_loader_nor_the_running_slot_can_be_changed() {
-        let nvmc = Nvmc { protected: LAYOUT.slot(SlotId::A) };
+        let nvmc = Nvmc::take(LAYOUT.slot(SlotId::A)).unwrap();
         let b = LAYOUT.slot(SlotId::B).start;
         for (offset, len, unit, result) in [
             (JOURNAL, 4, WRITE, Ok(())),
@@ -177,7 +130,8 @@ mod tests {
             (b, 6, WRITE, Err(Fault::NotAligned)),
             (b + WRITE, PAGE as usize, PAGE, Err(Fault::NotAligned)),
         ] {
-            assert_eq!(nvmc.writable(offset, len, unit), result, "{offset:#x} {len}");
+            assert_eq!(nvmc.0.writable(offset, len, unit), result, "{offset:#x} {len}");
         }
+        assert!(Nvmc::take(LAYOUT.slot(SlotId::A)).is_none());
     }
 }

@@ -29,33 +29,6 @@ pub const fn slot_address(slot: SlotId) -> u32 {
 /// The slot this program executes from, by where its code lies; `None` for the loader.
 #[cfg(feature = "app")]
 pub fn running_slot() -> Option<SlotId> {
-    u32::try_from(running_slot as *const () as usize).ok().and_then(slot_of)
-}
-
-/// The slot that holds `address`.
-#[cfg(any(feature = "app", test))]
-fn slot_of(address: u32) -> Option<SlotId> {
-    [SlotId::A, SlotId::B].into_iter().find(|&slot| address.wrapping_sub(slot_address(slot)) < SLOT_LEN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_in_one_slot_or_none() {
-        let [a, b] = [SlotId::A, SlotId::B].map(slot_address);
-        for (address, slot) in [
-            (0, None),
-            (a - 1, None),
-            (a, Some(SlotId::A)),
-            (b - 1, Some(SlotId::A)),
-            (b, Some(SlotId::B)),
-            (b + SLOT_LEN - 1, Some(SlotId::B)),
-            (b + SLOT_LEN, None),
-            (u32::MAX, None),
-        ] {
-            assert_eq!(slot_of(address), slot, "{address:#x}");
-        }
-    }
+    let address = u32::try_from(running_slot as *const () as usize).ok()?;
+    common::entry::slot_of(address, [SlotId::A, SlotId::B].map(slot_address), SLOT_LEN)
 }

@@ -1,30 +1,7 @@
-//! Memory-mapped registers: the one place where the board touches them.
-#![expect(unsafe_code, reason = "volatile access to fixed addresses")]
+//! The blocks of registers of this part.
+#![expect(unsafe_code, reason = "names their addresses")]
 
-/// A 32-bit register, or a word of retained RAM, at a fixed address.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reg(u32);
-
-impl Reg {
-    /// The register at `addr`.
-    ///
-    /// # Safety
-    /// `addr` is four-byte aligned, belongs to this part and to no Rust object, and no value written there can break
-    /// memory safety.
-    pub(crate) const unsafe fn at(addr: u32) -> Self {
-        Self(addr)
-    }
-    /// Reads it.
-    pub(crate) fn read(self) -> u32 {
-        // SAFETY: `at` promised an aligned word that is no Rust object.
-        unsafe { core::ptr::read_volatile(self.0 as *const u32) }
-    }
-    /// Writes it.
-    pub(crate) fn write(self, value: u32) {
-        // SAFETY: as in `read`, and `at` promised that any value may be written.
-        unsafe { core::ptr::write_volatile(self.0 as *mut u32, value) }
-    }
-}
+pub(crate) use common::register::Reg;
 
 /// A block of device registers. The flash controller is not among them: what is written there can erase this program.
 #[derive(Debug, Clone, Copy)]

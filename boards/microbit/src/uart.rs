@@ -1,6 +1,7 @@
 //! The UART: the one line to the outside. Polled in both directions; the receiver holds six bytes.
 
 use crate::mmio::{Block, Reg};
+use common::text::Line;
 
 const START_RECEIVE: Reg = Block::UART0.reg(0x000);
 const START_SEND: Reg = Block::UART0.reg(0x008);
@@ -49,37 +50,6 @@ impl Uart {
         Self(())
     }
 
-    /// Sends text.
-    pub fn write(self, text: &str) {
-        text.bytes().for_each(|byte| self.send(byte));
-    }
-    /// Sends each part in turn.
-    pub fn write_all(self, parts: &[&str]) {
-        for part in parts {
-            self.write(part);
-        }
-    }
-    /// Sends a number in decimal.
-    pub fn write_number(self, mut number: u32) {
-        // A u32 has at most ten digits.
-        let mut digits = [0; 10];
-        let mut first = digits.len();
-        while let Some(digit) = first.checked_sub(1).and_then(|at| digits.get_mut(at)) {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-            first -= 1;
-            if number == 0 {
-                break;
-            }
-        }
-        digits.get(first..).unwrap_or_default().iter().for_each(|&digit| self.send(digit));
-    }
-    /// Sends a byte and waits until it is out.
-    pub fn send(self, byte: u8) {
-        SENT.write(0);
-        SEND.write(u32::from(byte));
-        while SENT.read() == 0 {}
-    }
     /// The next byte received, if there is one.
     pub fn read(self) -> Option<u8> {
         if RECEIVED.read() == 0 {
@@ -88,5 +58,13 @@ impl Uart {
         // Before the byte is taken: the next one sets it again.
         RECEIVED.write(0);
         RECEIVE.read().to_le_bytes().first().copied()
+    }
+}
+
+impl Line for Uart {
+    fn send(self, byte: u8) {
+        SENT.write(0);
+        SEND.write(u32::from(byte));
+        while SENT.read() == 0 {}
     }
 }

@@ -1,6 +1,7 @@
 //! The UART: a line to a person or a test. Polled in both directions.
 
 use crate::mmio::{Block, Reg};
+use common::text::Line;
 
 const DATA: Reg = Block::UART0.reg(0x00);
 const STATE: Reg = Block::UART0.reg(0x04);
@@ -40,36 +41,6 @@ impl Uart {
         Self(())
     }
 
-    /// Sends text.
-    pub fn write(self, text: &str) {
-        text.bytes().for_each(|byte| self.send(byte));
-    }
-    /// Sends a number in decimal.
-    pub fn write_number(self, mut number: u32) {
-        // A u32 has at most ten digits.
-        let mut digits = [0; 10];
-        let mut first = digits.len();
-        while let Some(digit) = first.checked_sub(1).and_then(|at| digits.get_mut(at)) {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-            first -= 1;
-            if number == 0 {
-                break;
-            }
-        }
-        digits.get(first..).unwrap_or_default().iter().for_each(|&digit| self.send(digit));
-    }
-    /// Sends each part in turn.
-    pub fn write_all(self, parts: &[&str]) {
-        for part in parts {
-            self.write(part);
-        }
-    }
-    fn send(self, byte: u8) {
-        while STATE.read() & SEND_FULL != 0 {}
-        DATA.write(u32::from(byte));
-    }
-
     /// The next byte received, if there is one.
     pub fn read(self) -> Option<u8> {
         if STATE.read() & RECEIVED == 0 {
@@ -78,5 +49,12 @@ impl Uart {
         // Before the byte is taken: a byte that follows at once asks for attention again.
         INTERRUPT.write(RECEIVE_PENDING);
         DATA.read().to_le_bytes().first().copied()
+    }
+}
+
+impl Line for Uart {
+    fn send(self, byte: u8) {
+        while STATE.read() & SEND_FULL != 0 {}
+        DATA.write(u32::from(byte));
     }
 }

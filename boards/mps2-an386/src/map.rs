@@ -28,32 +28,6 @@ pub const fn slot_address(slot: SlotId) -> u32 {
 
 /// The slot this program executes from, by its vector table; `None` for the loader.
 pub fn running_slot() -> Option<SlotId> {
-    slot_of(crate::scb::vector_table())
-}
-
-/// The slot that holds `address`.
-fn slot_of(address: u32) -> Option<SlotId> {
-    [SlotId::A, SlotId::B].into_iter().find(|&slot| address.wrapping_sub(slot_address(slot)) < SLOT_LEN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_in_one_slot_or_none() {
-        let [a, b] = [SlotId::A, SlotId::B].map(slot_address);
-        for (address, slot) in [
-            (0, None),
-            (a - 1, None),
-            (a, Some(SlotId::A)),
-            (b - 1, Some(SlotId::A)),
-            (b, Some(SlotId::B)),
-            (b + SLOT_LEN - 1, Some(SlotId::B)),
-            (b + SLOT_LEN, None),
-            (u32::MAX, None),
-        ] {
-            assert_eq!(slot_of(address), slot, "{address:#x}");
-        }
-    }
+    let slots = [SlotId::A, SlotId::B].map(slot_address);
+    common::entry::slot_of(crate::scb::vector_table(), slots, SLOT_LEN)
 }

@@ -33,6 +33,19 @@ impl ResetCause {
             _ => Self::Unknown,
         }
     }
+
+    /// Its name, for a log without `core::fmt`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "Unknown",
+            Self::PowerOn => "PowerOn",
+            Self::BrownOut => "BrownOut",
+            Self::Pin => "Pin",
+            Self::Watchdog => "Watchdog",
+            Self::Software => "Software",
+            Self::Fault => "Fault",
+        }
+    }
 }
 
 /// Restarts the processor.
@@ -63,6 +76,7 @@ impl<W: Watchdog> Watchdog for &mut W {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
 
     #[test]
@@ -70,6 +84,7 @@ mod tests {
         for n in 0..=u8::MAX {
             let cause = ResetCause::from_u8(n);
             assert_eq!(cause as u8, if n <= 6 { n } else { 0 });
+            assert_eq!(cause.name(), std::format!("{cause:?}"));
         }
     }
 

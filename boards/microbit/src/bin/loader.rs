@@ -7,10 +7,12 @@
 use board::flash::{Nvmc, region};
 use board::map::{ALL_SLOTS, LAYOUT, slot_address};
 use board::reset::{Processor, reset};
-use board::start::{Misfit, check, start};
+use board::start::{check, start};
 use board::trust;
 use board::uart::Uart;
 use board::watchdog::Dog;
+use common::entry::Misfit;
+use common::text::Line;
 use core::cell::RefCell;
 use cortex_m_rt::entry;
 use ota_boot::InPlace;
@@ -61,7 +63,7 @@ fn announce(uart: Uart, proof: &Verified, trial: bool, cause: ResetCause) {
     uart.write(".");
     uart.write_number(u32::from(version.revision));
     let kind = if trial { ", on trial" } else { ", accepted" };
-    uart.write_all(&[kind, ", last reset ", board::reset::text(cause), "\n"]);
+    uart.write_all(&[kind, ", last reset ", cause.name(), "\n"]);
 }
 
 /// The image is authentic but cannot run here. On trial the attempts run out; an accepted one was programmed wrongly.

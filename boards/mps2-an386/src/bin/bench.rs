@@ -9,6 +9,7 @@ use board::flash::{Psram, region};
 use board::map::{ALL_SLOTS, LAYOUT};
 use board::reset::reset;
 use board::{stack, stopwatch, trust};
+use common::text::Line;
 use core::cell::{Cell, RefCell};
 use cortex_m_rt::entry;
 use ota_hal::{Journal, Kind, Partition, Region, ResetCause, Shared, SlotId, Watchdog};

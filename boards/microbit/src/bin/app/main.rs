@@ -15,6 +15,7 @@ use board::time::Uptime;
 use board::trust::{self, Key};
 use board::uart::Uart;
 use board::watchdog::Dog;
+use common::text::Line as _;
 use core::cell::RefCell;
 use cortex_m::singleton;
 use cortex_m_rt::entry;

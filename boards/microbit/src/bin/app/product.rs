@@ -2,6 +2,7 @@
 
 use board::uart::Uart;
 use board::watchdog::Dog;
+use common::text::Line;
 use ota_hal::Watchdog;
 use ota_service::{App, Decision, Gate, Health, Notice};
 use ota_transport::Offer;

@@ -6,6 +6,7 @@ use board::entropy::Chance;
 use board::flash::Psram;
 use board::time::Uptime;
 use board::watchdog::Dog;
+use common::text::Line;
 use core::future::poll_fn;
 use core::marker::PhantomData;
 use core::task::Poll;

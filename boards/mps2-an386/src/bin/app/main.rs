@@ -15,6 +15,7 @@ use board::reset::{Processor, reset};
 use board::time::{self, Uptime};
 use board::watchdog::Dog;
 use board::{executor, trust};
+use common::text::Line;
 use core::cell::RefCell;
 use cortex_m_rt::entry;
 use embassy_net::dns::DnsSocket;

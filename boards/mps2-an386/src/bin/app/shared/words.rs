@@ -2,7 +2,7 @@
 
 use super::Console;
 use ota_boot::{BootState, RollbackReason};
-use ota_hal::{ResetCause, SlotId};
+use ota_hal::SlotId;
 use ota_service::{Notice, Status};
 use ota_transport::FailStage;
 use otaapp::console::{CommandError, WordError};
@@ -102,11 +102,11 @@ pub(super) fn boot_state(console: impl Console, state: BootState, floor: u32) {
         BootState::Testing { running, attempts_left, last_reset } => {
             print(&["boot Testing { running: ", slot_word(running), ", attempts_left: "]);
             console.print_number(u32::from(attempts_left));
-            print(&[", last_reset: ", cause_word(last_reset)]);
+            print(&[", last_reset: ", last_reset.name()]);
         }
         BootState::RolledBack { running, reason, last_reset } => {
             print(&["boot RolledBack { running: ", slot_word(running), ", reason: ", reason_word(reason)]);
-            print(&[", last_reset: ", cause_word(last_reset)]);
+            print(&[", last_reset: ", last_reset.name()]);
         }
     }
     numbered(console, " }, security floor ", floor, "");
@@ -117,18 +117,6 @@ pub(super) const fn slot_word(slot: SlotId) -> &'static str {
     match slot {
         SlotId::A => "A",
         SlotId::B => "B",
-    }
-}
-
-const fn cause_word(cause: ResetCause) -> &'static str {
-    match cause {
-        ResetCause::Unknown => "Unknown",
-        ResetCause::PowerOn => "PowerOn",
-        ResetCause::BrownOut => "BrownOut",
-        ResetCause::Pin => "Pin",
-        ResetCause::Watchdog => "Watchdog",
-        ResetCause::Software => "Software",
-        ResetCause::Fault => "Fault",
     }
 }
 
