@@ -175,10 +175,11 @@ impl<W: Wire, C: Clock> Source for Files<'_, W, C> {
             self.ask(messages::OPEN, parts, |body| messages::opened(body).ok_or(FileError::Malformed)).await?;
         let same = request.validator.is_empty() || request.validator == tag;
         let (at, end) = if same { (request.offset, request.end.unwrap_or(total)) } else { (0, total) };
-        if at > total || end > total {
+        // Who begins does not know yet how long the file is; who goes on does.
+        if at > total || (at > 0 && end > total) {
             return Err(FileError::Short);
         }
-        self.open = Some(Open { tag, at, end });
+        self.open = Some(Open { tag, at, end: end.min(total) });
         // Eight bytes fit.
         Ok(Opened { offset: at, total: Some(total), validator: Validator::from_slice(&tag).unwrap_or_default() })
     }

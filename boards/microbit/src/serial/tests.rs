@@ -141,20 +141,34 @@ fn request<'r>(locator: &'r str, offset: u32, end: Option<u32>, validator: &'r [
     Request { locator, offset, end, validator }
 }
 
+/// What is still to be read.
+async fn rest(files: &mut Files<'_, Other<'_>, &Ticks>) -> Vec<u8> {
+    let (mut bytes, mut buf) = (Vec::<u8>::new(), [0; 256]);
+    loop {
+        match files.read(&mut buf).await.unwrap() {
+            0 => break bytes,
+            n => bytes.extend(&buf[..n]),
+        }
+    }
+}
+
 #[test]
 fn a_range_of_a_file_is_read_to_its_end() {
     let (bytes, _) = over(&file, async |_, files| {
         let opened = files.open(request("f.ota", 300, Some(900), &[5; 8])).await.unwrap();
         assert_eq!((opened.offset, opened.total, &opened.validator[..]), (300, Some(1000), &[5; 8][..]));
-        let (mut bytes, mut buf) = (Vec::<u8>::new(), [0; 256]);
-        loop {
-            match files.read(&mut buf).await.unwrap() {
-                0 => break bytes,
-                n => bytes.extend(&buf[..n]),
-            }
-        }
+        rest(files).await
     });
     assert_eq!(bytes, (300..900).map(|n| n as u8).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_shorter_than_an_envelope_may_be_is_read_to_its_end() {
+    let (bytes, _) = over(&file, async |_, files| {
+        files.open(request("f.ota", 0, Some(2048), &[])).await.unwrap();
+        rest(files).await
+    });
+    assert_eq!(bytes, (0..1000).map(|n| n as u8).collect::<Vec<_>>());
 }
 
 #[test]
