@@ -28,6 +28,8 @@ pub trait Connect {
     type Error: core::fmt::Debug;
     /// An open connection.
     type Socket: Read<Error = Self::Error> + Write<Error = Self::Error>;
+    /// Whether TLS can be had. If not, `https` URLs are refused before anything is opened.
+    const TLS: bool;
 
     /// Connects to `host`.
     ///
@@ -42,6 +44,7 @@ pub trait Connect {
 impl<C: Connect> Connect for &mut C {
     type Error = C::Error;
     type Socket = C::Socket;
+    const TLS: bool = C::TLS;
     async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Self::Socket, ConnectError<Self::Error>> {
         (**self).connect(host, port, tls).await
     }

@@ -53,6 +53,7 @@ impl<S, D> Clone for Nal<'_, S, D> {
 impl<'n, S: TcpConnect, D: Dns> Connect for Nal<'n, S, D> {
     type Error = S::Error;
     type Socket = S::Connection<'n>;
+    const TLS: bool = false;
 
     async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Self::Socket, ConnectError<S::Error>> {
         if tls {

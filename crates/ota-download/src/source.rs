@@ -59,6 +59,13 @@ pub trait Source {
     /// Why it failed.
     type Error: SourceError;
 
+    /// Why no object of this locator can ever be opened, as a short text for the report; `None` when it may be.
+    /// Told from the text alone, so that an offer is refused at once, whatever the source is doing.
+    fn refuses(locator: &str) -> Option<&'static str> {
+        let _ = locator;
+        None
+    }
+
     /// Opens the object; an earlier one is closed first.
     ///
     /// # Cancellation

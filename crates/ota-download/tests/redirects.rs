@@ -136,6 +136,7 @@ struct Pretend {
 impl Connect for Pretend {
     type Error = std::io::Error;
     type Socket = Socket;
+    const TLS: bool = true;
     async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Socket, ConnectError<std::io::Error>> {
         self.asked.push((host.into(), port, tls));
         Tcp.connect("127.0.0.1", self.port, false).await

@@ -15,7 +15,7 @@ use heapless::String;
 use ota_boot::{BootControl, RollbackReason};
 use ota_download::{Opened, Request};
 use ota_hal::{Entropy, Flash, Millis, SharedJournal};
-use ota_transport::{Event as Message, FailStage, Report};
+use ota_transport::{Event as Message, FailStage, Offer, Report};
 use ota_verify::{Identity, Keys};
 
 /// What an [`Agent`] is made of.
@@ -63,8 +63,9 @@ struct Core {
     taken: Option<u32>,
     /// The last stored checkpoint.
     durable: u32,
-    /// The opening that the driver was told of.
+    /// The opening that the driver was told of, and the one that was broken off for a report.
     issued: u32,
+    broken_off: u32,
     /// The last fault of the source, and the last reason to refuse.
     fault: &'static str,
     refusal: (FailStage, &'static str),
@@ -139,6 +140,7 @@ impl Core {
             taken: None,
             durable: 0,
             issued: 0,
+            broken_off: 0,
             fault: "",
             refusal: (FailStage::Upgrade, ""),
             spoilt: None,
@@ -159,6 +161,22 @@ impl Core {
                 Some(job) => percent(self.taken.unwrap_or(self.durable), job.payload.length),
                 None => 0,
             },
+        }
+    }
+
+    /// Whether reports wait for the end of an opening. A silent server must not hold an answer back, and answers must not
+    /// keep a slow one from being opened: one under way is broken off once, and one to come keeps the time it needs.
+    fn keeps_opening(&self, wish: Wish, send_until: Millis) -> bool {
+        matches!(wish, Wish::Open { ticket, until, .. }
+            if until <= send_until || (ticket == self.issued && ticket == self.broken_off))
+    }
+
+    /// A report is sent: the driver drops an opening under way.
+    fn break_off(&mut self, wish: Wish) {
+        if let Wish::Open { ticket, .. } = wish
+            && ticket == self.issued
+        {
+            self.broken_off = core::mem::replace(&mut self.issued, 0);
         }
     }
 
@@ -305,11 +323,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
         for _ in 0..16 {
             let wish = self.core.machine.wish(now);
             let send_until = now.after(self.policy.timing.send_ms);
-            // An opening under way is not broken off for a report, and one to come keeps the time it needs.
-            let opening =
-                matches!(wish, Wish::Open { ticket, until, .. } if ticket == self.core.issued || until <= send_until);
-            if let (false, Some(item)) = (opening, self.core.reporter.next(now)) {
+            if let (false, Some(item)) = (self.core.keeps_opening(wish, send_until), self.core.reporter.next(now)) {
                 self.core.sending = Some(item);
+                self.core.break_off(wish);
                 return Step::Send { until: send_until };
             }
             match wish {
@@ -365,6 +381,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
             Message::Bad(error) => self.answer_bad(*error),
             Message::NoUpdate => {}
         }
+    }
+    fn on_unservable(&mut self, offer: &Offer<'_>, why: &'static str, now: Millis) {
+        self.start(now);
+        self.pass_over(offer.component, ["refused: ", why]);
     }
 
     fn on_sent(&mut self, acknowledged: bool, now: Millis) {

@@ -6,7 +6,7 @@ use core::pin::{Pin, pin};
 use core::task::Poll;
 use ota_download::{Opened, Request, Source, SourceError};
 use ota_hal::{Millis, Timer};
-use ota_transport::{Event, Report, Transport};
+use ota_transport::{Event, Locator, Offer, Report, Transport};
 
 /// The memory a driver works in, lent by the caller.
 #[derive(Debug)]
@@ -153,7 +153,7 @@ async fn drive<D: Drive, T: Transport, S: Source, C: Timer>(
         let done = {
             let mut work = pin!(perform(source, work));
             loop {
-                let hear = hear(agent, transport, timer, buffers.message);
+                let hear = hear::<D, T, S, C>(agent, transport, timer, buffers.message);
                 match next(work.as_mut(), hear, timer.wait_until(until), look).await {
                     Next::Done(done) => break Some(done),
                     Next::Link(Ok(())) => look = Look::Second,
@@ -182,15 +182,30 @@ async fn drive<D: Drive, T: Transport, S: Source, C: Timer>(
 const CLOSE_MS: u32 = 2_000;
 
 /// Takes one message. Here and not in the loop, so that it is not moved.
-async fn hear<D: Drive, T: Transport, C: Timer>(
+async fn hear<D: Drive, T: Transport, S: Source, C: Timer>(
     agent: &mut D,
     transport: &mut T,
     timer: &C,
     buf: &mut [u8],
 ) -> Result<(), Lost> {
     let event = transport.recv(buf).await.map_err(|_| Lost)?;
-    agent.on_message(&event, timer.now());
+    let unservable = match &event {
+        Event::Offer(offer) => refusal::<S>(offer).map(|why| (offer, why)),
+        _ => None,
+    };
+    match unservable {
+        Some((offer, why)) => agent.on_unservable(offer, why, timer.now()),
+        None => agent.on_message(&event, timer.now()),
+    }
     Ok(())
+}
+
+/// Why the source can never open what this offer names.
+fn refusal<S: Source>(offer: &Offer<'_>) -> Option<&'static str> {
+    match offer.locator {
+        Locator::Url(url) => S::refuses(url),
+        Locator::Stream { .. } => None,
+    }
 }
 
 async fn perform<S: Source>(source: &mut S, work: Work<'_>) -> Done {

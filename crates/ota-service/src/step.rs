@@ -2,7 +2,7 @@
 
 use ota_download::{Failure, Opened, Request};
 use ota_hal::Millis;
-use ota_transport::{Event, Report};
+use ota_transport::{Event, Offer, Report};
 
 /// The one thing to do next. Whatever it is, stop and poll again at `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub trait Drive {
     fn on_disconnected(&mut self);
     /// A message came in.
     fn on_message(&mut self, event: &Event<'_>, now: Millis);
+    /// An offer came in that names what the source can never open: instead of [`Drive::on_message`].
+    fn on_unservable(&mut self, offer: &Offer<'_>, why: &'static str, now: Millis);
     /// The report was acknowledged, or was not.
     fn on_sent(&mut self, acknowledged: bool, now: Millis);
     /// The report can never be sent: its texts cannot be written, or a buffer is too small for it. It is struck off, so

@@ -162,6 +162,11 @@ fn payloads_this_device_cannot_use() {
     refused(with(|p| p.length += 1), "failed -3 refused: manifest: raw payload is not its image", true);
 }
 
+/// A URL of this length.
+fn url(len: usize) -> String {
+    format!("{:u<len$}", "http://cloud/")
+}
+
 #[test]
 fn offers_that_do_not_fit() {
     let package = Draft::new(2).package();
@@ -173,8 +178,8 @@ fn offers_that_do_not_fit() {
         fails(&mut world, report, true);
         assert_eq!(world.server.offsets()[..2], [0, 1000], "only the good one was fetched");
     };
-    offered(|o| o.url = "u".repeat(1601), "failed -1 refused: URL too long");
-    offered(|o| o.url = "u".repeat(1600), "failed -2 refused: URL longer than the read buffer");
+    offered(|o| o.url = url(1601), "failed -1 refused: URL too long");
+    offered(|o| o.url = url(1600), "failed -2 refused: URL longer than the read buffer");
     offered(|o| o.version = "v".repeat(65), "failed -1 refused: version text too long");
     offered(|o| o.module = "camera".into(), "failed camera -1 refused: no such component on this device");
 }

@@ -21,6 +21,9 @@ impl<S, N: FnMut(u32, usize)> Traced<S, N> {
 impl<S: Source, N: FnMut(u32, usize)> Source for Traced<S, N> {
     type Error = S::Error;
 
+    fn refuses(locator: &str) -> Option<&'static str> {
+        S::refuses(locator)
+    }
     async fn open(&mut self, request: Request<'_>) -> Result<Opened, S::Error> {
         let opened = self.source.open(request).await?;
         self.offset = opened.offset;

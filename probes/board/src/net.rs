@@ -66,6 +66,7 @@ fn resolve(host: &str, port: u16, tls: bool) -> Result<(), ConnectError<Broken>>
 impl Connect for Net {
     type Error = Broken;
     type Socket = Socket;
+    const TLS: bool = true;
     async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Socket, ConnectError<Broken>> {
         ready().await;
         resolve(host, port, tls).map(|()| Socket)

@@ -102,6 +102,9 @@ fn status_text(code: u16) -> &'static str {
     }
 }
 
+/// Told of an `https` URL where there is no TLS.
+pub(super) const NO_TLS: &str = "https needs TLS";
+
 /// Why [`super::HttpSource`] failed. `E` is the error of the network. The source is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -148,7 +151,7 @@ impl<E: core::fmt::Debug> SourceError for HttpError<E> {
     fn text(&self) -> &'static str {
         match self {
             Self::Url(error) => error.text(),
-            Self::NoTls => "https needs TLS",
+            Self::NoTls => NO_TLS,
             Self::Name => "host not found",
             Self::Link(_) => "network error",
             Self::Closed => "connection closed",

@@ -1,5 +1,6 @@
 //! The driver: sockets on one side, the core on the other.
 
+use super::error::NO_TLS;
 use super::{Ask, Body, Head, HttpConfig, HttpError, PeerError, Progress, RequestHead, SCRATCH_MIN, Verdict, judge};
 use crate::connect::{Connect, ConnectError};
 use crate::url::{Url, UrlError, resolve_in};
@@ -111,6 +112,14 @@ impl<'s, C: Connect> HttpSource<'s, C> {
 
 impl<C: Connect> Source for HttpSource<'_, C> {
     type Error = Error<C>;
+
+    fn refuses(locator: &str) -> Option<&'static str> {
+        match Url::parse(locator) {
+            Ok(url) if url.tls() && !C::TLS => Some(NO_TLS),
+            Ok(_) => None,
+            Err(error) => Some(error.text()),
+        }
+    }
 
     async fn open(&mut self, request: Request<'_>) -> Result<Opened, Self::Error> {
         self.link = None;

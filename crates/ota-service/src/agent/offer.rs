@@ -193,7 +193,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     ///
     /// A report names nothing but its component, so a failure of the component that is being updated would be taken for the
     /// end of that update. It is not sent; the application is told, and the other side hears of the end when it comes.
-    fn pass_over(&mut self, component: Component<'_>, text: [&'static str; 2]) {
+    pub(super) fn pass_over(&mut self, component: Component<'_>, text: [&'static str; 2]) {
         if self.is_updating(component) {
             let [text, detail] = text;
             self.core.reporter.repeat_progress(self.core.percent());

@@ -94,6 +94,10 @@ impl<'w> Download<'w> {
 impl Source for Download<'_> {
     type Error = Broken;
 
+    fn refuses(locator: &str) -> Option<&'static str> {
+        (!locator.starts_with("http://")).then_some("not served here")
+    }
+
     async fn open(&mut self, request: Request<'_>) -> Result<Opened, Broken> {
         let s = self.server;
         self.open = None;

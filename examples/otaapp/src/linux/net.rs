@@ -43,6 +43,7 @@ impl Tcp {
 impl Connect for Tcp {
     type Error = io::Error;
     type Socket = Socket;
+    const TLS: bool = false;
 
     async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Socket, ConnectError<io::Error>> {
         if tls {

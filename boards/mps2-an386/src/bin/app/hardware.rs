@@ -81,6 +81,7 @@ impl<'n> Net<'n> {
 impl<'n> Connect for Net<'n> {
     type Error = <Nal<'n, Tcp<'n>, DnsSocket<'n>> as Connect>::Error;
     type Socket = <Nal<'n, Tcp<'n>, DnsSocket<'n>> as Connect>::Socket;
+    const TLS: bool = false;
 
     async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Self::Socket, ConnectError<Self::Error>> {
         self.stack.wait_config_up().await;
