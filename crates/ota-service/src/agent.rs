@@ -158,7 +158,7 @@ impl Core {
                 100
             }
             _ => match &self.job {
-                Some(job) => percent(self.taken.unwrap_or(self.durable), job.payload.length),
+                Some(job) => percent(self.taken.unwrap_or(self.durable), job.payload.plan.length),
                 None => 0,
             },
         }

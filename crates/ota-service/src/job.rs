@@ -11,9 +11,10 @@
 //!                 0 version 1 │ tag 4 (staging) │ first 8 bytes of the image's own digest
 //! ```
 //! Version 1 had one size, of the offer or of the object; it is read as the object's once that was opened. Flags: 1 signed
-//! by the cloud, 2 image digest present, 4 fetched again after damage. Size 0: not known.
+//! by the cloud, 2 image digest present, 4 fetched again after damage, 8 compressed payload, 16 delta. Size 0: not known.
 //! All numbers are little-endian. The journal guards the bytes with a CRC; decoding is total all the same.
 
+use crate::Plan;
 use crate::app::GATE_NAME_MAX;
 use crate::codec::{Reader, Writer};
 use crate::outbox::Image;
@@ -21,6 +22,7 @@ use heapless::{String, Vec};
 use ota_download::Validator;
 use ota_hal::SlotId;
 use ota_transport::{Checksum, Component, Locator, Offer};
+use ota_verify::manifest::Form;
 
 /// Most bytes of a locator (URL).
 pub const LOCATOR_MAX: usize = 1600;
@@ -36,6 +38,8 @@ const FIXED: usize = 98;
 const VALIDATOR_MAX: usize = 64;
 const RECORD_VERSION: u8 = 1;
 const JOB_VERSION: u8 = 2;
+/// All flags but the two highest, which exclude each other.
+const FLAGS_MAX: u8 = 16 | 7;
 
 const _: () = assert!(HEAD_MAX + LOCATOR_MAX <= crate::ENVELOPE_BUFFER);
 
@@ -56,14 +60,11 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Payload {
     pub(crate) offset: u32,
-    pub(crate) length: u32,
-    pub(crate) image_size: u32,
-    /// `None` for a bare image.
-    pub(crate) digest: Option<[u8; 32]>,
+    pub(crate) plan: Plan,
 }
 
 impl Payload {
-    const NONE: Self = Self { offset: 0, length: 0, image_size: 0, digest: None };
+    const NONE: Self = Self { offset: 0, plan: Plan::raw(0, None) };
 }
 
 /// The part of the record that is kept in memory. The locator stays on flash.
@@ -139,7 +140,7 @@ impl Job {
 
     /// What tells its image from others; the digest is known once a payload was chosen.
     pub(crate) fn image(&self) -> Image {
-        let sum = match (&self.payload.digest, &self.checksum) {
+        let sum = match (&self.payload.plan.digest, &self.checksum) {
             (Some(digest), _) => digest.first_chunk(),
             (None, Some(Checksum::Sha256(sum))) => sum.first_chunk(),
             (None, Some(Checksum::Md5(sum))) => sum.first_chunk(),
@@ -155,8 +156,11 @@ impl Job {
     /// All of the record but the locator, which follows it.
     pub(crate) fn encode_head<'b>(&self, locator_len: usize, buf: &'b mut [u8; HEAD_MAX]) -> Option<&'b [u8]> {
         let (fixed, rest) = buf.split_first_chunk_mut::<FIXED>()?;
-        let flags =
-            u8::from(self.cloud_signed) | u8::from(self.payload.digest.is_some()) << 1 | u8::from(self.refetched) << 2;
+        let plan = &self.payload.plan;
+        let flags = (plan.form as u8) << 3
+            | u8::from(self.cloud_signed)
+            | u8::from(plan.digest.is_some()) << 1
+            | u8::from(self.refetched) << 2;
         *fixed = [0; FIXED];
         fixed[..4].copy_from_slice(&[JOB_VERSION, self.phase as u8, flags, self.device]);
         fixed[4..12].copy_from_slice(&self.id.to_le_bytes());
@@ -164,9 +168,9 @@ impl Job {
         fixed[16..20].copy_from_slice(&self.seen.unwrap_or(0).to_le_bytes());
         fixed[20] = if self.slot == SlotId::A { 0 } else { 1 };
         fixed[21..25].copy_from_slice(&self.payload.offset.to_le_bytes());
-        fixed[25..29].copy_from_slice(&self.payload.length.to_le_bytes());
-        fixed[29..33].copy_from_slice(&self.payload.image_size.to_le_bytes());
-        if let Some(digest) = &self.payload.digest {
+        fixed[25..29].copy_from_slice(&plan.length.to_le_bytes());
+        fixed[29..33].copy_from_slice(&plan.size.to_le_bytes());
+        if let Some(digest) = &plan.digest {
             fixed[33..65].copy_from_slice(digest);
         }
         match &self.checksum {
@@ -235,7 +239,7 @@ impl<'a> Stored<'a> {
         };
         let (flags_max, second) = match version {
             1 => (3, false),
-            JOB_VERSION => (7, true),
+            JOB_VERSION => (FLAGS_MAX, true),
             _ => return None,
         };
         let first_size = r.u32()?;
@@ -269,9 +273,14 @@ impl<'a> Stored<'a> {
         job.refetched = flags & 4 != 0;
         job.slot = self.slot;
         job.payload.offset = word(self.fixed, 1)?;
-        job.payload.length = word(self.fixed, 5)?;
-        job.payload.image_size = word(self.fixed, 9)?;
-        job.payload.digest = if flags & 2 != 0 { Some(*self.fixed.get(13..)?.first_chunk()?) } else { None };
+        job.payload.plan.form = match flags >> 3 {
+            0 => Form::Raw,
+            1 => Form::Compressed,
+            _ => Form::Delta,
+        };
+        job.payload.plan.length = word(self.fixed, 5)?;
+        job.payload.plan.size = word(self.fixed, 9)?;
+        job.payload.plan.digest = if flags & 2 != 0 { Some(*self.fixed.get(13..)?.first_chunk()?) } else { None };
         let sum = self.fixed.get(CHECKSUM_AT + 1..)?;
         job.checksum = match self.fixed[CHECKSUM_AT] {
             1 => Some(Checksum::Sha256(*sum.first_chunk()?)),

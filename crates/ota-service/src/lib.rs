@@ -26,7 +26,7 @@ pub use policy::{CloudKey, Policy, Timing};
 pub use run::{Buffers, Exit, NoTransport, run, run_offline};
 pub use slot_target::{SlotError, SlotTarget};
 pub use step::{Drive, Fault, Step};
-pub use target::{Expected, Finished, Target, TargetError};
+pub use target::{Expected, Finished, Plan, Target, TargetError};
 
 /// Bytes of the envelope buffer that an [`Agent`] is lent: the largest envelope, and the largest job record.
 pub const ENVELOPE_BUFFER: usize = 2048;

@@ -135,8 +135,12 @@ impl Machine {
 
             (State::Verifying, Event::Proven) => self.go(State::Staged { ask_at: now }),
             (State::Verifying, Event::Applied) => self.end(Why::Applied),
-            (State::Verifying, Event::Damaged) if self.restarts_left == 0 => self.end(Why::Refused),
-            (State::Verifying, Event::Damaged) => self.fault(Part::Payload, Failure::Restart, now, random),
+            (State::Verifying | State::Receiving { part: Part::Payload, .. }, Event::Damaged) => {
+                if self.restarts_left == 0 {
+                    return self.end(Why::Refused);
+                }
+                self.fault(Part::Payload, Failure::Restart, now, random)
+            }
             (
                 State::Deciding
                 | State::Opening { .. }

@@ -1,6 +1,6 @@
 //! A slot as the target of the firmware.
 
-use crate::target::{Expected, Finished, Target, TargetError};
+use crate::target::{Expected, Finished, Plan, Target, TargetError};
 use ota_hal::{Flash, Region, RegionError, SlotId};
 use ota_transport::{Checksum, FailStage};
 use ota_verify::{Identity, Keys, Refusal, Rules, VerifyError, digest_region_with, verify_image_with};
@@ -181,7 +181,8 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
         self.slot
     }
 
-    fn begin(&mut self, size: u32) -> Result<(), SlotError> {
+    fn begin(&mut self, plan: &Plan) -> Result<(), SlotError> {
+        let size = plan.size;
         if size == 0 || size > self.region.len() {
             return Err(SlotError::burn("image larger than the slot"));
         }
@@ -190,9 +191,10 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
         Ok(())
     }
 
-    fn resume(&mut self, size: u32, durable: u32) -> Result<u32, SlotError> {
+    fn resume(&mut self, plan: &Plan, durable: u32) -> Result<u32, SlotError> {
+        let size = plan.size;
         if durable == 0 || durable > size || size > self.region.len() {
-            self.begin(size)?;
+            self.begin(plan)?;
             return Ok(0);
         }
         if durable == size {
@@ -206,7 +208,7 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
         Ok(start)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<u32, SlotError> {
+    fn write(&mut self, bytes: &[u8], _: &mut dyn FnMut()) -> Result<u32, SlotError> {
         let left = self.cursor.size - self.cursor.taken;
         if bytes.len() > left as usize {
             return Err(SlotError::burn("more bytes than announced"));

@@ -3,6 +3,28 @@
 use ota_hal::SlotId;
 use ota_transport::{Checksum, FailStage};
 use ota_verify::Verified;
+use ota_verify::manifest::{Accepts, Form};
+
+/// What is to be written, and as what it comes. Stored with the job: the same after a reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// How the payload becomes the component.
+    pub form: Form,
+    /// Bytes of the payload.
+    pub length: u32,
+    /// Bytes of the component.
+    pub size: u32,
+    /// SHA-256 of the component, from a signed manifest. `None` for a bare image, which proves itself.
+    pub digest: Option<[u8; 32]>,
+}
+
+impl Plan {
+    /// The component as it is.
+    #[must_use]
+    pub const fn raw(size: u32, digest: Option<[u8; 32]>) -> Self {
+        Self { form: Form::Raw, length: size, size, digest }
+    }
+}
 
 /// What a complete component must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +54,9 @@ pub trait TargetError: core::fmt::Debug {
     fn stage(&self) -> FailStage;
     /// A short text for the report, for example `"wrong vendor id"`.
     fn text(&self) -> &'static str;
-    /// Whether the bytes are not those that were promised (a digest that differs), so that fetching them once more may
-    /// help: a link that corrupts, an object that was replaced without a sign. What is signed badly stays so: false.
+    /// Whether the bytes are not those that were promised (a digest that differs, a stream that makes no sense), so that
+    /// fetching them once more may help: a link that corrupts, an object that was replaced without a sign. What is signed
+    /// badly stays so: false.
     fn is_damage(&self) -> bool {
         false
     }
@@ -42,8 +65,12 @@ pub trait TargetError: core::fmt::Debug {
 /// Where the bytes of one component go: a slot first; a file or a companion MCU fit here too.
 ///
 /// # For implementers
-/// Bytes arrive in order and without holes. What [`Target::write`] returned is durable: after a power cut the agent
-/// calls [`Target::resume`] with the last such position it could store, and sends the bytes from the returned one on.
+/// Bytes of the payload arrive in order and without holes. What [`Target::write`] returned is durable: after a power cut
+/// the agent calls [`Target::resume`] with the last such position it could store, and sends the bytes from the returned
+/// one on. All positions are the payload's, which is the component only in [`Form::Raw`].
+///
+/// What takes long calls `progress` again and again: it feeds the watchdog.
+///
 /// From [`Target::begin`] until [`Target::finish`] succeeded, nothing half-written may ever count as complete.
 ///
 /// # For users
@@ -56,32 +83,41 @@ pub trait Target {
     fn accepts(&self, component: &str) -> bool {
         component.is_empty()
     }
-    /// Most bytes it can take.
+    /// Most bytes a component can have here.
     fn capacity(&self) -> u32;
+    /// What it decodes, and how large a component it can make of that.
+    fn decodes(&self) -> Accepts {
+        Accepts::RAW
+    }
+    /// Whether it holds the base of this digest, which a delta starts from. May read all of it.
+    fn holds(&mut self, base: &[u8; 32], progress: &mut dyn FnMut()) -> bool {
+        let _ = (base, progress);
+        false
+    }
     /// The slot it writes; decides which payload of a package fits. Stored with the job.
     fn slot(&self) -> SlotId;
 
-    /// Prepares for `size` bytes. What was there before is lost.
+    /// Prepares for what is planned. What was there before is lost.
     ///
     /// # Errors
     /// When the medium failed. The agent ends the job.
-    fn begin(&mut self, size: u32) -> Result<(), Self::Error>;
+    fn begin(&mut self, plan: &Plan) -> Result<(), Self::Error>;
 
-    /// Prepares to continue a job of `size` bytes at `durable`. Returns where to continue: `durable` or before.
+    /// Prepares to continue a job at `durable`. Returns where to continue: `durable` or before.
     ///
     /// # Errors
     /// When the medium failed. The agent ends the job.
-    fn resume(&mut self, size: u32, durable: u32) -> Result<u32, Self::Error>;
+    fn resume(&mut self, plan: &Plan, durable: u32) -> Result<u32, Self::Error>;
 
     /// Takes the next bytes and returns how many, from the start, are durable now.
     /// Everything is once the last byte was taken.
     ///
     /// # Errors
-    /// When the medium failed or more bytes came than announced. The agent ends the job.
-    fn write(&mut self, bytes: &[u8]) -> Result<u32, Self::Error>;
+    /// When the medium failed, more bytes came than announced, or they make no sense. After [`TargetError::is_damage`] the
+    /// agent begins again, once for each job; else it ends the job.
+    fn write(&mut self, bytes: &[u8], progress: &mut dyn FnMut()) -> Result<u32, Self::Error>;
 
     /// Reads back what was written and proves it. Can take seconds; works after a reset too, without `resume`.
-    /// `progress` is to be called for every few hundred bytes that are read: it feeds the watchdog.
     ///
     /// # Errors
     /// When it is not what was expected, or not to be believed. The agent calls [`Target::abort`]; after
@@ -106,14 +142,20 @@ impl<T: Target + ?Sized> Target for &mut T {
     fn slot(&self) -> SlotId {
         (**self).slot()
     }
-    fn begin(&mut self, size: u32) -> Result<(), Self::Error> {
-        (**self).begin(size)
+    fn decodes(&self) -> Accepts {
+        (**self).decodes()
     }
-    fn resume(&mut self, size: u32, durable: u32) -> Result<u32, Self::Error> {
-        (**self).resume(size, durable)
+    fn holds(&mut self, base: &[u8; 32], progress: &mut dyn FnMut()) -> bool {
+        (**self).holds(base, progress)
     }
-    fn write(&mut self, bytes: &[u8]) -> Result<u32, Self::Error> {
-        (**self).write(bytes)
+    fn begin(&mut self, plan: &Plan) -> Result<(), Self::Error> {
+        (**self).begin(plan)
+    }
+    fn resume(&mut self, plan: &Plan, durable: u32) -> Result<u32, Self::Error> {
+        (**self).resume(plan, durable)
+    }
+    fn write(&mut self, bytes: &[u8], progress: &mut dyn FnMut()) -> Result<u32, Self::Error> {
+        (**self).write(bytes, progress)
     }
     fn finish(&mut self, expected: &Expected, progress: &mut dyn FnMut()) -> Result<Finished, Self::Error> {
         (**self).finish(expected, progress)

@@ -143,7 +143,7 @@ impl PackageSpec {
             for (spec, payload) in self.components.iter().flat_map(|c| c.payloads.iter().map(move |p| (c, p))) {
                 let slot = if payload.slot == ForSlot::B { SlotId::B } else { SlotId::A };
                 let selected = manifest
-                    .select(&spec.name, slot, None, Accepts::default())
+                    .select(&spec.name, slot, Accepts::RAW, &mut |_| false)
                     .map_err(|e| anyhow!("{}", explain(&e)))?;
                 ensure!(selected.version == spec.version, "a version reads back differently");
             }

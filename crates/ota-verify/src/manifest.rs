@@ -13,7 +13,7 @@ use crate::image::check_counter;
 use crate::{PackageError, Refusal, Uuid, Version};
 use ota_hal::SlotId;
 use serde::{Deserialize, Serialize};
-use walk::{Kind, Taken, Walk};
+use walk::{Taken, Walk};
 
 /// The only schema so far.
 pub const SCHEMA: u8 = 1;
@@ -83,6 +83,28 @@ pub enum Encoding {
     },
 }
 
+/// An [`Encoding`] without what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The image as it is.
+    Raw = 0,
+    /// Compressed.
+    Compressed = 1,
+    /// A delta.
+    Delta = 2,
+}
+
+impl Encoding {
+    /// Which of them it is.
+    pub const fn form(&self) -> Form {
+        match self {
+            Self::Raw => Form::Raw,
+            Self::Compressed => Form::Compressed,
+            Self::Delta { .. } => Form::Delta,
+        }
+    }
+}
+
 /// One payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
@@ -109,13 +131,20 @@ impl Payload {
     }
 }
 
-/// What a device can decode besides raw images.
+/// The largest image that a device can make of a payload of each form besides the raw one; 0 where it cannot decode it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Accepts {
-    /// Deltas.
-    pub delta: bool,
-    /// Compressed images.
-    pub compressed: bool,
+    /// Of a delta.
+    pub delta: u32,
+    /// Of a compressed image.
+    pub compressed: u32,
+}
+
+impl Accepts {
+    /// Decodes everything, however large.
+    pub const ALL: Self = Self { delta: u32::MAX, compressed: u32::MAX };
+    /// Takes raw images only.
+    pub const RAW: Self = Self { delta: 0, compressed: 0 };
 }
 
 /// The payload chosen for a device, with what is known of its image.
@@ -221,8 +250,9 @@ impl<'a> Manifest<'a> {
         len
     }
 
-    /// Picks the payload for this device: a delta whose base is `base`, else compressed, else raw; of equals the
-    /// first. `base` is the SHA-256 of the complete image file in the running slot, `None` when unknown.
+    /// Picks the payload for this device: a delta whose base is `base`, else compressed, else raw, whatever its size; of
+    /// equals the first. `holds` says whether the device holds the base of this digest (SHA-256 of a complete image file, the one
+    /// in the running slot); it is asked for deltas that would be taken, and for nothing else.
     ///
     /// # Errors
     /// [`PackageError::NoSuchComponent`], [`PackageError::NoUsablePayload`].
@@ -230,19 +260,23 @@ impl<'a> Manifest<'a> {
         &self,
         name: &str,
         slot: SlotId,
-        base: Option<&[u8; 32]>,
         accepts: Accepts,
+        holds: &mut dyn FnMut(&[u8; 32]) -> bool,
     ) -> Result<Selected, PackageError> {
         let (component, mut walk) = self.find(name).ok_or(PackageError::NoSuchComponent)?;
         let mut best = None;
         while let Some(taken) = walk.payload()? {
-            let rank = match taken.kind {
-                Kind::Delta if accepts.delta && base == Some(taken.base) => 0,
-                Kind::Compressed if accepts.compressed => 1,
-                Kind::Raw => 2,
-                _ => continue,
+            let (rank, most) = match taken.form {
+                Form::Delta => (0, accepts.delta),
+                Form::Compressed => (1, accepts.compressed),
+                Form::Raw => (2, u32::MAX),
             };
-            if taken.slot.suits(slot) && best.as_ref().is_none_or(|(least, _)| rank < *least) {
+            let better = best.as_ref().is_none_or(|(least, _)| rank < *least);
+            if better
+                && taken.slot.suits(slot)
+                && taken.image_size <= most
+                && (taken.form != Form::Delta || holds(taken.base))
+            {
                 best = Some((rank, taken));
             }
         }
@@ -325,7 +359,7 @@ fn check_payload(payload: &Taken<'_>, envelope_end: u32) -> Result<(), PackageEr
         return Err(PackageError::PayloadRange);
     }
     let is_image = payload.length == payload.image_size && payload.digest == payload.image_digest;
-    if payload.kind == Kind::Raw && !is_image {
+    if payload.form == Form::Raw && !is_image {
         return Err(PackageError::RawMismatch);
     }
     Ok(())

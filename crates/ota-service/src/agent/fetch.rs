@@ -5,7 +5,7 @@ use super::{Agent, Spoilt, percent};
 use crate::job::{Job, Payload, Phase, Progress, Stored};
 use crate::machine::{Event, Part, State};
 use crate::outbox::Outbox;
-use crate::{App, Fault, Notice, Target, TargetError};
+use crate::{App, Fault, Notice, Plan, Target, TargetError};
 use ota_boot::BootControl;
 use ota_download::{Failure, Opened, Request};
 use ota_hal::{Entropy, Flash, Kind, Millis};
@@ -39,7 +39,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if self.core.durable == 0 {
             return true;
         }
-        match self.parts.target.resume(job.payload.image_size, self.core.durable) {
+        match self.parts.target.resume(&job.payload.plan, self.core.durable) {
             Ok(at) => {
                 self.core.taken = Some(at);
                 true
@@ -147,8 +147,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             _ => return Ok(false),
         };
         if self.core.taken.is_none() {
-            let size = job.payload.image_size;
-            self.parts.target.begin(size).map_err(|e| (e.stage(), e.text()))?;
+            self.parts.target.begin(&job.payload.plan).map_err(|e| (e.stage(), e.text()))?;
             self.core.taken = Some(0);
         }
         Ok(true)
@@ -180,10 +179,18 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let (Some(job), Some(taken)) = (&self.core.job, self.core.taken) else {
             return Ok(());
         };
-        let (id, length) = (job.id, job.payload.length);
+        let (id, length) = (job.id, job.payload.plan.length);
         // A body may be longer than what was asked for.
         let n = bytes.len().min((length - taken) as usize);
-        let durable = self.parts.target.write(bytes.get(..n).unwrap_or_default()).map_err(|e| (e.stage(), e.text()))?;
+        let app = &mut self.parts.app;
+        let written = self.parts.target.write(bytes.get(..n).unwrap_or_default(), &mut || app.working());
+        let durable = match written {
+            Ok(durable) => durable,
+            Err(e) => {
+                self.target_failed(e.is_damage(), (e.stage(), e.text()), now);
+                return Ok(());
+            }
+        };
         let taken = taken + n as u32;
         self.core.taken = Some(taken);
         // The bytes first, then the record that counts on them.
@@ -250,21 +257,27 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     #[inline(never)]
     fn choose_payload(&mut self, len: usize) -> Result<Payload, Refused> {
         let floor = self.floor()?;
+        let (slot, decodes) = (self.parts.target.slot(), self.parts.target.decodes());
         let job = self.core.job.as_ref().ok_or(JOURNAL)?;
         let rules = Rules { keys: self.parts.keys, identity: self.parts.identity, floor };
         let package = self.envelope.get(..len).unwrap_or_default();
         let refused = |e: PackageError| (FailStage::Verify, e.text());
         let manifest = Envelope::open(package, &rules).map_err(refused)?;
-        let slot = self.parts.target.slot();
-        let payload = manifest.select(&job.module, slot, None, Accepts::default()).map_err(refused)?.payload;
+        let (target, app) = (&mut self.parts.target, &mut self.parts.app);
+        let mut holds = |base: &[u8; 32]| target.holds(base, &mut || app.working());
+        let mut select = |accepts| manifest.select(&job.module, slot, accepts, &mut holds);
+        // What came out wrong once comes as it is, if it can.
+        let selected = if job.refetched { select(Accepts::RAW).or_else(|_| select(decodes)) } else { select(decodes) };
+        let payload = selected.map_err(refused)?.payload;
         if payload.image_size > self.parts.target.capacity() {
             return Err(TOO_LARGE);
         }
         if job.size().is_some_and(|total| total < manifest.package_len()) {
             return Err(SHORT);
         }
-        let (offset, length, image_size) = (payload.offset, payload.length, payload.image_size);
-        Ok(Payload { offset, length, image_size, digest: Some(payload.image_digest) })
+        let ota_verify::manifest::Payload { offset, length, image_size, image_digest, encoding, .. } = payload;
+        let plan = Plan { form: encoding.form(), length, size: image_size, digest: Some(image_digest) };
+        Ok(Payload { offset, plan })
     }
 
     fn choose_image(&self) -> Result<Payload, Refused> {
@@ -282,7 +295,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if size > self.parts.target.capacity() {
             return Err(TOO_LARGE);
         }
-        Ok(Payload { offset: 0, length: size, image_size: size, digest: None })
+        Ok(Payload { offset: 0, plan: Plan::raw(size, None) })
     }
 
     /// Stores the choice. From here on the target may be written.
@@ -317,7 +330,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 impl Payload {
     /// One past its last byte.
     pub(crate) const fn end(&self) -> u32 {
-        self.offset.saturating_add(self.length)
+        self.offset.saturating_add(self.plan.length)
     }
 }
 

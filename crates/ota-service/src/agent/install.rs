@@ -1,7 +1,7 @@
 //! The end of a job: proven and staged, or given up.
 
 use super::Agent;
-use crate::job::{Phase, Progress};
+use crate::job::{Job, Phase, Progress};
 use crate::machine::{Event, Why};
 use crate::{App, Expected, Finished, Notice, Target, TargetError};
 use ota_boot::{BootControl, RollbackReason};
@@ -20,20 +20,21 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     #[inline(never)]
     pub(super) fn verify(&mut self, now: Millis) {
         self.parts.app.notice(Notice::Verifying);
-        let Err((damage, (stage, text))) = self.try_verify(now) else {
-            return;
-        };
-        if damage && self.may_refetch() {
+        if let Err((damage, why)) = self.try_verify(now) {
+            self.target_failed(damage, why, now);
+        }
+    }
+
+    /// Damaged bytes are fetched once more for each job, which the restart stores; all else ends it.
+    #[inline(never)]
+    pub(super) fn target_failed(&mut self, damage: bool, (stage, text): Reason, now: Millis) {
+        let mut first = |job: &mut Job| !core::mem::replace(&mut job.refetched, true);
+        if damage && self.core.job.as_mut().is_some_and(&mut first) {
             self.core.fault = text;
             self.core.refusal = (stage, text);
             return self.fact(Event::Damaged, now);
         }
         self.refuse(stage, text, now);
-    }
-
-    /// Whether this is the first damage of the job. The restart stores that it was.
-    fn may_refetch(&mut self) -> bool {
-        self.core.job.as_mut().is_some_and(|job| !core::mem::replace(&mut job.refetched, true))
     }
 
     /// True with the reason when the bytes are damaged.
@@ -42,10 +43,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let Some(job) = &self.core.job else {
             return Err(for_good((FailStage::Upgrade, "no job")));
         };
-        let payload = &job.payload;
+        let plan = &job.payload.plan;
         // The cloud's checksum is over the object: the image only when there is no package around it.
-        let checksum = if payload.digest.is_none() { job.checksum } else { None };
-        let expected = Expected { size: payload.image_size, digest: payload.digest, checksum, floor };
+        let checksum = if plan.digest.is_none() { job.checksum } else { None };
+        let expected = Expected { size: plan.size, digest: plan.digest, checksum, floor };
         let app = &mut self.parts.app;
         let finished = self.parts.target.finish(&expected, &mut || app.working());
         match finished.map_err(|e| (e.is_damage(), (e.stage(), e.text())))? {

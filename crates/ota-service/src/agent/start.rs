@@ -194,7 +194,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             return Found::Nothing;
         };
         let same_slot = job.slot == self.parts.target.slot();
-        let (phase, id, length) = (job.phase, job.id, job.payload.length);
+        let (phase, id, length) = (job.phase, job.id, job.payload.plan.length);
         if phase == Phase::Staged && !same_slot {
             // It runs: the accept was stored, the job was not removed any more.
             self.installed();

@@ -39,15 +39,22 @@ fn full() -> Job {
     job.cloud_signed = true;
     job.refetched = true;
     job.seen = Some(305);
-    job.payload = Payload { offset: 300, length: 5, image_size: 6, digest: Some([4; 32]) };
+    job.payload = Payload { offset: 300, plan: Plan { form: Form::Delta, length: 5, size: 6, digest: Some([4; 32]) } };
     job.validator.extend_from_slice(b"\"etag\"").unwrap();
     job
 }
 
 #[test]
 fn round_trip_and_no_prefix_or_extension_decodes() {
-    let bytes = encode(&full(), "http://h/x");
-    assert_eq!(Job::decode(&bytes), Some((full(), "http://h/x")));
+    for form in [Form::Raw, Form::Compressed, Form::Delta] {
+        let mut job = full();
+        job.payload.plan.form = form;
+        assert_eq!(Job::decode(&encode(&job, "http://h/x")), Some((job, "http://h/x")));
+    }
+    let mut bytes = encode(&full(), "http://h/x");
+    bytes[2] |= 8;
+    assert_eq!(Job::decode(&bytes), None, "a payload cannot have two forms");
+    bytes[2] &= !8;
     for len in 0..bytes.len() {
         assert_eq!(Job::decode(&bytes[..len]), None, "prefix of {len}");
     }
@@ -68,6 +75,7 @@ fn version_1(job: &Job, locator: &str) -> StdVec<u8> {
 #[test]
 fn records_of_version_1_are_read() {
     let mut job = Job { refetched: false, seen: None, ..full() };
+    job.payload.plan.form = Form::Raw;
     for phase in [Phase::Deferred, Phase::Accepted, Phase::Selected, Phase::Staged] {
         job.phase = phase;
         let bytes = version_1(&job, "http://h/x");

@@ -229,11 +229,17 @@ fn with_faults_only_every_job_ends() {
     // A job that gets nothing but faults and silence must come to an end by itself, from every state.
     let graph = explore();
     for machine in graph.machines.values() {
-        for event in [Event::Tick, Event::Fault(Failure::Retry { after_ms: 0 }), Event::Fault(Failure::Restart)] {
+        let retry = Event::Fault(Failure::Retry { after_ms: 0 });
+        for event in [Event::Tick, retry, Event::Fault(Failure::Restart), Event::Damaged] {
             let mut m = machine.clone();
             let mut now = NOW;
             for _ in 0..40 {
                 now = deadline(m.state()).unwrap_or(now).max(now);
+                if event == Event::Damaged {
+                    for before in [Event::Opened, Event::EnvelopeAccepted, Event::Opened, Event::Moved] {
+                        let _ = m.on(before, now, 0);
+                    }
+                }
                 let _ = m.on(event, now, 0);
                 let _ = m.on(Event::Tick, now, 0);
             }

@@ -119,7 +119,7 @@ pub enum Event {
     Closed,
     /// The job cannot succeed: refused by the application, not to be believed, or flash failed.
     Refused,
-    /// What was stored is not what was promised; fetching it again may help.
+    /// What came or was stored is not what was promised; fetching it again may help.
     Damaged,
     /// The image was read back, proven and staged.
     Proven,

@@ -22,6 +22,10 @@ fn target<const W: usize>(flash: &RefCell<SimFlash<W>>) -> Slot<'_, W> {
     SlotTarget::new(Region::new(Shared::new(flash), SLOT), SlotId::B, &NoKeys, IDENTITY)
 }
 
+fn raw(size: u32) -> Plan {
+    Plan::raw(size, None)
+}
+
 /// A part full of somebody else's bytes.
 fn used<const W: usize>() -> RefCell<SimFlash<W>> {
     let mut flash = SimFlash::<W>::new(12 * SECTOR);
@@ -43,11 +47,11 @@ fn any_chunks<const W: usize>(seed: u64) {
     let data = rng.bytes(size as usize);
     let flash = used::<W>();
     let mut t = target(&flash);
-    t.begin(size).unwrap();
+    t.begin(&raw(size)).unwrap();
     let mut at = 0;
     while at < data.len() {
         let n = (1 + rng.below(700) as usize).min(data.len() - at);
-        let durable = t.write(&data[at..at + n]).unwrap();
+        let durable = t.write(&data[at..at + n], &mut || {}).unwrap();
         at += n;
         assert!(durable as usize <= at, "seed {seed}: durable before it was taken");
         assert!(durable % SECTOR == 0 || durable == size, "seed {seed}: {durable} is no checkpoint");
@@ -55,7 +59,7 @@ fn any_chunks<const W: usize>(seed: u64) {
         if rng.one_in(12) {
             // A power cut: only what is durable counts.
             t = target(&flash);
-            at = t.resume(size, durable).unwrap() as usize;
+            at = t.resume(&raw(size), durable).unwrap() as usize;
             assert_eq!(at as u32, durable, "seed {seed}");
         }
     }
@@ -75,10 +79,10 @@ fn any_chunks_and_cuts_give_the_same_bytes_for_each_write_size() {
 fn the_first_sector_is_gone_before_anything_is_written_and_others_only_when_reached() {
     let flash = used::<8>();
     let mut t = target(&flash);
-    t.begin(3 * SECTOR).unwrap();
+    t.begin(&raw(3 * SECTOR)).unwrap();
     assert_eq!(written(&flash, 0, 1), [0xFF]);
     assert_eq!(written(&flash, SECTOR, 1), [0x5A], "erased just ahead, not all at once");
-    t.write(&[1; SECTOR as usize]).unwrap();
+    t.write(&[1; SECTOR as usize], &mut || {}).unwrap();
     assert_eq!(written(&flash, 0, 1), [1]);
     t.abort().unwrap();
     assert_eq!(written(&flash, 0, 1), [0xFF]);
@@ -89,13 +93,13 @@ fn sizes_that_cannot_be_are_refused_before_anything_is_erased() {
     let flash = used::<8>();
     let mut t = target(&flash);
     for size in [0, 8 * SECTOR + 1, u32::MAX] {
-        assert_eq!(t.begin(size).unwrap_err().stage(), FailStage::Burn);
-        assert!(t.resume(size, SECTOR).is_err());
+        assert_eq!(t.begin(&raw(size)).unwrap_err().stage(), FailStage::Burn);
+        assert!(t.resume(&raw(size), SECTOR).is_err());
     }
-    assert!(t.write(&[1]).is_err(), "nothing was begun");
+    assert!(t.write(&[1], &mut || {}).is_err(), "nothing was begun");
     assert!(written(&flash, 0, SLOT.len).iter().all(|byte| *byte == 0x5A));
-    t.begin(10).unwrap();
-    assert_eq!(t.write(&[0; 11]).unwrap_err().text(), "more bytes than announced");
+    t.begin(&raw(10)).unwrap();
+    assert_eq!(t.write(&[0; 11], &mut || {}).unwrap_err().text(), "more bytes than announced");
 }
 
 #[test]
@@ -103,9 +107,9 @@ fn each_sector_is_erased_once_and_each_unit_programmed_once() {
     let flash = used::<8>();
     let mut t = target(&flash);
     flash.borrow_mut().reset_counters();
-    t.begin(4 * SECTOR).unwrap();
+    t.begin(&raw(4 * SECTOR)).unwrap();
     for _ in 0..4 * SECTOR / 512 {
-        t.write(&[7; 512]).unwrap();
+        t.write(&[7; 512], &mut || {}).unwrap();
     }
     // The part itself refuses a second write of a unit; so 4 erases and one program call for each chunk are all.
     assert_eq!(flash.borrow().ops(), 4 + u64::from(4 * SECTOR / 512));
@@ -118,8 +122,8 @@ fn no_more_than_a_kilobyte_is_read_without_a_call() {
     for checksum in [None, Some(Checksum::Sha256([1; 32])), Some(Checksum::Md5([1; 16]))] {
         let flash = used::<8>();
         let mut t = target(&flash);
-        t.begin(20_000).unwrap();
-        t.write(&image).unwrap();
+        t.begin(&raw(20_000)).unwrap();
+        t.write(&image, &mut || {}).unwrap();
         let digest = if checksum.is_none() { Some([0; 32]) } else { None };
         let expected = Expected { size: 20_000, digest, checksum, floor: 0 };
         let calls = Cell::new(0);
@@ -135,16 +139,16 @@ fn no_more_than_a_kilobyte_is_read_without_a_call() {
 fn nothing_more_to_write_is_no_error_before_during_and_after() {
     let flash = used::<8>();
     let mut t = target(&flash);
-    assert_eq!(t.write(&[]).unwrap(), 0);
+    assert_eq!(t.write(&[], &mut || {}).unwrap(), 0);
     for size in [1, 7, 8, 9, 100] {
-        t.begin(size).unwrap();
-        assert_eq!(t.write(&[]).unwrap(), 0);
-        assert_eq!(t.write(&[0x11; 100][..size as usize]).unwrap(), size);
+        t.begin(&raw(size)).unwrap();
+        assert_eq!(t.write(&[], &mut || {}).unwrap(), 0);
+        assert_eq!(t.write(&[0x11; 100][..size as usize], &mut || {}).unwrap(), size);
         let ops = flash.borrow().ops();
-        assert_eq!(t.write(&[]).unwrap(), size);
+        assert_eq!(t.write(&[], &mut || {}).unwrap(), size);
         assert_eq!((flash.borrow().ops(), flash.borrow().violation()), (ops, None));
-        assert!(t.write(&[1]).is_err());
+        assert!(t.write(&[1], &mut || {}).is_err());
     }
-    assert_eq!(t.resume(100, 100).unwrap(), 100);
-    assert_eq!(t.write(&[]).unwrap(), 100);
+    assert_eq!(t.resume(&raw(100), 100).unwrap(), 100);
+    assert_eq!(t.write(&[], &mut || {}).unwrap(), 100);
 }

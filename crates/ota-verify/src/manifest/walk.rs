@@ -4,7 +4,7 @@
 //! The postcard wire format specification, version 1: fixed bytes as they are, `u16` and `u32` as varints, enums as a
 //! varint of the variant's number, strings as a varint of their length and the bytes.
 
-use super::{ComponentHead, Encoding, ForSlot, Head, Payload};
+use super::{ComponentHead, Encoding, ForSlot, Form, Head, Payload};
 use crate::{PackageError, Uuid, Version};
 
 /// A place in a manifest. A copy of it looks ahead.
@@ -17,19 +17,11 @@ pub(super) struct Walk<'a> {
     pub(super) payloads: u8,
 }
 
-/// The variant of an [`Encoding`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Raw,
-    Compressed,
-    Delta,
-}
-
 /// A [`Payload`] that leaves its digests where they are.
 #[derive(Clone, Copy)]
 pub(super) struct Taken<'a> {
     pub(super) slot: ForSlot,
-    pub(super) kind: Kind,
+    pub(super) form: Form,
     /// Of a delta; else zeros.
     pub(super) base: &'a [u8; 32],
     pub(super) image_size: u32,
@@ -44,10 +36,10 @@ impl Taken<'_> {
         self.offset.saturating_add(self.length)
     }
     pub(super) fn payload(&self) -> Payload {
-        let encoding = match self.kind {
-            Kind::Raw => Encoding::Raw,
-            Kind::Compressed => Encoding::Compressed,
-            Kind::Delta => Encoding::Delta { base: *self.base },
+        let encoding = match self.form {
+            Form::Raw => Encoding::Raw,
+            Form::Compressed => Encoding::Compressed,
+            Form::Delta => Encoding::Delta { base: *self.base },
         };
         let Self { slot, image_size, offset, length, .. } = *self;
         let (image_digest, digest) = (*self.image_digest, *self.digest);
@@ -121,17 +113,17 @@ impl<'a> Walk<'a> {
             2 => ForSlot::B,
             _ => return None,
         };
-        let kind = match self.varint(32)? {
-            0 => Kind::Raw,
-            1 => Kind::Compressed,
-            2 => Kind::Delta,
+        let form = match self.varint(32)? {
+            0 => Form::Raw,
+            1 => Form::Compressed,
+            2 => Form::Delta,
             _ => return None,
         };
-        let base = if kind == Kind::Delta { self.digest()? } else { &[0; 32] };
+        let base = if form == Form::Delta { self.digest()? } else { &[0; 32] };
         let image_size = self.varint(32)?;
         let image_digest = self.digest()?;
         let (offset, length) = (self.varint(32)?, self.varint(32)?);
-        Some(Taken { slot, kind, base, image_size, image_digest, offset, length, digest: self.digest()? })
+        Some(Taken { slot, form, base, image_size, image_digest, offset, length, digest: self.digest()? })
     }
 
     /// An integer of so many bits: seven in each byte, the lowest first; the last byte holds no bit beyond them.

@@ -268,20 +268,30 @@ fn selection_prefers_delta_then_compressed_then_raw() {
     let bytes = believable(&ManifestDraft::of(vec![(String::new(), 9, payloads)]).build());
     let rules = Rules { keys: &Believer, identity: IDENTITY, floor: 0 };
     let manifest = Envelope::open(&bytes, &rules).unwrap();
-    let all = Accepts { delta: true, compressed: true };
-    let no_delta = Accepts { compressed: true, ..Accepts::default() };
-    let pick = |slot, base, accepts| manifest.select("", slot, base, accepts).unwrap().payload.offset;
+    let all = Accepts::ALL;
+    let no_delta = Accepts { compressed: u32::MAX, ..Accepts::RAW };
+    let pick = |slot, base: Option<&[u8; 32]>, accepts| {
+        let mut holds = |digest: &[u8; 32]| base == Some(digest);
+        manifest.select("", slot, accepts, &mut holds).unwrap().payload.offset
+    };
     assert_eq!(pick(SlotId::A, Some(&base), all), 3300);
     assert_eq!(pick(SlotId::A, Some(&[0; 32]), all), 3400);
     assert_eq!(pick(SlotId::A, Some(&[1; 32]), all), 3200);
     assert_eq!(pick(SlotId::A, None, all), 3200);
     assert_eq!(pick(SlotId::A, Some(&base), no_delta), 3200);
-    assert_eq!(pick(SlotId::A, Some(&base), Accepts::default()), 3000);
+    assert_eq!(pick(SlotId::A, Some(&base), Accepts::RAW), 3000);
     assert_eq!(pick(SlotId::B, Some(&base), all), 3200);
-    assert_eq!(pick(SlotId::B, Some(&base), Accepts::default()), 3100);
-    let selected = manifest.select("", SlotId::A, None, Accepts::default()).unwrap();
+    assert_eq!(pick(SlotId::B, Some(&base), Accepts::RAW), 3100);
+    // A delta that makes too large an image is none; nobody asks for its base.
+    let mut never = |_: &[u8; 32]| panic!("no delta can be taken");
+    assert_eq!(pick(SlotId::A, Some(&base), Accepts { delta: 100, compressed: 99 }), 3300);
+    let small = Accepts { delta: 99, compressed: 100 };
+    assert_eq!(manifest.select("", SlotId::A, small, &mut never).unwrap().payload.offset, 3200);
+    let smaller = Accepts { delta: 99, compressed: 99 };
+    assert_eq!(manifest.select("", SlotId::A, smaller, &mut never).unwrap().payload.offset, 3000);
+    let selected = manifest.select("", SlotId::A, Accepts::RAW, &mut never).unwrap();
     assert_eq!((selected.security_counter, selected.version.major), (9, 1));
-    let missing = manifest.select("radio", SlotId::A, None, all);
+    let missing = manifest.select("radio", SlotId::A, all, &mut never);
     assert_eq!(missing, Err(PackageError::NoSuchComponent));
 }
 
@@ -291,7 +301,7 @@ fn a_package_without_a_usable_payload_says_so() {
     let bytes = believable(&ManifestDraft::of(vec![(String::new(), 9, vec![payload])]).build());
     let rules = Rules { keys: &Believer, identity: IDENTITY, floor: 0 };
     let manifest = Envelope::open(&bytes, &rules).unwrap();
-    let verdict = manifest.select("", SlotId::A, Some(&[2; 32]), Accepts { delta: true, compressed: true });
+    let verdict = manifest.select("", SlotId::A, Accepts::ALL, &mut |base| *base == [2; 32]);
     assert_eq!(verdict, Err(PackageError::NoUsablePayload));
 }
 

@@ -74,8 +74,7 @@ fn walk_manifest(manifest: &Manifest<'_>) {
     assert_eq!(components, usize::from(manifest.head().components), "validated, but not all of it can be read");
     for component in manifest.components() {
         assert_eq!(component.payloads().count(), usize::from(component.head.payloads));
-        let _ =
-            manifest.select(component.head.name, SlotId::B, Some(&[0; 32]), Accepts { delta: true, compressed: true });
+        let _ = manifest.select(component.head.name, SlotId::B, Accepts::ALL, &mut |base| *base == [0; 32]);
     }
     assert!(manifest.package_len() > 0);
 }
