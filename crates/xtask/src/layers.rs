@@ -10,6 +10,7 @@ pub(crate) const DEVICE: &[(&str, &[&str])] = &[
     ("ota-hal", &[]),
     ("ota-verify", &["ota-hal"]),
     ("ota-boot", &["ota-hal", "ota-verify"]),
+    ("ota-diff", &[]),
     ("ota-download", &["ota-hal"]),
     ("ota-transport", &["ota-hal"]),
     ("ota-service", &["ota-hal", "ota-verify", "ota-boot", "ota-download", "ota-transport"]),

@@ -1,0 +1,230 @@
+//! Adaptive chances: of flags, of numbers, and of bytes by mixing several opinions.
+
+use crate::coder::Coder;
+use crate::tape::Tape;
+
+/// A chance of 12 bits with a count of 4 bits in one half-word: 1 of 2, never seen.
+pub(crate) const EVEN: u16 = 0x8000;
+/// How fast a chance follows, by how often it was used.
+const RATES: [u8; 16] = [1, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5];
+/// No flag is ever surer than this.
+const EDGE: u32 = 24;
+
+fn follow(chance: u32, rate: u32, bit: bool) -> u32 {
+    let moved = if bit { chance + ((65535 - chance) >> rate) } else { chance - (chance >> rate) };
+    moved.clamp(EDGE, 65535 - EDGE)
+}
+
+/// A set of flags in one array.
+#[derive(Clone, Copy)]
+pub(crate) struct Flags<const N: usize>(pub(crate) [u16; N]);
+
+impl<const N: usize> Flags<N> {
+    pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, index: usize, wanted: bool) -> bool {
+        flag(&mut self.0, coder, index, wanted)
+    }
+
+    /// A number from 0 to 2^32 - 2: its length in bits through a tree of flags, the bit below the first one through a
+    /// flag of that length, the rest plain. `tree` has 32 flags and `second` 24.
+    pub(crate) fn number<C: Coder>(&mut self, coder: &mut C, tree: usize, second: usize, wanted: u32) -> u32 {
+        number(&mut self.0, coder, tree, second, wanted)
+    }
+
+    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+        tape.halves(&mut self.0);
+    }
+}
+
+fn flag<C: Coder>(flags: &mut [u16], coder: &mut C, index: usize, wanted: bool) -> bool {
+    let Some(flag) = flags.get_mut(index) else { return false };
+    let count = *flag & 15;
+    let chance = u32::from(*flag & 0xFFF0 | 8);
+    let bit = coder.bit(chance, wanted);
+    let chance = follow(chance, u32::from(RATES[usize::from(count)]), bit) as u16;
+    *flag = chance & 0xFFF0 | (count + 1).min(15);
+    bit
+}
+
+fn number<C: Coder>(flags: &mut [u16], coder: &mut C, tree: usize, second: usize, wanted: u32) -> u32 {
+    let wanted = wanted.saturating_add(1);
+    let wanted_bits = wanted.ilog2();
+    let mut node = 1;
+    for level in (0..5).rev() {
+        node = node * 2 + usize::from(flag(flags, coder, tree + node, wanted_bits >> level & 1 == 1));
+    }
+    let bits = node as u32 & 31;
+    let mut value = 1_u32;
+    for place in (0..bits).rev() {
+        let want = wanted >> place & 1 == 1;
+        let bit = if place + 1 == bits {
+            flag(flags, coder, second + bits.min(23) as usize, want)
+        } else {
+            coder.bit(1 << 15, want)
+        };
+        value = value << 1 | u32::from(bit);
+    }
+    value - 1
+}
+
+/// Flags that may become very sure: chance of 16 bits, count of 8.
+#[derive(Clone, Copy)]
+pub(crate) struct FineFlags<const N: usize> {
+    chances: [u16; N],
+    counts: [u8; N],
+}
+
+impl<const N: usize> FineFlags<N> {
+    pub(crate) const fn new() -> Self {
+        Self { chances: [1 << 15; N], counts: [0; N] }
+    }
+
+    pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, index: usize, wanted: bool) -> bool {
+        let (Some(chance), Some(count)) = (self.chances.get_mut(index), self.counts.get_mut(index)) else {
+            return false;
+        };
+        let bit = coder.bit(u32::from(*chance), wanted);
+        *chance = follow(u32::from(*chance), u32::from(RATES[usize::from(*count & 15)]), bit) as u16;
+        *count = (*count + 1).min(15);
+        bit
+    }
+
+    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+        tape.halves(&mut self.chances);
+        tape.bytes(&mut self.counts);
+    }
+
+    pub(crate) fn is_sound(&self) -> bool {
+        self.chances.iter().all(|chance| (EDGE as u16..=65535 - EDGE as u16).contains(chance))
+    }
+}
+
+/// Logistic function at multiples of 128, in 12 bits.
+const SQUASH: [u16; 34] = [
+    1, 2, 3, 6, 10, 16, 27, 45, 73, 120, 194, 310, 488, 747, 1101, 1546, 2047, 2549, 2994, 3348, 3607, 3785, 3901,
+    3975, 4022, 4050, 4068, 4079, 4085, 4089, 4092, 4093, 4094, 4094,
+];
+/// Binary logarithm of 1 + x/32, in 10 bits.
+const LOG: [u16; 33] = [
+    0, 45, 90, 132, 174, 214, 254, 292, 330, 366, 402, 436, 470, 504, 536, 568, 599, 629, 659, 689, 717, 745, 773, 800,
+    827, 853, 878, 904, 928, 953, 977, 1001, 1024,
+];
+
+fn squash(x: i32) -> u32 {
+    let x = (x.clamp(-2047, 2047) + 2048) as u32;
+    let (index, part) = ((x >> 7) as usize & 31, x & 127);
+    (u32::from(SQUASH[index]) * (128 - part) + u32::from(SQUASH[index + 1]) * part + 64) >> 7
+}
+
+fn log(x: u32) -> i32 {
+    let whole = (x | 1).ilog2().min(12);
+    let part = x << (12 - whole) & 4095;
+    let (index, rest) = ((part >> 7) as usize & 31, (part & 127) as i32);
+    let (low, high) = (i32::from(LOG[index]), i32::from(LOG[index + 1]));
+    whole as i32 * 1024 + low + (((high - low) * rest) >> 7)
+}
+
+/// ln(p / (1 - p)) in units of 1/256, of a chance of 12 bits.
+fn stretch(p: u32) -> i32 {
+    ((log(p.max(1)) - log(4096 - p.min(4095))) * 177) >> 10
+}
+
+/// The most opinions on one bit.
+pub(crate) const OPINIONS: usize = 5;
+const WEIGHT: i16 = 10000;
+const LEARNING: i32 = 24;
+const SLOT_RATES: [u8; 16] = [1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
+
+/// Byte models: contexts hash into one table of chances; trained weights mix what they say.
+#[derive(Clone, Copy)]
+pub(crate) struct Mixer<T, const W: usize> {
+    slots: T,
+    weights: [i16; W],
+}
+
+impl<T: AsRef<[u16]> + AsMut<[u16]>, const W: usize> Mixer<T, W> {
+    pub(crate) const fn new(slots: T) -> Self {
+        Self { slots, weights: [WEIGHT; W] }
+    }
+
+    /// Codes a byte. `first` is the index of the first of eight rows of weights, one per bit.
+    pub(crate) fn byte<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        contexts: &[u32],
+        first: usize,
+        slot_bits: u32,
+        wanted: u8,
+    ) -> u8 {
+        byte(self.slots.as_mut(), &mut self.weights, coder, contexts, first, slot_bits, wanted)
+    }
+
+    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+        tape.halves(self.slots.as_mut());
+        for weight in &mut self.weights {
+            let mut raw = *weight as u16;
+            tape.halves(core::slice::from_mut(&mut raw));
+            *weight = raw as i16;
+        }
+    }
+}
+
+fn byte<C: Coder>(
+    slots: &mut [u16],
+    weights: &mut [i16],
+    coder: &mut C,
+    contexts: &[u32],
+    first: usize,
+    slot_bits: u32,
+    wanted: u8,
+) -> u8 {
+    let mut node = 1_u32;
+    for (level, row) in (0..8).rev().zip((first..).step_by(contexts.len())) {
+        let Some(row) = weights.get_mut(row..row + contexts.len()) else { break };
+        let bit = mixed(slots, row, coder, contexts, node, slot_bits, wanted >> level & 1 == 1);
+        node = node << 1 | u32::from(bit);
+    }
+    node as u8
+}
+
+fn mixed<C: Coder>(
+    slots: &mut [u16],
+    row: &mut [i16],
+    coder: &mut C,
+    contexts: &[u32],
+    node: u32,
+    slot_bits: u32,
+    wanted: bool,
+) -> bool {
+    let mut opinions = [(0_u16, 0_i16); OPINIONS];
+    let mut sum = 0_i32;
+    for ((context, weight), opinion) in contexts.iter().zip(row.iter()).zip(&mut opinions) {
+        let hash = (context ^ node.wrapping_mul(0x85EB_CA6B)).wrapping_mul(0x9E37_79B1);
+        let index = hash >> (32 - slot_bits);
+        let slot = slots.get(index as usize).copied().unwrap_or(EVEN);
+        let says = if slot & 15 == 0 { 0 } else { stretch(u32::from(slot >> 4)) };
+        *opinion = (index as u16, says as i16);
+        sum += i32::from(*weight) * says;
+    }
+    let chance = squash(sum >> 15);
+    let bit = coder.bit(chance * 16 + 8, wanted);
+    let error = ((i32::from(bit) << 12) - chance as i32) * LEARNING;
+    for (at, (weight, (index, says))) in row.iter_mut().zip(opinions).enumerate() {
+        let step = (i32::from(says) * error + 0x8000) >> 16;
+        *weight = (i32::from(*weight) + step).clamp(-0x8000, 0x7FFF) as i16;
+        if opinions.iter().take(at).any(|(earlier, _)| *earlier == index) {
+            continue;
+        }
+        if let Some(slot) = slots.get_mut(usize::from(index)) {
+            *slot = train(*slot, bit);
+        }
+    }
+    bit
+}
+
+/// Moves one slot of the table.
+fn train(slot: u16, bit: bool) -> u16 {
+    let (chance, count) = (slot >> 4, slot & 15);
+    let rate = SLOT_RATES[usize::from(count)];
+    let chance = if bit { chance + ((4095 - chance) >> rate) } else { chance - (chance >> rate) };
+    chance << 4 | (count + 1).min(15)
+}

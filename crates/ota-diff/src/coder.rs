@@ -1,0 +1,169 @@
+//! The binary range coder: what the model asks for bits, and the decoding side of it.
+
+use crate::tape::Tape;
+
+/// Where an operation's bytes come from.
+// Only an encoder has plans.
+#[cfg_attr(not(feature = "std"), expect(dead_code))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// They are spelled out.
+    Literal,
+    /// The old image.
+    Old,
+    /// The new image, written before.
+    New,
+}
+
+/// One operation of the stream, as the encoder plans it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Op {
+    pub(crate) source: Source,
+    /// Where in its image the source begins.
+    pub(crate) from: u32,
+    pub(crate) len: u32,
+}
+
+impl Op {
+    pub(crate) const fn literal(len: u32) -> Self {
+        Self { source: Source::Literal, from: 0, len }
+    }
+}
+
+/// Codes the model's decisions: a decoder returns what the patch says, an encoder writes what is wanted.
+///
+/// The model is one piece of code for both, so that they cannot drift apart.
+pub(crate) trait Coder {
+    /// Whether what is wanted is known.
+    const ENCODES: bool;
+    /// Codes one decision; `one` of 65,536 is how likely "yes" is, from 1 to 65,535.
+    fn bit(&mut self, one: u32, wanted: bool) -> bool;
+    /// The operation to encode next.
+    fn next_op(&mut self) -> Op;
+    /// The new image's byte at an offset, or 0 past its end.
+    fn wanted(&self, at: u32) -> u8;
+    /// Is told every address shift that the model learns.
+    fn learned(&mut self, _key: u32, _shift: i32) {}
+}
+
+const RING: u32 = 64;
+/// The most patch bytes that one step of the model takes: see `Model::step`.
+pub(crate) const STEP_MAX: u32 = 48;
+/// The most bytes that decoding a complete patch reads past its end: an encoder leaves out that many zeros.
+const OVERRUN_MAX: u8 = 4;
+
+/// Decodes bits from patch bytes that it was fed.
+pub(crate) struct RangeDecoder {
+    code: u32,
+    range: u32,
+    ring: [u8; RING as usize],
+    head: u32,
+    held: u32,
+    /// Bytes of the patch that were not fed yet.
+    left: u32,
+    overrun: u8,
+}
+
+impl RangeDecoder {
+    pub(crate) const fn new(stream_len: u32) -> Self {
+        Self { code: 0, range: 1, ring: [0; RING as usize], head: 0, held: 0, left: stream_len, overrun: 0 }
+    }
+
+    /// Takes what fits of the patch; returns how much that was.
+    pub(crate) fn feed(&mut self, patch: &[u8]) -> usize {
+        let mut taken = 0;
+        for byte in patch {
+            if self.held >= RING || self.left == 0 {
+                break;
+            }
+            if let Some(place) = self.ring.get_mut(((self.head + self.held) % RING) as usize) {
+                *place = *byte;
+            }
+            self.held += 1;
+            self.left -= 1;
+            taken += 1;
+        }
+        taken
+    }
+
+    /// Whether one more step can run.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.held >= STEP_MAX || self.left == 0
+    }
+
+    /// Bytes of the stream that were not fed yet.
+    pub(crate) const fn left(&self) -> u32 {
+        self.left
+    }
+
+    pub(crate) const fn set_left(&mut self, left: u32) {
+        self.left = left;
+    }
+
+    /// Whether the stream was read past its end.
+    pub(crate) const fn is_past_end(&self) -> bool {
+        self.overrun > OVERRUN_MAX
+    }
+
+    /// Whether all of the stream was needed.
+    pub(crate) const fn is_used_up(&self) -> bool {
+        self.left == 0 && self.held == 0
+    }
+
+    fn next_byte(&mut self) -> u32 {
+        if self.held == 0 {
+            self.overrun = self.overrun.saturating_add(1);
+            return 0;
+        }
+        let byte = self.ring.get((self.head % RING) as usize).copied().unwrap_or(0);
+        self.head = (self.head + 1) % RING;
+        self.held -= 1;
+        u32::from(byte)
+    }
+
+    fn normalise(&mut self) {
+        while self.range < 1 << 24 {
+            // At first the range is 1: nothing is known, and three bytes are taken.
+            self.range <<= 8;
+            self.code = self.code << 8 | self.next_byte();
+        }
+    }
+
+    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+        tape.words(core::slice::from_mut(&mut self.code));
+        tape.words(core::slice::from_mut(&mut self.range));
+        tape.bytes(&mut self.ring);
+        tape.small(&mut self.head);
+        tape.small(&mut self.held);
+        tape.bytes(core::slice::from_mut(&mut self.overrun));
+    }
+
+    pub(crate) const fn is_sound(&self, patch_len: u32) -> bool {
+        self.left <= patch_len && self.range > 0 && self.code < self.range && self.head < RING && self.held <= RING
+    }
+}
+
+impl Coder for RangeDecoder {
+    const ENCODES: bool = false;
+
+    fn bit(&mut self, one: u32, _: bool) -> bool {
+        self.normalise();
+        let bound = ((u64::from(self.range) * u64::from(one)) >> 16) as u32;
+        let bit = self.code < bound;
+        if bit {
+            self.range = bound;
+        } else {
+            self.code -= bound;
+            self.range -= bound;
+        }
+        bit
+    }
+
+    fn next_op(&mut self) -> Op {
+        Op::literal(1)
+    }
+
+    fn wanted(&self, _: u32) -> u8 {
+        0
+    }
+}

@@ -1,0 +1,360 @@
+//! Copies: blocks are predicted from the old bytes and from what is known of moved addresses, and corrected.
+
+use crate::coder::Coder;
+use crate::isa::{self, Context, Isas, Kind, LOOK, Look, Unit};
+use crate::model::{Model, Phase, at, to_front};
+use crate::output::{Output, STEP_BYTES};
+use crate::tape::Tape;
+use crate::{Images, PatchError, Profile};
+
+/// Why a step failed.
+pub(crate) enum Fault<E> {
+    Patch(PatchError),
+    Images(E),
+}
+
+impl<E> From<E> for Fault<E> {
+    fn from(error: E) -> Self {
+        Self::Images(error)
+    }
+}
+
+/// Bytes in a block; a unit at its end may reach over.
+pub(crate) const BLOCK: u32 = 16;
+const VIEW: usize = 64;
+/// What a block may need of the view: itself and how far its last unit looks.
+const NEEDED: u32 = BLOCK + LOOK as u32;
+/// Shifts of local branches are kept for targets as close as this.
+const LOCAL_REACH: u32 = 16;
+
+/// Where a copy stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Copy {
+    pub(crate) from_new: bool,
+    /// The next byte to copy.
+    pub(crate) q: u32,
+    /// By how much the copy moves its bytes.
+    pub(crate) shift: i32,
+    pub(crate) context: Context,
+    /// Bytes of a block that is not as predicted, and whether a fault in it was found.
+    block_left: u32,
+    has_fault: bool,
+    /// Bytes left of a unit that is spelled out.
+    raw_left: u32,
+    view: View,
+}
+
+/// Source bytes at hand. Not saved.
+#[derive(Clone, Copy)]
+struct View {
+    bytes: [u8; VIEW],
+    start: u32,
+    len: u32,
+    of_new: bool,
+}
+
+impl View {
+    /// The bytes from `q` on, at most as far as a unit looks.
+    fn look(&self, q: u32) -> &[u8] {
+        let held = self.bytes.get(..self.len as usize).unwrap_or(&[]);
+        let rest = held.get(q.wrapping_sub(self.start) as usize..).unwrap_or(&[]);
+        rest.get(..LOOK).unwrap_or(rest)
+    }
+}
+
+impl Copy {
+    pub(crate) const fn new() -> Self {
+        Self {
+            from_new: false,
+            q: 0,
+            shift: 0,
+            context: Context::at(0),
+            block_left: 0,
+            has_fault: false,
+            raw_left: 0,
+            view: View { bytes: [0; VIEW], start: 0, len: 0, of_new: false },
+        }
+    }
+
+    /// Makes the view hold what the block at `q` may need.
+    fn load<M: Images>(&mut self, old_size: u32, output: &Output, images: &mut M) -> Result<(), M::Error> {
+        let size = if self.from_new { output.produced() } else { old_size };
+        let view = &mut self.view;
+        let end = self.q.saturating_add(NEEDED).min(size);
+        let is_held = self.q >= view.start && end <= view.start.saturating_add(view.len);
+        if is_held && view.of_new == self.from_new {
+            return Ok(());
+        }
+        view.start = self.q;
+        view.len = size.saturating_sub(self.q).min(VIEW as u32);
+        view.of_new = self.from_new;
+        let Some(bytes) = view.bytes.get_mut(..view.len as usize) else { return Ok(()) };
+        if self.from_new { output.read(images, self.q, bytes) } else { images.read_old(self.q, bytes) }
+    }
+
+    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+        tape.flag(&mut self.from_new);
+        tape.words(core::slice::from_mut(&mut self.q));
+        tape.shifts(core::slice::from_mut(&mut self.shift));
+        self.context.walk(tape);
+        tape.small(&mut self.block_left);
+        tape.flag(&mut self.has_fault);
+        tape.small(&mut self.raw_left);
+    }
+
+    pub(crate) fn is_sound(&self, phase: Phase, left: u32) -> bool {
+        match phase {
+            Phase::Unit => self.block_left > 0 && self.block_left <= left && self.block_left <= STEP_BYTES,
+            Phase::Raw => self.raw_left > 0 && self.raw_left <= 4 && self.raw_left <= left,
+            _ => true,
+        }
+    }
+}
+
+/// What is expected of a unit.
+struct Forecast {
+    shift: i32,
+    /// Whether the shift was learned from this address's neighbours.
+    is_known: bool,
+}
+
+impl<P: Profile> Model<P> {
+    /// Bytes of the next block, when units do not reach over its end.
+    fn block_len(&self) -> u32 {
+        self.left.min(BLOCK)
+    }
+
+    fn look(&self, q: u32, i: u32, left: u32) -> Look<'_> {
+        Look { bytes: self.copy.view.look(q), q, i, left, from_new: self.copy.from_new }
+    }
+
+    fn forecast(&mut self, unit: &Unit) -> Forecast {
+        let unknown = |shift| Forecast { shift, is_known: false };
+        if self.copy.from_new || unit.kind == Kind::Byte {
+            return unknown(0);
+        }
+        if unit.kind == Kind::Local {
+            return match self.locals.guess(unit.key) {
+                Some(guess) if guess.distance <= LOCAL_REACH => Forecast { shift: guess.shift, is_known: true },
+                _ => unknown(self.copy.shift),
+            };
+        }
+        let Some(guess) = self.shifts.guess(unit.key) else {
+            return unknown(if unit.is_offset { self.copy.shift } else { 0 });
+        };
+        if unit.is_offset {
+            let offset = |key: u32| key.wrapping_sub(self.space.base);
+            let is_last = guess.above.is_none_or(|key| offset(key) >= self.space.old_size);
+            if is_last && guess.distance > 0 && offset(unit.key) > self.old_end {
+                return unknown(self.copy.shift);
+            }
+        }
+        Forecast { shift: guess.shift, is_known: true }
+    }
+
+    fn learn_unit<C: Coder>(&mut self, coder: &mut C, unit: &Unit, shift: i32) {
+        if unit.kind == Kind::Local {
+            self.locals.learn(unit.key, shift);
+        } else {
+            self.learn(coder, unit.key, shift);
+        }
+    }
+
+    /// One block: all as predicted, or unit by unit.
+    pub(crate) fn block<I: Isas, C: Coder, M: Images>(
+        &mut self,
+        coder: &mut C,
+        output: &mut Output,
+        images: &mut M,
+    ) -> Result<(), Fault<M::Error>> {
+        let start = output.produced();
+        let distance = start.wrapping_sub(self.copy.q);
+        let (mut bytes, mut len, mut units) = ([0; STEP_BYTES as usize], 0, 0_u32);
+        let context = self.copy.context;
+        self.copy.load(self.space.old_size, output, images)?;
+        if self.copy.from_new && distance < STEP_BYTES {
+            self.repeat(&mut bytes, distance);
+            len = self.block_len();
+        }
+        while len < self.block_len() {
+            let (q, i) = (self.copy.q + len, start + len);
+            let mut context = self.copy.context;
+            let look = self.look(q, i, self.left - len);
+            let unit = isa::detect::<I>(&look, &self.space, &mut context);
+            let mut word = look.raw(unit.len);
+            if unit.kind != Kind::Byte {
+                let forecast = self.forecast(&unit);
+                if !forecast.is_known && !self.copy.from_new {
+                    self.learn_unit(coder, &unit, forecast.shift);
+                }
+                let look = self.look(q, i, self.left - len);
+                word = isa::moved::<I>(&unit, &look, forecast.shift, &self.space, &mut context);
+                units += 1;
+            }
+            self.copy.context = context;
+            for byte in word.to_le_bytes().iter().take(unit.len as usize) {
+                if let Some(place) = bytes.get_mut(len as usize) {
+                    *place = *byte;
+                }
+                len += 1;
+            }
+        }
+        let predicted = bytes.get(..len as usize).unwrap_or(&[]);
+        let wanted = C::ENCODES && (start..).zip(predicted).all(|(at, byte)| coder.wanted(at) == *byte);
+        let set = (units.min(3) * 4 + (self.block_history & 3)) * 2 + u32::from(self.copy.from_new);
+        let is_good = self.blocks.code(coder, set as usize, wanted);
+        self.block_history = (self.block_history << 1 | u32::from(!is_good)) & 0xFF;
+        if is_good {
+            predicted.iter().for_each(|byte| output.put(*byte));
+            self.copy.q += len;
+            self.advance(len, Phase::Block);
+        } else {
+            self.copy.context = context;
+            self.copy.block_left = len;
+            self.copy.has_fault = false;
+            self.phase = Phase::Unit;
+        }
+        Ok(())
+    }
+
+    /// Continues bytes that repeat after `distance`.
+    fn repeat(&self, bytes: &mut [u8], distance: u32) {
+        let period = self.copy.view.look(self.copy.q);
+        let period = period.get(..distance as usize).unwrap_or(period);
+        for (place, byte) in bytes.iter_mut().zip(period.iter().cycle()) {
+            *place = *byte;
+        }
+    }
+
+    /// One unit of a block that is not as predicted.
+    pub(crate) fn unit<I: Isas, C: Coder, M: Images>(
+        &mut self,
+        coder: &mut C,
+        output: &mut Output,
+        images: &mut M,
+    ) -> Result<(), Fault<M::Error>> {
+        self.copy.load(self.space.old_size, output, images)?;
+        let (q, i) = (self.copy.q, output.produced());
+        let mut context = self.copy.context;
+        let look = self.look(q, i, self.left);
+        let repeats = self.copy.from_new && i.wrapping_sub(q) < STEP_BYTES;
+        let unit = if repeats { Unit::BYTE } else { isa::detect::<I>(&look, &self.space, &mut context) };
+        let old = look.raw(unit.len);
+        let forecast = self.forecast(&unit);
+        let look = self.look(q, i, self.left);
+        let mut word = isa::moved::<I>(&unit, &look, forecast.shift, &self.space, &mut context);
+        let wanted = wanted_word(coder, i, unit.len);
+        let is_last = unit.len >= self.copy.block_left;
+        let is_good = if is_last && !self.copy.has_fault && unit.kind == Kind::Byte {
+            false
+        } else {
+            let history = self.unit_history[unit.kind as usize];
+            let set = (unit.kind as usize * 8 + usize::from(history & 7)) * 2 + self.parity(i) as usize;
+            self.flags.code(coder, at::UNIT + set, word == wanted)
+        };
+        let history = &mut self.unit_history[unit.kind as usize];
+        *history = *history << 1 | u8::from(!is_good);
+        self.copy.has_fault |= !is_good;
+        self.copy.block_left = self.copy.block_left.saturating_sub(unit.len);
+        let then = if self.copy.block_left == 0 { Phase::Block } else { Phase::Unit };
+        let mut shift = Some(forecast.shift);
+        if !is_good {
+            if unit.kind == Kind::Byte {
+                self.replaced(coder, output, old as u8);
+                self.copy.q += 1;
+                self.advance(1, then);
+                return Ok(());
+            }
+            let solution = if C::ENCODES {
+                isa::solve::<I>(&unit, &self.look(q, i, self.left), wanted, &self.space, &context)
+            } else {
+                None
+            };
+            shift = self.solved(coder, &unit, forecast.shift, solution);
+            if let Some(shift) = shift {
+                let look = self.look(q, i, self.left);
+                word = isa::moved::<I>(&unit, &look, shift, &self.space, &mut context);
+            }
+        }
+        self.copy.context = context;
+        let Some(shift) = shift else {
+            self.copy.raw_left = unit.len;
+            self.phase = Phase::Raw;
+            return Ok(());
+        };
+        isa::settled::<I>(&unit, word, i, &self.space, &mut self.copy.context);
+        word.to_le_bytes().iter().take(unit.len as usize).for_each(|byte| output.put(*byte));
+        if !self.copy.from_new
+            && unit.kind != Kind::Byte
+            && (is_good || unit.kind != Kind::High || self.space.arch != crate::Arch::RiscV)
+        {
+            self.learn_unit(coder, &unit, shift);
+        }
+        self.copy.q += unit.len;
+        self.advance(unit.len, then);
+        Ok(())
+    }
+
+    /// The shift of a unit that is not as predicted, if a shift explains it.
+    fn solved<C: Coder>(&mut self, coder: &mut C, unit: &Unit, expected: i32, solution: Option<i32>) -> Option<i32> {
+        let kind = unit.kind as usize;
+        if !self.flags.code(coder, at::SOLVED + kind, solution.is_some()) {
+            return None;
+        }
+        let wanted = solution.unwrap_or(0);
+        let index = self.recent.iter().position(|shift| *shift == wanted);
+        let set = at::RECENT + kind * 4;
+        let shift = if self.flags.code(coder, set, index.is_some()) {
+            let mut choice = 0;
+            while choice < 3 && !self.flags.code(coder, set + 1 + choice, index == Some(choice)) {
+                choice += 1;
+            }
+            self.recent[choice.min(3)]
+        } else {
+            self.residual(coder, unit, expected, wanted)
+        };
+        to_front(&mut self.recent, shift);
+        Some(shift)
+    }
+
+    fn residual<C: Coder>(&mut self, coder: &mut C, unit: &Unit, expected: i32, wanted: i32) -> i32 {
+        let kind = unit.kind as usize;
+        let way = wanted.wrapping_sub(expected);
+        let spare = isa::spare_bits(unit, self.space.arch);
+        let is_even = self.flags.code(coder, at::EVEN + kind, way.trailing_zeros() >= spare);
+        let spare = if is_even { spare } else { 0 };
+        let negative = self.flags.code(coder, at::NEGATIVE + kind, way < 0);
+        let tree = if unit.is_offset { at::NEAR } else { at::FAR };
+        let size = self.flags.number(coder, tree, at::SECOND_SHIFT, way.unsigned_abs() >> spare) << spare;
+        expected.wrapping_add_unsigned(if negative { size.wrapping_neg() } else { size })
+    }
+
+    /// A byte of a unit that is spelled out.
+    pub(crate) fn raw<C: Coder, M: Images>(
+        &mut self,
+        coder: &mut C,
+        output: &mut Output,
+        images: &mut M,
+    ) -> Result<(), Fault<M::Error>> {
+        self.copy.load(self.space.old_size, output, images)?;
+        let old = self.copy.view.look(self.copy.q).first().copied().unwrap_or(0);
+        self.replaced(coder, output, old);
+        self.copy.q += 1;
+        self.copy.raw_left -= 1;
+        let then = match (self.copy.raw_left, self.copy.block_left) {
+            (0, 0) => Phase::Block,
+            (0, _) => Phase::Unit,
+            _ => Phase::Raw,
+        };
+        self.advance(1, then);
+        Ok(())
+    }
+}
+
+/// The new image's next bytes, as far as they are known.
+fn wanted_word<C: Coder>(coder: &C, i: u32, len: u32) -> u32 {
+    if !C::ENCODES {
+        return 0;
+    }
+    (0..len).fold(0, |word, at| word | u32::from(coder.wanted(i + at)) << (8 * at))
+}

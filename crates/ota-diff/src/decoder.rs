@@ -1,0 +1,157 @@
+//! The stream decoder: patch bytes in, image bytes out, stopped and resumed at any byte.
+
+use crate::coder::RangeDecoder;
+use crate::copy::Fault;
+use crate::isa::{Isas, Space, knows};
+use crate::model::Model;
+use crate::output::Output;
+use crate::tape::{Record, Replay, Tape};
+use crate::{DecodeError, Every, HEADER_LEN, Header, Images, M, PatchError, Profile, S};
+use core::marker::PhantomData;
+
+/// Decodes one patch. `P` says how much it may remember, `I` which instruction sets it knows.
+///
+/// All it remembers is in this struct: there is nothing on the heap, and images are read through [`Images`].
+pub struct Decoder<P: Profile, I: Isas = Every> {
+    input: RangeDecoder,
+    output: Output,
+    model: Model<P>,
+    patch_len: u32,
+    isas: PhantomData<I>,
+}
+
+const _: () = assert!(size_of::<Decoder<M>>() <= 4096);
+const _: () = assert!(size_of::<Decoder<S>>() <= 2304);
+
+impl<P: Profile, I: Isas> Decoder<P, I> {
+    /// Bytes of a saved state.
+    pub const SAVED_LEN: usize = size_of::<Self>();
+
+    /// Starts to decode what follows the header.
+    ///
+    /// # Errors
+    /// When the patch wants another profile, or an instruction set that is not in `I`.
+    pub fn start(header: &Header) -> Result<Self, PatchError> {
+        if header.profile != P::ID {
+            return Err(PatchError::Profile(header.profile));
+        }
+        if !knows::<I>(header.arch) {
+            return Err(PatchError::Arch(header.arch));
+        }
+        let stream_len = header.patch_len.saturating_sub(HEADER_LEN as u32);
+        let space = Space::new(header.arch, header.old_size);
+        Ok(Self {
+            input: RangeDecoder::new(stream_len),
+            output: Output::new(),
+            model: Model::new(space, header.new_size),
+            patch_len: header.patch_len,
+            isas: PhantomData,
+        })
+    }
+
+    /// Takes patch bytes and writes image bytes; returns how many patch bytes were taken.
+    ///
+    /// Stops when all are taken, when exactly `until` bytes of the image were written, or when the image is complete.
+    /// Call with the rest again until [`Self::position`] is what is wanted.
+    ///
+    /// # Errors
+    /// At the first byte that cannot be right. What was written so far is of no use then.
+    pub fn push<T: Images>(
+        &mut self,
+        patch: &[u8],
+        until: u32,
+        images: &mut T,
+    ) -> Result<usize, DecodeError<T::Error>> {
+        let mut taken = 0;
+        loop {
+            taken += self.input.feed(patch.get(taken..).unwrap_or(&[]));
+            self.output.flush(images, until).map_err(DecodeError::Images)?;
+            if self.output.written() >= until || self.output.produced() >= self.model.new_size {
+                break;
+            }
+            if !self.input.is_ready() {
+                break;
+            }
+            self.steps(images)?;
+        }
+        if self.is_done() && (taken < patch.len() || !self.input.is_used_up()) {
+            return Err(PatchError::Trailing.into());
+        }
+        Ok(taken)
+    }
+
+    /// Runs steps as long as there is input for one and room for its output.
+    fn steps<T: Images>(&mut self, images: &mut T) -> Result<(), DecodeError<T::Error>> {
+        while self.input.is_ready() && self.output.has_room() && self.output.produced() < self.model.new_size {
+            self.model.step::<I, _, _>(&mut self.input, &mut self.output, images).map_err(|fault| match fault {
+                Fault::Patch(error) => DecodeError::Patch(error),
+                Fault::Images(error) => DecodeError::Images(error),
+            })?;
+            if self.input.is_past_end() {
+                return Err(PatchError::Truncated(self.output.produced()).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the new image that were written.
+    #[must_use]
+    pub const fn position(&self) -> u32 {
+        self.output.written()
+    }
+
+    /// Bytes of the patch that were taken, the header included.
+    #[must_use]
+    pub const fn consumed(&self) -> u32 {
+        self.patch_len - self.input.left()
+    }
+
+    /// Whether the image is complete.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.output.written() == self.model.new_size
+    }
+
+    /// Is called when no patch byte is left.
+    ///
+    /// # Errors
+    /// When the image is not complete.
+    pub const fn finish(&self) -> Result<(), PatchError> {
+        if self.is_done() { Ok(()) } else { Err(PatchError::Truncated(self.output.written())) }
+    }
+
+    /// Writes the state to the first `SAVED_LEN` bytes; fewer bytes are filled, but cannot be resumed from.
+    pub fn save(&mut self, out: &mut [u8]) {
+        self.walk(&mut Record { out, at: 0 });
+    }
+
+    /// Continues where a decoder of the same patch was saved.
+    ///
+    /// # Errors
+    /// When the bytes are not such a state, as far as can be seen. A state that was altered with care gives a wrong
+    /// image or an error later, never a panic.
+    pub fn resume(header: &Header, saved: &[u8]) -> Result<Self, PatchError> {
+        let mut decoder = Self::start(header)?;
+        let mut tape = Replay { from: saved, at: 0 };
+        decoder.walk(&mut tape);
+        if saved.len() < Self::SAVED_LEN || !decoder.is_sound() {
+            return Err(PatchError::Saved);
+        }
+        Ok(decoder)
+    }
+
+    fn is_sound(&self) -> bool {
+        self.input.is_sound(self.patch_len)
+            && self.output.is_sound(self.model.new_size)
+            && self.model.is_sound(self.output.produced())
+    }
+
+    fn walk(&mut self, tape: &mut impl Tape) {
+        let mut consumed = self.consumed();
+        tape.words(core::slice::from_mut(&mut consumed));
+        self.input.set_left(self.patch_len.wrapping_sub(consumed));
+        self.input.walk(tape);
+        self.output.walk(tape);
+        self.model.walk(tape);
+    }
+}

@@ -1,0 +1,182 @@
+//! The encoder.
+
+mod range;
+
+use crate::coder::{Op, Source};
+use crate::isa::Space;
+use crate::model::Model;
+use crate::output::Output;
+use crate::{Arch, DIGEST_LEN, Every, HEADER_LEN, Header, Images, M, Profile, ProfileId, S};
+use core::convert::Infallible;
+use range::RangeEncoder;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::vec::Vec;
+
+/// Which instruction set the model is to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ArchChoice {
+    /// The one that gives the smallest patch.
+    #[default]
+    Auto,
+    /// This one.
+    Fixed(Arch),
+}
+
+/// How far the encoder got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Work done so far, of 1,000.
+    pub permille: u16,
+}
+
+/// What to encode for.
+pub struct Options<'a> {
+    /// The decoder that will read the patch.
+    pub profile: ProfileId,
+    /// The instruction set of the images.
+    pub arch: ArchChoice,
+    /// Is told how far the encoder got.
+    pub progress: Option<&'a mut dyn FnMut(Progress)>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { profile: ProfileId::M, arch: ArchChoice::Auto, progress: None }
+    }
+}
+
+/// Why no patch was made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// An image has no bytes, where it must have some.
+    #[error("the new image is empty")]
+    Empty,
+    /// An image is larger than the format allows: 256 MiB.
+    #[error("an image of {0} bytes is too large: 256 MiB are the most")]
+    TooLarge(u64),
+    /// The shipped decoder did not make the new image of the patch: a mistake in this encoder. No patch is returned.
+    #[error("the patch failed its self-check: please report this")]
+    SelfCheck,
+    /// The bytes are not a patch of bsdiff 4, or it does not fit the old image.
+    #[error("this is not a BSDIFF40 patch for the old image")]
+    Foreign,
+}
+
+/// Makes a patch that turns `old` into `new`.
+///
+/// # Errors
+/// When an image is empty or too large.
+pub fn encode(old: &[u8], new: &[u8], options: &mut Options<'_>) -> Result<Vec<u8>, EncodeError> {
+    for image in [old, new] {
+        if image.len() > crate::header::MAX_SIZE as usize {
+            return Err(EncodeError::TooLarge(image.len() as u64));
+        }
+    }
+    if new.is_empty() {
+        return Err(EncodeError::Empty);
+    }
+    let plan = greedy(old, new);
+    let space = Space::new(Arch::None, old.len() as u32);
+    let stream = match options.profile {
+        ProfileId::S => run::<S>(old, new, &plan, space),
+        ProfileId::M => run::<M>(old, new, &plan, space),
+    };
+    let mut header = Header {
+        profile: options.profile,
+        arch: space.arch,
+        patch_len: (HEADER_LEN + stream.len()) as u32,
+        old_size: old.len() as u32,
+        new_size: new.len() as u32,
+        base: [0; DIGEST_LEN],
+        target: [0; DIGEST_LEN],
+    };
+    header.base.copy_from_slice(&Sha256::digest(old)[..DIGEST_LEN]);
+    header.target.copy_from_slice(&Sha256::digest(new)[..DIGEST_LEN]);
+    if crate::patch::decode(&header, old, &stream).as_deref() != Ok(new) {
+        return Err(EncodeError::SelfCheck);
+    }
+    let mut patch = header.to_bytes().to_vec();
+    patch.extend(stream);
+    Ok(patch)
+}
+
+/// Compresses a full image: a patch against nothing.
+///
+/// # Errors
+/// When the image is empty or too large.
+pub fn compress(new: &[u8], options: &mut Options<'_>) -> Result<Vec<u8>, EncodeError> {
+    encode(&[], new, options)
+}
+
+/// Makes a patch of ours from one that bsdiff 4 made.
+///
+/// # Errors
+/// When the foreign patch cannot be applied to `old`, or as [`encode`].
+#[cfg(feature = "bsdiff")]
+pub fn from_bsdiff40(old: &[u8], foreign: &[u8], options: &mut Options<'_>) -> Result<Vec<u8>, EncodeError> {
+    let _ = (old, foreign, options);
+    Err(EncodeError::Foreign)
+}
+
+struct Pair<'a> {
+    old: &'a [u8],
+    new: &'a [u8],
+}
+
+impl Images for Pair<'_> {
+    type Error = Infallible;
+    fn read_old(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Infallible> {
+        bytes.copy_from_slice(&self.old[offset as usize..][..bytes.len()]);
+        Ok(())
+    }
+    fn read_new(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Infallible> {
+        bytes.copy_from_slice(&self.new[offset as usize..][..bytes.len()]);
+        Ok(())
+    }
+    fn write(&mut self, _: &[u8]) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+fn run<P: Profile>(old: &[u8], new: &[u8], plan: &[Op], space: Space) -> Vec<u8> {
+    let mut coder = RangeEncoder::new(new, plan);
+    let mut model = Model::<P>::new(space, new.len() as u32);
+    let mut output = Output::new();
+    let mut images = Pair { old, new };
+    while output.produced() < new.len() as u32 {
+        // A plan that this refuses fails the self-check.
+        if model.step::<Every, _, _>(&mut coder, &mut output, &mut images).is_err() {
+            break;
+        }
+        let _ = output.flush(&mut images, u32::MAX);
+    }
+    coder.finish()
+}
+
+/// A first parse: exact matches of eight bytes, extended.
+fn greedy(old: &[u8], new: &[u8]) -> Vec<Op> {
+    let index: HashMap<&[u8], u32> = old.windows(8).zip(0..).collect();
+    let mut plan = Vec::new();
+    let (mut at, mut literal) = (0, 0);
+    while at < new.len() {
+        let found = new.get(at..at + 8).and_then(|key| index.get(key));
+        let Some(&from) = found else {
+            literal += 1;
+            at += 1;
+            continue;
+        };
+        let len = old[from as usize..].iter().zip(&new[at..]).take_while(|(a, b)| a == b).count();
+        if literal > 0 {
+            plan.push(Op::literal(literal));
+            literal = 0;
+        }
+        plan.push(Op { source: Source::Old, from, len: len as u32 });
+        at += len;
+    }
+    if literal > 0 {
+        plan.push(Op::literal(literal));
+    }
+    plan
+}

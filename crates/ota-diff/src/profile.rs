@@ -1,0 +1,80 @@
+//! How much a decoder remembers, and which instruction sets it knows: both chosen by type.
+
+use crate::map::Entry;
+
+/// A profile as the header names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProfileId {
+    /// The decoder needs at most 2,304 bytes of RAM.
+    S,
+    /// The decoder needs at most 4,096 bytes of RAM.
+    M,
+}
+
+impl ProfileId {
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::S),
+            1 => Some(Self::M),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::S => 0,
+            Self::M => 1,
+        }
+    }
+}
+
+/// The size of a decoder's memory: [`S`] or [`M`].
+pub trait Profile: sealed::Sealed {
+    /// As the header names it.
+    const ID: ProfileId;
+    #[doc(hidden)]
+    const SLOT_BITS: u32;
+    #[doc(hidden)]
+    type Slots: AsRef<[u16]> + AsMut<[u16]> + Copy;
+    #[doc(hidden)]
+    type Map: AsRef<[Entry]> + AsMut<[Entry]> + Copy;
+    #[doc(hidden)]
+    type Locals: AsRef<[Entry]> + AsMut<[Entry]> + Copy;
+    #[doc(hidden)]
+    const SLOTS: Self::Slots;
+    #[doc(hidden)]
+    const MAP: Self::Map;
+    #[doc(hidden)]
+    const LOCALS: Self::Locals;
+}
+
+/// At most 2,304 bytes of decoder state.
+#[derive(Debug, Clone, Copy)]
+pub struct S;
+/// At most 4,096 bytes of decoder state.
+#[derive(Debug, Clone, Copy)]
+pub struct M;
+
+macro_rules! profile {
+    ($name:ident, $slot_bits:expr, $map:expr, $locals:expr) => {
+        impl Profile for $name {
+            const ID: ProfileId = ProfileId::$name;
+            const SLOT_BITS: u32 = $slot_bits;
+            type Slots = [u16; 1 << $slot_bits];
+            type Map = [Entry; $map];
+            type Locals = [Entry; $locals];
+            const SLOTS: Self::Slots = [0x8000; 1 << $slot_bits];
+            const MAP: Self::Map = [Entry::UNUSED; $map];
+            const LOCALS: Self::Locals = [Entry::UNUSED; $locals];
+        }
+        impl sealed::Sealed for $name {}
+    };
+}
+
+profile!(S, 7, 32, 8);
+profile!(M, 9, 112, 16);
+
+mod sealed {
+    pub trait Sealed {}
+}
