@@ -131,20 +131,22 @@ impl Payload {
     }
 }
 
-/// The largest image that a device can make of a payload of each form besides the raw one; 0 where it cannot decode it.
+/// The largest image that a device can make of a payload of each form besides the raw one: 0 where it cannot decode it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Accepts {
     /// Of a delta.
     pub delta: u32,
     /// Of a compressed image.
     pub compressed: u32,
+    /// A raw payload is to be taken before all others: they came out wrong.
+    pub raw_first: bool,
 }
 
 impl Accepts {
     /// Decodes everything, however large.
-    pub const ALL: Self = Self { delta: u32::MAX, compressed: u32::MAX };
+    pub const ALL: Self = Self { delta: u32::MAX, compressed: u32::MAX, raw_first: false };
     /// Takes raw images only.
-    pub const RAW: Self = Self { delta: 0, compressed: 0 };
+    pub const RAW: Self = Self { delta: 0, compressed: 0, raw_first: false };
 }
 
 /// The payload chosen for a device, with what is known of its image.
@@ -267,9 +269,10 @@ impl<'a> Manifest<'a> {
         let mut best = None;
         while let Some(taken) = walk.payload()? {
             let (rank, most) = match taken.form {
-                Form::Delta => (0, accepts.delta),
-                Form::Compressed => (1, accepts.compressed),
-                Form::Raw => (2, u32::MAX),
+                Form::Raw if accepts.raw_first => (0, u32::MAX),
+                Form::Delta => (1, accepts.delta),
+                Form::Compressed => (2, accepts.compressed),
+                Form::Raw => (3, u32::MAX),
             };
             let better = best.as_ref().is_none_or(|(least, _)| rank < *least);
             if better

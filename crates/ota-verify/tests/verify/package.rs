@@ -284,11 +284,12 @@ fn selection_prefers_delta_then_compressed_then_raw() {
     assert_eq!(pick(SlotId::B, Some(&base), Accepts::RAW), 3100);
     // A delta that makes too large an image is none; nobody asks for its base.
     let mut never = |_: &[u8; 32]| panic!("no delta can be taken");
-    assert_eq!(pick(SlotId::A, Some(&base), Accepts { delta: 100, compressed: 99 }), 3300);
-    let small = Accepts { delta: 99, compressed: 100 };
+    assert_eq!(pick(SlotId::A, Some(&base), Accepts { delta: 100, compressed: 99, ..all }), 3300);
+    let small = Accepts { delta: 99, compressed: 100, ..all };
     assert_eq!(manifest.select("", SlotId::A, small, &mut never).unwrap().payload.offset, 3200);
-    let smaller = Accepts { delta: 99, compressed: 99 };
+    let smaller = Accepts { delta: 99, compressed: 99, ..all };
     assert_eq!(manifest.select("", SlotId::A, smaller, &mut never).unwrap().payload.offset, 3000);
+    assert_eq!(pick(SlotId::A, Some(&base), Accepts { raw_first: true, ..all }), 3000);
     let selected = manifest.select("", SlotId::A, Accepts::RAW, &mut never).unwrap();
     assert_eq!((selected.security_counter, selected.version.major), (9, 1));
     let missing = manifest.select("radio", SlotId::A, all, &mut never);
