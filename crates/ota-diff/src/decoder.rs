@@ -122,7 +122,18 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
 
     /// Writes the state to the first `SAVED_LEN` bytes; fewer bytes are filled, but cannot be resumed from.
     pub fn save(&mut self, out: &mut [u8]) {
-        self.walk(&mut Record { out, at: 0 });
+        let mut at = 0;
+        self.save_to(&mut |bytes| {
+            if let Some(place) = out.get_mut(at..at + bytes.len()) {
+                place.copy_from_slice(bytes);
+            }
+            at += bytes.len();
+        });
+    }
+
+    /// Gives the state away in pieces, at most `SAVED_LEN` bytes in all: for those who have no room for a second copy.
+    pub fn save_to(&mut self, put: &mut dyn FnMut(&[u8])) {
+        self.walk(&mut Record(put));
     }
 
     /// Continues where a decoder of the same patch was saved.
@@ -131,13 +142,24 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     /// When the bytes are not such a state, as far as can be seen. A state that was altered with care gives a wrong
     /// image or an error later, never a panic.
     pub fn resume(header: &Header, saved: &[u8]) -> Result<Self, PatchError> {
+        let mut at = 0;
+        let decoder = Self::resume_from(header, &mut |bytes| {
+            if let Some(place) = saved.get(at..at + bytes.len()) {
+                bytes.copy_from_slice(place);
+            }
+            at += bytes.len();
+        })?;
+        if saved.len() < at { Err(PatchError::Saved) } else { Ok(decoder) }
+    }
+
+    /// As [`Self::resume`], from pieces that are asked for in the order in which [`Self::save_to`] gave them away.
+    ///
+    /// # Errors
+    /// As [`Self::resume`].
+    pub fn resume_from(header: &Header, take: &mut dyn FnMut(&mut [u8])) -> Result<Self, PatchError> {
         let mut decoder = Self::start(header)?;
-        let mut tape = Replay { from: saved, at: 0 };
-        decoder.walk(&mut tape);
-        if saved.len() < Self::SAVED_LEN || !decoder.is_sound() {
-            return Err(PatchError::Saved);
-        }
-        Ok(decoder)
+        decoder.walk(&mut Replay(take));
+        if decoder.is_sound() { Ok(decoder) } else { Err(PatchError::Saved) }
     }
 
     fn is_sound(&self) -> bool {

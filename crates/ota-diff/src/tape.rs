@@ -42,34 +42,20 @@ pub(crate) trait Tape {
     }
 }
 
-/// Copies fields to a buffer; what does not fit is counted, not written.
-pub(crate) struct Record<'a> {
-    pub(crate) out: &'a mut [u8],
-    pub(crate) at: usize,
-}
+/// Gives fields away.
+pub(crate) struct Record<'a>(pub(crate) &'a mut dyn FnMut(&[u8]));
 
 impl Tape for Record<'_> {
     fn bytes(&mut self, field: &mut [u8]) {
-        let end = self.at + field.len();
-        if let Some(place) = self.out.get_mut(self.at..end) {
-            place.copy_from_slice(field);
-        }
-        self.at = end;
+        (self.0)(field);
     }
 }
 
-/// Sets fields from a buffer; missing bytes leave them as they are.
-pub(crate) struct Replay<'a> {
-    pub(crate) from: &'a [u8],
-    pub(crate) at: usize,
-}
+/// Has fields filled in.
+pub(crate) struct Replay<'a>(pub(crate) &'a mut dyn FnMut(&mut [u8]));
 
 impl Tape for Replay<'_> {
     fn bytes(&mut self, field: &mut [u8]) {
-        let end = self.at + field.len();
-        if let Some(place) = self.from.get(self.at..end) {
-            field.copy_from_slice(place);
-        }
-        self.at = end;
+        (self.0)(field);
     }
 }
