@@ -1,6 +1,6 @@
 //! Encodes every pair of a list and prints patch sizes: `cargo run --release -p ota-diff --features std --example pairs DIR`.
 
-use ota_diff::{Options, ProfileId, encode, patch};
+use ota_diff::{ArchChoice, Options, ProfileId, encode, patch};
 use std::time::Instant;
 use std::{env, fs};
 
@@ -17,9 +17,15 @@ fn main() {
         let old = fs::read(format!("{dir}/{old}")).expect("an old image is missing");
         let new = fs::read(format!("{dir}/{new}")).expect("a new image is missing");
         print!("{id:14} {:8}", new.len());
+        let profiles = env::args().nth(3).unwrap_or_else(|| "MS".into());
         for profile in [ProfileId::M, ProfileId::S] {
+            if !profiles.contains(&format!("{profile:?}")) {
+                continue;
+            }
+            let arch = ArchChoice::Auto;
             let start = Instant::now();
-            let made = encode(&old, &new, &mut Options { profile, ..Options::default() }).expect("encoding failed");
+            let made =
+                encode(&old, &new, &mut Options { profile, arch, ..Options::default() }).expect("encoding failed");
             let took = start.elapsed();
             assert!(patch(&old, &made).as_deref() == Ok(&new[..]), "{id}: the round trip failed");
             print!("  {profile:?} {:7} {:6.2} s", made.len(), took.as_secs_f64());

@@ -1,8 +1,11 @@
 //! The encoder.
 
+mod oracle;
+mod parse;
 mod range;
+mod space;
+mod views;
 
-use crate::coder::{Op, Source};
 use crate::isa::Space;
 use crate::model::Model;
 use crate::output::Output;
@@ -10,7 +13,6 @@ use crate::{Arch, DIGEST_LEN, Every, HEADER_LEN, Header, Images, M, Profile, Pro
 use core::convert::Infallible;
 use range::RangeEncoder;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::vec::Vec;
 
 /// Which instruction set the model is to know.
@@ -77,12 +79,16 @@ pub fn encode(old: &[u8], new: &[u8], options: &mut Options<'_>) -> Result<Vec<u
     if new.is_empty() {
         return Err(EncodeError::Empty);
     }
-    let plan = greedy(old, new);
-    let space = Space::new(Arch::None, old.len() as u32);
-    let stream = match options.profile {
-        ProfileId::S => run::<S>(old, new, &plan, space),
-        ProfileId::M => run::<M>(old, new, &plan, space),
+    let archs = match options.arch {
+        ArchChoice::Fixed(arch) => std::vec![arch],
+        ArchChoice::Auto => space::candidates(old, new),
     };
+    let tries = archs.into_iter().map(|arch| match options.profile {
+        ProfileId::S => smallest::<S>(old, new, arch),
+        ProfileId::M => smallest::<M>(old, new, arch),
+    });
+    let best = tries.min_by_key(|(_, stream)| stream.len());
+    let (space, stream) = best.ok_or(EncodeError::Empty)?;
     let mut header = Header {
         profile: options.profile,
         arch: space.arch,
@@ -140,8 +146,32 @@ impl Images for Pair<'_> {
     }
 }
 
-fn run<P: Profile>(old: &[u8], new: &[u8], plan: &[Op], space: Space) -> Vec<u8> {
-    let mut coder = RangeEncoder::new(new, plan);
+fn smallest<P: Profile>(old: &[u8], new: &[u8], arch: Arch) -> (Space, Vec<u8>) {
+    let space = space::guess(arch, old, new);
+    let (blank_old, blank_new) = (views::blank(old, &space), views::blank(new, &space));
+    let (raw, blank) = (views::Index::new(old), views::Index::new(&blank_old));
+    let pair = parse::Pair {
+        old,
+        new,
+        blank_old: &blank_old,
+        blank_new: &blank_new,
+        raw: &raw,
+        blank: &blank,
+        has_blank: arch != Arch::None,
+    };
+    let costs = parse::Costs::TYPICAL;
+    let plan = parse::parse(&pair, None, costs, &mut |_| {});
+    let mut coder = RangeEncoder::new(new, &plan);
+    coder.lessons = Some(Vec::new());
+    let coder = run::<P>(old, new, coder, space);
+    let lessons = coder.lessons.unwrap_or_default();
+    let oracle = oracle::Oracle::new(old, new, space, lessons);
+    let plan = parse::parse(&pair, Some(&oracle), costs, &mut |_| {});
+    let coder = run::<P>(old, new, RangeEncoder::new(new, &plan), space);
+    (space, coder.finish())
+}
+
+fn run<'a, P: Profile>(old: &[u8], new: &[u8], mut coder: RangeEncoder<'a>, space: Space) -> RangeEncoder<'a> {
     let mut model = Model::<P>::new(space, new.len() as u32);
     let mut output = Output::new();
     let mut images = Pair { old, new };
@@ -152,31 +182,5 @@ fn run<P: Profile>(old: &[u8], new: &[u8], plan: &[Op], space: Space) -> Vec<u8>
         }
         let _ = output.flush(&mut images, u32::MAX);
     }
-    coder.finish()
-}
-
-/// A first parse: exact matches of eight bytes, extended.
-fn greedy(old: &[u8], new: &[u8]) -> Vec<Op> {
-    let index: HashMap<&[u8], u32> = old.windows(8).zip(0..).collect();
-    let mut plan = Vec::new();
-    let (mut at, mut literal) = (0, 0);
-    while at < new.len() {
-        let found = new.get(at..at + 8).and_then(|key| index.get(key));
-        let Some(&from) = found else {
-            literal += 1;
-            at += 1;
-            continue;
-        };
-        let len = old[from as usize..].iter().zip(&new[at..]).take_while(|(a, b)| a == b).count();
-        if literal > 0 {
-            plan.push(Op::literal(literal));
-            literal = 0;
-        }
-        plan.push(Op { source: Source::Old, from, len: len as u32 });
-        at += len;
-    }
-    if literal > 0 {
-        plan.push(Op::literal(literal));
-    }
-    plan
+    coder
 }

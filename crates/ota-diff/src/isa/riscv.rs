@@ -174,3 +174,15 @@ impl Context {
         }
     }
 }
+
+/// The second instruction of a pair without its twelve bits.
+#[cfg(feature = "std")]
+pub(crate) const fn blank_low(unit: &Unit, raw: u32) -> u32 {
+    with_low(raw, unit.form & STORES != 0, 0)
+}
+
+/// Whether two instructions that add twelve bits are equal but for them.
+#[cfg(feature = "std")]
+pub(crate) fn differ_in_low_only(old: u32, new: u32) -> bool {
+    low_form(old).is_some_and(|stores| with_low(old, stores, 0) == with_low(new, stores, 0))
+}

@@ -1,0 +1,298 @@
+//! The search for operations: a beam over alignments, cheapest path wins.
+
+use super::oracle::Oracle;
+use super::views::Index;
+use crate::coder::{Op, Source};
+use std::collections::HashMap;
+use std::vec::Vec;
+
+/// What things cost, in bits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Costs {
+    pub(crate) literal: f32,
+    pub(crate) begin_literal: f32,
+    pub(crate) begin_old: f32,
+    pub(crate) begin_new: f32,
+    pub(crate) resume: f32,
+    pub(crate) same: f32,
+    pub(crate) moved: f32,
+    pub(crate) unsure: f32,
+    pub(crate) changed: f32,
+}
+
+impl Costs {
+    pub(crate) const TYPICAL: Self = Self {
+        literal: 5.5,
+        begin_literal: 6.0,
+        begin_old: 24.0,
+        begin_new: 20.0,
+        resume: 8.0,
+        same: 0.02,
+        moved: 1.0,
+        unsure: 2.0,
+        changed: 9.0,
+    };
+}
+
+/// States that are this much dearer than the best are given up.
+const MARGIN: f32 = 64.0;
+/// States kept.
+const BEAM: usize = 24;
+/// Shorter matches are not tried.
+const MATCH_MIN: usize = 4;
+const COPY_MIN: u32 = 4;
+/// Behind a match of this length the next ones are not looked for at every byte.
+const MATCH_LONG: usize = 64;
+const STRIDE: usize = 8;
+/// Bytes that a copy from the new image must have in common with its source to be found.
+const HASHED: usize = 6;
+
+/// Both images, raw and blank, with the suffixes of the old ones.
+pub(crate) struct Pair<'a> {
+    pub(crate) old: &'a [u8],
+    pub(crate) new: &'a [u8],
+    pub(crate) blank_old: &'a [u8],
+    pub(crate) blank_new: &'a [u8],
+    pub(crate) raw: &'a Index<'a>,
+    pub(crate) blank: &'a Index<'a>,
+    /// Whether the blank view is another one.
+    pub(crate) has_blank: bool,
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    source: Source,
+    /// Source offset minus new offset.
+    alignment: i64,
+    cost: f32,
+    node: u32,
+}
+
+/// An operation on the way back from a state.
+#[derive(Clone, Copy)]
+struct Node {
+    start: u32,
+    source: Source,
+    alignment: i64,
+    parent: u32,
+}
+
+const ROOT: u32 = 0;
+
+struct Beam<'a> {
+    pair: &'a Pair<'a>,
+    oracle: Option<&'a Oracle<'a>>,
+    costs: Costs,
+    states: Vec<State>,
+    nodes: Vec<Node>,
+    nodes_max: usize,
+}
+
+/// Finds the operations that make the new image.
+pub(crate) fn parse(
+    pair: &Pair<'_>,
+    oracle: Option<&Oracle<'_>>,
+    costs: Costs,
+    progress: &mut dyn FnMut(usize),
+) -> Vec<Op> {
+    let mut beam = Beam { pair, oracle, costs, states: Vec::new(), nodes: Vec::new(), nodes_max: 1 << 20 };
+    beam.nodes.push(Node { start: 0, source: Source::Literal, alignment: 0, parent: ROOT });
+    beam.nodes.push(Node { start: 0, source: Source::Literal, alignment: 0, parent: ROOT });
+    beam.states.push(State { source: Source::Literal, alignment: 0, cost: 0.0, node: 1 });
+    let mut seen: HashMap<[u8; HASHED], u32> = HashMap::new();
+    let mut search_from = 0;
+    for i in 0..pair.new.len() {
+        if i % (1 << 16) == 0 {
+            progress(i);
+        }
+        let best = beam.best();
+        let main = beam.alignment_before(best.node, 8);
+        beam.offer(i, best, Source::Literal, 0, costs.begin_literal);
+        if i >= search_from && beam.search(i, best, main.unwrap_or(0)) > MATCH_LONG {
+            search_from = i + STRIDE;
+        }
+        if let Some(key) = pair.new.get(i..).and_then(|rest| rest.first_chunk::<HASHED>())
+            && let Some(from) = seen.insert(*key, i as u32)
+        {
+            beam.offer(i, best, Source::New, i64::from(from) - i as i64, costs.begin_new);
+        }
+        if let Some(alignment) = main {
+            beam.offer(i, best, Source::Old, alignment, costs.resume);
+        }
+        beam.advance(i);
+    }
+    tidy(&beam.path())
+}
+
+impl Beam<'_> {
+    fn best(&self) -> State {
+        let cheapest = self.states.iter().copied().min_by(|a, b| a.cost.total_cmp(&b.cost));
+        cheapest.unwrap_or(State { source: Source::Literal, alignment: 0, cost: 0.0, node: ROOT })
+    }
+
+    /// The alignment of the last copy from the old image on the way to a node.
+    fn alignment_before(&self, mut node: u32, steps: usize) -> Option<i64> {
+        for _ in 0..steps {
+            let Node { source, alignment, parent, .. } = self.nodes[node as usize];
+            if node == ROOT {
+                return None;
+            }
+            if source == Source::Old {
+                return Some(alignment);
+            }
+            node = parent;
+        }
+        None
+    }
+
+    fn offer(&mut self, i: usize, from: State, source: Source, alignment: i64, price: f32) {
+        let cost = from.cost + price;
+        let node = self.nodes.len() as u32;
+        let rival = self.states.iter_mut().find(|state| state.source == source && state.alignment == alignment);
+        match rival {
+            Some(rival) if rival.cost <= cost => return,
+            Some(rival) => (rival.cost, rival.node) = (cost, node),
+            None => self.states.push(State { source, alignment, cost, node }),
+        }
+        self.nodes.push(Node { start: i as u32, source, alignment, parent: from.node });
+    }
+
+    /// Offers the longest matches at `i`; returns the length of the blank one.
+    fn search(&mut self, i: usize, best: State, main: i64) -> usize {
+        let near = i as i64 + main;
+        let (at, len) = self.pair.raw.longest(&self.pair.new[i..], near);
+        if len >= MATCH_MIN {
+            self.offer(i, best, Source::Old, at as i64 - i as i64, self.costs.begin_old);
+        }
+        if !self.pair.has_blank {
+            return len;
+        }
+        let (at, len) = self.pair.blank.longest(&self.pair.blank_new[i..], near);
+        if len >= MATCH_MIN {
+            self.offer(i, best, Source::Old, at as i64 - i as i64, self.costs.begin_old);
+        }
+        len
+    }
+
+    /// Charges every state for the byte at `i` and drops those that fall behind.
+    fn advance(&mut self, i: usize) {
+        let mut states = std::mem::take(&mut self.states);
+        states.retain_mut(|state| match self.price(i, state) {
+            Some(price) => {
+                state.cost += price;
+                true
+            }
+            None => false,
+        });
+        let best = states.iter().map(|state| state.cost).fold(f32::MAX, f32::min);
+        states.retain(|state| state.cost <= best + MARGIN);
+        if states.len() > BEAM {
+            states.select_nth_unstable_by(BEAM, |a, b| a.cost.total_cmp(&b.cost));
+            states.truncate(BEAM);
+        }
+        // Costs are kept small: floats would lose what a byte costs.
+        for state in &mut states {
+            state.cost -= best;
+        }
+        self.states = states;
+        if self.nodes.len() > self.nodes_max {
+            self.sweep();
+        }
+    }
+
+    fn price(&self, i: usize, state: &State) -> Option<f32> {
+        if state.source == Source::Literal {
+            return Some(self.costs.literal);
+        }
+        let q = usize::try_from(i as i64 + state.alignment).ok()?;
+        let pair = self.pair;
+        if state.source == Source::New {
+            let blank_same = pair.blank_new.get(q)? == pair.blank_new.get(i)?;
+            let same = pair.new[q] == pair.new[i];
+            return Some(match (same, blank_same) {
+                (true, true) => self.costs.same,
+                (_, true) => self.costs.same + self.costs.moved,
+                _ => self.costs.changed,
+            });
+        }
+        let old = *pair.old.get(q)?;
+        Some(if old == pair.new[i] {
+            self.costs.same
+        } else if let Some(oracle) = self.oracle {
+            match (oracle.explains(q, i), pair.blank_old[q] == pair.blank_new[i]) {
+                (true, _) => self.costs.moved,
+                (false, true) => self.costs.unsure,
+                (false, false) => self.costs.changed,
+            }
+        } else if pair.blank_old[q] == pair.blank_new[i] {
+            self.costs.same + self.costs.moved
+        } else {
+            self.costs.changed
+        })
+    }
+
+    /// Forgets nodes that no state leads back to.
+    fn sweep(&mut self) {
+        let mut places: Vec<u32> = std::vec![u32::MAX; self.nodes.len()];
+        places[ROOT as usize] = ROOT;
+        for state in &self.states {
+            let mut node = state.node;
+            while places[node as usize] == u32::MAX {
+                places[node as usize] = ROOT;
+                node = self.nodes[node as usize].parent;
+            }
+        }
+        let mut kept = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            if places[index] != u32::MAX {
+                places[index] = kept.len() as u32;
+                kept.push(Node { parent: places[node.parent as usize], ..*node });
+            }
+        }
+        for state in &mut self.states {
+            state.node = places[state.node as usize];
+        }
+        self.nodes_max = (1 << 20).max(kept.len() * 2);
+        self.nodes = kept;
+    }
+
+    /// The operations on the cheapest path.
+    fn path(&self) -> Vec<Op> {
+        let mut ops = Vec::new();
+        let mut end = self.pair.new.len() as u32;
+        let mut node = self.best().node;
+        while node != ROOT {
+            let Node { start, source, alignment, parent } = self.nodes[node as usize];
+            if end > start {
+                let from = if source == Source::Literal { 0 } else { (i64::from(start) + alignment) as u32 };
+                ops.push(Op { source, from, len: end - start });
+                end = start;
+            }
+            node = parent;
+        }
+        ops.reverse();
+        ops
+    }
+}
+
+/// Joins operations that continue one another and spells out copies that are too short.
+fn tidy(path: &[Op]) -> Vec<Op> {
+    let mut joined: Vec<Op> = Vec::new();
+    for op in path {
+        push(&mut joined, *op);
+    }
+    let mut plan: Vec<Op> = Vec::new();
+    for op in joined {
+        push(&mut plan, if op.len < COPY_MIN { Op::literal(op.len) } else { op });
+    }
+    plan
+}
+
+fn push(plan: &mut Vec<Op>, op: Op) {
+    match plan.last_mut() {
+        Some(last) if last.source == op.source && (op.source == Source::Literal || last.from + last.len == op.from) => {
+            last.len += op.len;
+        }
+        _ => plan.push(op),
+    }
+}

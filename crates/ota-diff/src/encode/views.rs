@@ -1,0 +1,95 @@
+//! The images as the matcher sees them: raw, and with address fields blanked out.
+
+use crate::Every;
+use crate::isa::{self, Context, Isas, Kind, LOOK, Look, Space};
+use std::vec::Vec;
+
+/// An image whose address fields are blank, so that code that was only moved compares equal.
+pub(crate) fn blank(image: &[u8], space: &Space) -> Vec<u8> {
+    let mut view = image.to_vec();
+    let space = Space { old_size: image.len() as u32, ..*space };
+    let mut context = Context::at(0);
+    let mut at = 0;
+    while at < image.len() {
+        let bytes = &image[at..image.len().min(at + LOOK)];
+        let left = (image.len() - at) as u32;
+        let look = Look { bytes, q: at as u32, i: at as u32, left, from_new: false };
+        let unit = isa::detect::<Every>(&look, &space, &mut context);
+        let len = unit.len as usize;
+        let word = match unit.kind {
+            Kind::Byte | Kind::Local => look.raw(unit.len),
+            Kind::Code | Kind::Data => unit.key & 0xFF00_0000,
+            _ => blank_field::<Every>(&unit, &look, &space, context),
+        };
+        view[at..at + len].copy_from_slice(&word.to_le_bytes()[..len]);
+        at += len;
+    }
+    view
+}
+
+/// The unit's bytes with an address that is the same for all.
+fn blank_field<I: Isas>(unit: &isa::Unit, look: &Look<'_>, space: &Space, mut context: Context) -> u32 {
+    let home = if unit.is_offset { space.base.wrapping_add(look.i) } else { 0 };
+    if unit.kind == Kind::Low {
+        return isa::riscv::blank_low(unit, look.raw(4));
+    }
+    isa::moved::<I>(unit, look, home.wrapping_sub(unit.key) as i32, space, &mut context)
+}
+
+/// Sorted suffixes of an image.
+pub(crate) struct Index<'a> {
+    text: &'a [u8],
+    suffixes: Vec<i32>,
+}
+
+/// Matches are not looked at beyond this length.
+const LONGEST: usize = 4096;
+/// How many equally good neighbours are tried for being near.
+const NEIGHBOURS: usize = 64;
+
+impl<'a> Index<'a> {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        let mut suffixes = std::vec![0; text.len()];
+        divsufsort::sort_in_place(text, &mut suffixes);
+        Self { text, suffixes }
+    }
+
+    /// The longest match of the start of `wanted`: where, and how long; of equal ones the nearest to `near`.
+    pub(crate) fn longest(&self, wanted: &[u8], near: i64) -> (usize, usize) {
+        let wanted = &wanted[..wanted.len().min(LONGEST)];
+        let (mut low, mut high) = (0, self.suffixes.len());
+        let (mut common_low, mut common_high) = (0, 0);
+        let (mut best_len, mut best) = (0, 0);
+        while low < high {
+            let middle = (low + high) / 2;
+            let suffix = &self.text[self.suffixes[middle] as usize..];
+            let skip = common_low.min(common_high);
+            let len = skip + common(&suffix[skip..], &wanted[skip..]);
+            if len > best_len {
+                (best_len, best) = (len, middle);
+            }
+            if len == wanted.len() {
+                break;
+            }
+            if len == suffix.len() || suffix[len] < wanted[len] {
+                (low, common_low) = (middle + 1, len);
+            } else {
+                (high, common_high) = (middle, len);
+            }
+        }
+        if best_len == 0 { (0, 0) } else { (self.nearest(best, &wanted[..best_len], near), best_len) }
+    }
+
+    fn nearest(&self, found: usize, wanted: &[u8], near: i64) -> usize {
+        let away = |suffix: i32| (i64::from(suffix) - near).abs();
+        let matches = |suffix: &&i32| self.text[**suffix as usize..].starts_with(wanted);
+        let up = self.suffixes[found..].iter().take(NEIGHBOURS).take_while(matches);
+        let down = self.suffixes[..found].iter().rev().take(NEIGHBOURS).take_while(matches);
+        let best = up.chain(down).copied().min_by_key(|suffix| away(*suffix));
+        best.unwrap_or(self.suffixes[found]) as usize
+    }
+}
+
+fn common(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
