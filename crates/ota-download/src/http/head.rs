@@ -157,6 +157,7 @@ impl Head {
     /// # Errors
     /// [`PeerError::Head`] when a rule is broken, [`PeerError::HeadTooLong`], [`PeerError::TooLarge`]. Nothing must be
     /// fed after an error.
+    #[inline(never)]
     pub fn feed(&mut self, bytes: &[u8], location: &mut [u8]) -> Result<Progress, PeerError> {
         for (i, byte) in bytes.iter().enumerate() {
             self.left = self.left.checked_sub(1).ok_or(PeerError::HeadTooLong)?;

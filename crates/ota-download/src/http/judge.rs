@@ -33,6 +33,7 @@ pub enum Verdict {
 ///
 /// # Errors
 /// As in the table; [`PeerError::Encoded`] for a body with a content coding.
+#[inline(never)]
 pub fn judge(ask: &Ask<'_>, answer: &Answer, config: &HttpConfig<'_>) -> Result<Verdict, PeerError> {
     match answer.status {
         200 | 206 if answer.encoded => Err(PeerError::Encoded),

@@ -66,6 +66,7 @@ impl<'a> RequestHead<'a> {
     }
 
     /// Copies what fits into `out`, from byte `from` of the head on; returns how many bytes. 0 when all is copied.
+    #[inline(never)]
     pub fn copy(&self, from: usize, out: &mut [u8]) -> usize {
         let mut to = Window { skip: from, out, filled: 0 };
         to.put(b"GET ");

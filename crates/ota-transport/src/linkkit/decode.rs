@@ -25,6 +25,7 @@ impl Linkkit<'_> {
 }
 
 /// Reads a payload that is known to be for `device`.
+#[inline(never)]
 pub(crate) fn decode_payload(device: u8, payload: &mut [u8]) -> Event<'_> {
     if payload.is_empty() {
         // How a broker forgets a retained offer: those who listen at that moment get it too.
