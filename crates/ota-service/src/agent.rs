@@ -10,6 +10,7 @@ mod trial;
 
 use crate::job::{Job, MODULE_MAX};
 use crate::machine::{Effect, Event, Item, Judge, Machine, Part, Reporter, State, Wish};
+use crate::outbox::Outbox;
 use crate::{App, Drive, Fault, Notice, Policy, Step, Target};
 use heapless::String;
 use ota_boot::{BootControl, RollbackReason};
@@ -55,6 +56,7 @@ struct Core {
     judge: Judge,
     started: bool,
     job: Option<Job>,
+    outbox: Outbox,
     /// Bytes of the envelope that have arrived.
     filled: usize,
     /// Bytes that come before the ones wanted, from a source that cannot start in the middle.
@@ -135,6 +137,7 @@ impl Core {
             judge: Judge::default(),
             started: false,
             job: None,
+            outbox: Outbox::new(),
             filled: 0,
             skip: 0,
             taken: None,

@@ -4,7 +4,6 @@ use super::offer::{ROLLBACKS_MAX, TRIED_ENOUGH};
 use super::{Agent, Spoilt, percent};
 use crate::job::{Job, Payload, Phase, Progress, Stored};
 use crate::machine::{Event, Part, State};
-use crate::outbox::Outbox;
 use crate::{App, Fault, Notice, Plan, Target, TargetError};
 use ota_boot::BootControl;
 use ota_download::{Failure, Opened, Request};
@@ -308,11 +307,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let (id, image) = (job.id, job.image());
         self.core.taken = None;
         self.core.durable = 0;
-        match self.rollbacks(&image) {
+        match self.core.outbox.rollbacks(&image) {
             ROLLBACKS_MAX.. => return Err(TRIED_ENOUGH),
             // Another image: what is known of the earlier one is forgotten.
             0 => {
-                let _ = self.edit_outbox(&mut Outbox::forget_rollbacks);
+                let changed = self.core.outbox.forget_rollbacks();
+                let _ = self.keep_outbox(changed);
             }
             _ => {}
         }

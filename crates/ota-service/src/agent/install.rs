@@ -97,7 +97,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
         // The image stays staged, and the caller may cancel again. Where not even this can be stored, the next start
         // calls the image off.
-        let _ = self.edit_outbox(&mut |outbox| outbox.strike(id));
+        let changed = self.core.outbox.strike(id);
+        let _ = self.keep_outbox(changed);
         self.answer(component, FailStage::Upgrade, ["cancel failed: ", "the image is still staged"]);
     }
 

@@ -43,12 +43,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             return true;
         }
         let image = Image { job: identity(offer), digest: None };
-        let mut installed = false;
-        let _ = self.edit_outbox(&mut |outbox| {
-            installed = outbox.is_installed(&image);
-            false
-        });
-        installed && matches!(self.parts.boot.state(), Ok(BootState::Confirmed { .. }))
+        self.core.outbox.is_installed(&image) && matches!(self.parts.boot.state(), Ok(BootState::Confirmed { .. }))
     }
 
     /// The offer under way once more. Signed URLs expire, so a fresh one takes the place of the one that is stored; what was
@@ -90,7 +85,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let Some(job) = &mut self.core.job else { return };
         job.phase = phase;
         let id = job.id;
-        let _ = self.edit_outbox(&mut |outbox| outbox.detach(id));
+        let changed = self.core.outbox.detach(id);
+        let _ = self.keep_outbox(changed);
         let Locator::Url(locator) = offer.locator else { return };
         if self.store_job(locator).is_err() {
             return self.decline(offer.component, FailStage::Burn, "journal failed", now);
@@ -153,7 +149,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let job = self.core.job.insert(Job::none());
         job.take_offer(offer, slot).map_err(|text| (FailStage::Upgrade, text))?;
         let (id, image) = (job.id, job.image());
-        if self.rollbacks(&image) >= ROLLBACKS_MAX {
+        if self.core.outbox.rollbacks(&image) >= ROLLBACKS_MAX {
             return Err(TRIED_ENOUGH);
         }
         if let Some(spoilt) = self.core.spoilt.as_ref().filter(|spoilt| spoilt.id == id && now < spoilt.until) {

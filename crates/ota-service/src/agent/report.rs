@@ -5,7 +5,7 @@ use crate::codec::Writer;
 use crate::machine::Item;
 use crate::{App, Target, outbox};
 use ota_boot::BootControl;
-use ota_hal::{Entropy, Flash, JournalError, Kind, Millis};
+use ota_hal::{Entropy, Flash, Kind, Millis};
 use ota_transport::{Component, Report};
 use ota_verify::Keys;
 
@@ -30,16 +30,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
                 let component = lay_component(&mut buf, component)?;
                 Some(Report::Version { component, version })
             }
-            Item::Outbox => match self.parts.journal.read(Kind::Outbox, buf) {
-                Ok(Some(record)) => outbox::first(record),
-                Ok(None) | Err(JournalError::BufferTooSmall { .. }) => None,
-                Err(_) => {
-                    // It may be readable after the next start, so it is not struck off; but not tried in a loop now.
-                    self.core.sending = None;
-                    self.core.reporter.skip(item);
-                    None
-                }
-            },
+            Item::Outbox => {
+                let record = self.core.outbox.record();
+                let place = buf.get_mut(..record.len())?;
+                place.copy_from_slice(record);
+                outbox::first(place)
+            }
             Item::Reply => {
                 let reply = self.core.reply.as_ref()?;
                 let component = Component { device: reply.device, module: &reply.module };
@@ -88,7 +84,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     fn clear_outcome(&mut self) {
         // The record of a job that is over goes first: without its outcome it would be taken for one to continue.
         let job_stays = self.core.job.is_none() && self.parts.journal.remove(Kind::Job).is_err();
-        if job_stays || self.edit_outbox(&mut |outbox| outbox.pop()).is_err() {
+        let changed = !job_stays && self.core.outbox.pop();
+        if job_stays || self.keep_outbox(changed).is_err() {
             // It is sent again after the next start; not in a loop now.
             self.core.reporter.outbox_due(false);
         }

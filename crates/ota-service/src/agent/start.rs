@@ -4,7 +4,7 @@ use super::Agent;
 use crate::app::GATE_NAME_MAX;
 use crate::job::{Job, PROGRESS_MAX, Phase, Progress, Stored, locator_hash};
 use crate::machine::{Event, Found, State};
-use crate::outbox::{Outbox, ROLLED_BACK, push};
+use crate::outbox::{Added, ROLLED_BACK, push};
 use crate::{App, Notice, Target};
 use heapless::String;
 use ota_boot::{BootControl, BootState, RollbackReason};
@@ -33,14 +33,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 
     #[inline(never)]
     fn start_once(&mut self, now: Millis) {
+        self.load_outbox();
+        self.core.reporter.outbox_due(!self.core.outbox.is_empty());
         self.load_job();
         let mut left = Left::default();
         self.load_progress(&mut left);
-        let mut seen = false;
-        let _ = self.edit_outbox(&mut |outbox| {
-            seen = outbox.rollback_seen();
-            false
-        });
+        let seen = self.core.outbox.rollback_seen();
         let found = match self.parts.boot.state() {
             Ok(BootState::Testing { .. }) => self.next_outcome_unseen(Found::Trial, seen),
             Ok(BootState::Pending { .. }) => self.next_outcome_unseen(Found::Staged, seen),
@@ -106,8 +104,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             Err(_) => {}
         }
         if self.core.job.is_none() {
+            // If it cannot be stored the other side learns nothing of it; nothing else depends on it.
             let text = ["job record unreadable, update dropped"];
-            self.post(0, Component::default(), FailStage::Upgrade, &text);
+            let added = self.core.outbox.add(0, Component::default(), FailStage::Upgrade, &text);
+            let _ = self.keep_outbox(added == Added::Yes);
             self.forget_job();
         }
     }
@@ -155,7 +155,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     fn failed_since(&mut self, left: &Left) -> bool {
         let id = self.core.job.as_ref().map_or(0, |job| job.id);
         let same = left.staging.is_some() && left.staging == self.parts.boot.failed_image();
-        same && self.staged() && !self.is_over(id)
+        same && self.staged() && !self.core.outbox.ends(id)
     }
 
     /// An image was staged since the rollback that was told of: the next one, of this image, is another. A cut may have
@@ -167,21 +167,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         found
     }
 
-    /// Whether the outcome of this job was stored.
-    #[inline(never)]
-    fn is_over(&mut self, id: u64) -> bool {
-        let mut over = false;
-        let _ = self.edit_outbox(&mut |outbox| {
-            over = outbox.ends(id);
-            false
-        });
-        over
-    }
-
     /// A job that was called off, but a cut came before its image was withdrawn.
     fn called_off(&mut self, found: Found) -> bool {
         let id = self.core.job.as_ref().map_or(0, |job| job.id);
-        matches!(found, Found::Trial | Found::Staged) && self.is_over(id)
+        matches!(found, Found::Trial | Found::Staged) && self.core.outbox.ends(id)
     }
 
     fn staged(&self) -> bool {
@@ -200,7 +189,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             self.installed();
             return Found::Nothing;
         }
-        if self.is_over(id) {
+        if self.core.outbox.ends(id) {
             // It is over: the outcome was stored, the job was not removed any more.
             self.abandon();
             return Found::Nothing;
@@ -241,20 +230,17 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let job = self.core.job.as_ref().filter(|job| job.phase == Phase::Staged);
         let (id, image) = (job.map_or(0, |job| job.id), job.map(Job::image));
         // Only firmware is ever tried and rolled back.
-        let mut add = |outbox: &mut Outbox| {
-            outbox.set_rollback_seen(true);
-            // Called off before: the other side is told that, and this is only how it came about.
-            if reason == RollbackReason::Requested && outbox.ends(id) {
-                return true;
-            }
+        let outbox = &mut self.core.outbox;
+        outbox.set_rollback_seen(true);
+        // Called off before: the other side is told that, and this is only how it came about.
+        if !(reason == RollbackReason::Requested && outbox.ends(id)) {
             if let Some(image) = &image {
                 outbox.count_rollback(image);
             }
             // There is room: it replaces whatever is not a rollback itself.
             let _ = outbox.add(id, Component::default(), FailStage::Upgrade, &text);
-            true
-        };
-        self.edit_outbox(&mut add).is_ok()
+        }
+        self.keep_outbox(true).is_ok()
     }
 
     /// Sets the job back to its first byte, for the slot that is to be written now.

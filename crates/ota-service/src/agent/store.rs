@@ -3,7 +3,7 @@
 use super::Agent;
 use crate::codec::slide;
 use crate::job::{HEAD_MAX, PROGRESS_MAX, Progress, Stored, locator_hash};
-use crate::outbox::{Added, Image, Outbox};
+use crate::outbox::Added;
 use crate::{App, Target};
 use ota_boot::BootControl;
 use ota_hal::{Entropy, Flash, Kind};
@@ -59,40 +59,40 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.append(Kind::Progress, progress.encode(&mut buf))
     }
 
-    /// Works on the outbox; stores it when `change` says that it changed something. The one place that does.
+    /// Reads the outbox that is stored; one that cannot be read is empty.
     #[inline(never)]
-    pub(super) fn edit_outbox(&mut self, change: &mut dyn FnMut(&mut Outbox) -> bool) -> Result<(), StoreFailed> {
-        let mut outbox = Outbox::new();
-        let len = match self.parts.journal.read(Kind::Outbox, outbox.buffer()) {
+    pub(super) fn load_outbox(&mut self) {
+        let len = match self.parts.journal.read(Kind::Outbox, self.core.outbox.buffer()) {
             Ok(Some(record)) => record.len(),
             _ => 0,
         };
-        outbox.adopt(len);
-        let changed = change(&mut outbox);
-        self.core.reporter.outbox_due(!outbox.is_empty());
+        self.core.outbox.adopt(len);
+    }
+
+    /// Stores the outbox after a change. Where that fails, it is again what is stored; what the change took out is not
+    /// sent all the same.
+    #[inline(never)]
+    pub(super) fn keep_outbox(&mut self, changed: bool) -> Result<(), StoreFailed> {
+        self.core.reporter.outbox_due(!self.core.outbox.is_empty());
         if !changed {
             return Ok(());
         }
-        if outbox.is_void() {
-            return self.parts.journal.remove(Kind::Outbox).map_err(|_| StoreFailed);
+        let stored = if self.core.outbox.is_void() {
+            self.parts.journal.remove(Kind::Outbox)
+        } else {
+            self.parts.journal.append(Kind::Outbox, self.core.outbox.record())
+        };
+        if stored.is_err() {
+            self.load_outbox();
         }
-        self.append(Kind::Outbox, Some(outbox.record()))
-    }
-
-    /// Puts an outcome into the outbox.
-    pub(super) fn post(&mut self, job: u64, component: Component<'_>, stage: FailStage, text: &[&str]) {
-        // If it cannot be stored the other side learns nothing of it; nothing else depends on it.
-        let _ = self.edit_outbox(&mut |outbox| outbox.add(job, component, stage, text) == Added::Yes);
+        stored.map_err(|_| StoreFailed)
     }
 
     /// Puts an outcome into the outbox; one that cannot be stored is said all the same, in this session.
     #[inline(never)]
     pub(super) fn tell(&mut self, job: u64, component: Component<'_>, stage: FailStage, text: [&'static str; 2]) {
-        let mut added = Added::NoRoom;
-        let stored = self.edit_outbox(&mut |outbox| {
-            added = outbox.add(job, component, stage, &text);
-            added == Added::Yes
-        });
+        let added = self.core.outbox.add(job, component, stage, &text);
+        let stored = self.keep_outbox(added == Added::Yes);
         if stored.is_err() || added == Added::NoRoom {
             self.answer(component, stage, text);
         }
@@ -101,18 +101,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     /// Notes whether the boot loader's present rollback state was taken note of.
     #[inline(never)]
     pub(super) fn note_rollback_seen(&mut self, seen: bool) -> Result<(), StoreFailed> {
-        self.edit_outbox(&mut |outbox| outbox.set_rollback_seen(seen))
-    }
-
-    /// How often this image was rolled back.
-    #[inline(never)]
-    pub(super) fn rollbacks(&mut self, image: &Image) -> u8 {
-        let mut times = 0;
-        let _ = self.edit_outbox(&mut |outbox| {
-            times = outbox.rollbacks(image);
-            false
-        });
-        times
+        let changed = self.core.outbox.set_rollback_seen(seen);
+        self.keep_outbox(changed)
     }
 
     /// Forgets the job on flash and in memory.

@@ -61,10 +61,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     pub(super) fn installed(&mut self) {
         if let Some(image) = self.core.job.as_ref().map(Job::image) {
             // Where it cannot be stored, the same offer would be taken once more.
-            let _ = self.edit_outbox(&mut |outbox| {
-                outbox.set_installed(&image);
-                true
-            });
+            self.core.outbox.set_installed(&image);
+            let _ = self.keep_outbox(true);
         }
         self.forget_job();
     }
