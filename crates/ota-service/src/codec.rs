@@ -37,19 +37,6 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Moves `len` bytes of `buf` from `from` to `to`; what lies outside the buffer is left out.
-///
-/// By hand: `copy_within` brings a `memmove` of 0.7 KiB, which nothing else here needs.
-pub(crate) fn slide(buf: &mut [u8], from: usize, to: usize, len: usize) {
-    let cells = core::cell::Cell::from_mut(buf).as_slice_of_cells();
-    for step in 0..len {
-        let at = if to < from { step } else { len - 1 - step };
-        if let (Some(source), Some(place)) = (cells.get(from + at), cells.get(to + at)) {
-            place.set(source.get());
-        }
-    }
-}
-
 /// Takes from the front of a slice.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'b>(pub(crate) &'b [u8]);
@@ -80,32 +67,11 @@ impl<'b> Reader<'b> {
         let len = self.u8()?;
         self.bytes(len.into())
     }
-    pub(crate) fn text(&mut self, len: usize) -> Option<&'b str> {
-        core::str::from_utf8(self.bytes(len)?).ok()
-    }
     #[inline(never)]
     pub(crate) fn short_text(&mut self) -> Option<&'b str> {
         core::str::from_utf8(self.short()?).ok()
     }
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::slide;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn slides_like_copy_within(len in 0usize..20, from in 0usize..20, to in 0usize..20) {
-            let mut bytes = [0u8; 40];
-            bytes.iter_mut().zip(0..).for_each(|(byte, n)| *byte = n);
-            let mut wanted = bytes;
-            wanted.copy_within(from..from + len, to);
-            slide(&mut bytes, from, to, len);
-            prop_assert_eq!(bytes, wanted);
-        }
     }
 }

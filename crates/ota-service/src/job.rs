@@ -1,23 +1,25 @@
 //! The job: what must survive a power cut to finish an update. Two records, `Kind::Job` and `Kind::Progress`.
 //!
 //! ```text
-//! Kind::Job       0 version 2 │ phase │ flags │ device │ u64 id │ u32 offered size │ u32 seen size │ slot │
-//!                21 u32 offset │ u32 length │ u32 image size │ [32] image digest │
-//!                65 checksum kind │ [32] checksum │ u8 length, validator │ u8 length, module │ u8 length, version text │
-//!                   u16 length, locator
+//! Kind::Job       0 version 3 │ phase │ flags │ device │ u64 id │
+//!                12 u32 offered size │ u32 seen size │ u32 offset │ u32 length │ u32 image size │
+//!                32 slot │ checksum kind │ lengths of validator, module and version text │ 3 bytes 0 │
+//!                40 [32] image digest │ [32] checksum │ [64] validator │ [32] module │ [64] version text │
+//!               264 locator, up to the end
 //! Kind::Progress  0 version 1 │ tag 1 (stored) │ u64 id │ u32 durable bytes
 //!                 0 version 1 │ tag 2 (gate)   │ u8 length, name of the gate that ended the trial
 //!                 0 version 1 │ tag 3 (not started) │ u64 id, or 0: the loader was asked once more for the staged image
 //!                 0 version 1 │ tag 4 (staging) │ first 8 bytes of the image's own digest
 //! ```
-//! Version 1 had one size, of the offer or of the object; it is read as the object's once that was opened. Flags: 1 signed
-//! by the cloud, 2 image digest present, 4 fetched again after damage, 8 compressed payload, 16 delta. Size 0: not known.
+//! Flags: 1 signed by the cloud, 2 image digest present, 4 fetched again after damage, 8 compressed payload, 16 delta.
+//! Size 0: not known. Other versions are not read: such a job is dropped with a report.
 //! All numbers are little-endian. The journal guards the bytes with a CRC; decoding is total all the same.
 
 use crate::Plan;
 use crate::app::GATE_NAME_MAX;
 use crate::codec::{Reader, Writer};
 use crate::outbox::Image;
+use core::ops::Range;
 use heapless::{String, Vec};
 use ota_download::Validator;
 use ota_hal::SlotId;
@@ -30,18 +32,20 @@ pub const LOCATOR_MAX: usize = 1600;
 pub const VERSION_MAX: usize = 64;
 /// Most bytes of a module name.
 pub const MODULE_MAX: usize = 32;
-/// Longest record without its locator.
-pub(crate) const HEAD_MAX: usize = FIXED + (1 + VALIDATOR_MAX) + (1 + MODULE_MAX) + (1 + VERSION_MAX) + 2;
-/// Bytes before the validator.
-const FIXED: usize = 98;
-/// Most bytes of a validator.
-const VALIDATOR_MAX: usize = 64;
+/// Bytes of a record before its locator. Of a fixed length, so that reading and writing are no more than copies.
+pub(crate) const HEAD: usize = VERSION.end;
+const NUMBERS: Range<usize> = 12..32;
+const DIGEST: Range<usize> = 40..72;
+const CHECKSUM: Range<usize> = 72..104;
+const VALIDATOR: Range<usize> = 104..168;
+const MODULE: Range<usize> = 168..168 + MODULE_MAX;
+const VERSION: Range<usize> = MODULE.end..MODULE.end + VERSION_MAX;
 const RECORD_VERSION: u8 = 1;
-const JOB_VERSION: u8 = 2;
+const JOB_VERSION: u8 = 3;
 /// All flags but the two highest, which exclude each other.
 const FLAGS_MAX: u8 = 16 | 7;
 
-const _: () = assert!(HEAD_MAX + LOCATOR_MAX <= crate::ENVELOPE_BUFFER);
+const _: () = assert!(HEAD + LOCATOR_MAX <= crate::ENVELOPE_BUFFER);
 
 /// How far a job is. The order is the order of the update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -154,43 +158,81 @@ impl Job {
     }
 
     /// All of the record but the locator, which follows it.
-    pub(crate) fn encode_head<'b>(&self, locator_len: usize, buf: &'b mut [u8; HEAD_MAX]) -> Option<&'b [u8]> {
-        let (fixed, rest) = buf.split_first_chunk_mut::<FIXED>()?;
+    #[inline(never)]
+    pub(crate) fn encode(&self, head: &mut [u8; HEAD]) {
         let plan = &self.payload.plan;
         let flags = (plan.form as u8) << 3
             | u8::from(self.cloud_signed)
             | u8::from(plan.digest.is_some()) << 1
             | u8::from(self.refetched) << 2;
-        *fixed = [0; FIXED];
-        fixed[..4].copy_from_slice(&[JOB_VERSION, self.phase as u8, flags, self.device]);
-        fixed[4..12].copy_from_slice(&self.id.to_le_bytes());
-        fixed[12..16].copy_from_slice(&self.offered.unwrap_or(0).to_le_bytes());
-        fixed[16..20].copy_from_slice(&self.seen.unwrap_or(0).to_le_bytes());
-        fixed[20] = if self.slot == SlotId::A { 0 } else { 1 };
-        fixed[21..25].copy_from_slice(&self.payload.offset.to_le_bytes());
-        fixed[25..29].copy_from_slice(&plan.length.to_le_bytes());
-        fixed[29..33].copy_from_slice(&plan.size.to_le_bytes());
-        if let Some(digest) = &plan.digest {
-            fixed[33..65].copy_from_slice(digest);
+        let (kind, sum): (u8, &[u8]) = match &self.checksum {
+            None => (0, &[]),
+            Some(Checksum::Sha256(sum)) => (1, sum),
+            Some(Checksum::Md5(sum)) => (2, sum),
+        };
+        head.fill(0);
+        head[..4].copy_from_slice(&[JOB_VERSION, self.phase as u8, flags, self.device]);
+        head[4..12].copy_from_slice(&self.id.to_le_bytes());
+        let numbers = [self.offered.unwrap_or(0), self.seen.unwrap_or(0), self.payload.offset, plan.length, plan.size];
+        for (place, number) in head[NUMBERS].chunks_exact_mut(4).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
         }
-        match &self.checksum {
-            None => {}
-            Some(Checksum::Sha256(sum)) => {
-                fixed[65] = 1;
-                fixed[66..98].copy_from_slice(sum);
-            }
-            Some(Checksum::Md5(sum)) => {
-                fixed[65] = 2;
-                fixed[66..82].copy_from_slice(sum);
-            }
-        }
-        let mut w = Writer::new(rest);
-        w.short(&self.validator)?;
-        w.short(self.module.as_bytes())?;
-        w.short(self.version.as_bytes())?;
-        w.bytes(&u16::try_from(locator_len).ok()?.to_le_bytes())?;
-        let len = FIXED + w.finish().len();
-        buf.get(..len)
+        head[32] = if self.slot == SlotId::A { 0 } else { 1 };
+        head[33] = kind;
+        head[34] = put(&mut head[VALIDATOR], &self.validator);
+        head[35] = put(&mut head[MODULE], self.module.as_bytes());
+        head[36] = put(&mut head[VERSION], self.version.as_bytes());
+        put(&mut head[DIGEST], plan.digest.as_ref().map_or(&[], |digest| digest));
+        put(&mut head[CHECKSUM], sum);
+    }
+
+    /// Becomes what a record says, up to its locator. `None` for anything that this version of the program did not write.
+    #[inline(never)]
+    pub(crate) fn decode(&mut self, record: &[u8]) -> Option<()> {
+        let head: &[u8; HEAD] = record.first_chunk()?;
+        let [JOB_VERSION, phase, flags @ 0..=FLAGS_MAX, device, ..] = *head else {
+            return None;
+        };
+        self.phase = match phase {
+            0 => Phase::Deferred,
+            1 => Phase::Accepted,
+            2 => Phase::Selected,
+            3 => Phase::Staged,
+            _ => return None,
+        };
+        self.id = u64::from_le_bytes(*head[4..].first_chunk()?);
+        self.device = device;
+        let known = |size: u32| Some(size).filter(|size| *size != 0);
+        let number = |at: usize| Some(u32::from_le_bytes(*head.get(at..)?.first_chunk()?));
+        (self.offered, self.seen) = (known(number(12)?), known(number(16)?));
+        self.cloud_signed = flags & 1 != 0;
+        self.refetched = flags & 4 != 0;
+        self.payload.offset = number(20)?;
+        let plan = &mut self.payload.plan;
+        (plan.length, plan.size) = (number(24)?, number(28)?);
+        plan.form = match flags >> 3 {
+            0 => Form::Raw,
+            1 => Form::Compressed,
+            _ => Form::Delta,
+        };
+        plan.digest = if flags & 2 != 0 { head[DIGEST].first_chunk().copied() } else { None };
+        self.slot = match head[32] {
+            0 => SlotId::A,
+            1 => SlotId::B,
+            _ => return None,
+        };
+        self.checksum = match head[33] {
+            0 => None,
+            1 => Some(Checksum::Sha256(*head[CHECKSUM].first_chunk()?)),
+            2 => Some(Checksum::Md5(*head[CHECKSUM].first_chunk()?)),
+            _ => return None,
+        };
+        self.validator.extend_from_slice(head[VALIDATOR].get(..head[34].into())?).ok()?;
+        self.module.push_str(text(&head[MODULE], head[35])?).ok()?;
+        self.version.push_str(text(&head[VERSION], head[36])?).ok()?;
+        let sound = phase < Phase::Selected as u8
+            || (plan.length != 0 && self.payload.offset.checked_add(plan.length).is_some());
+        sound.then_some(())
     }
 
     /// The offer this job came from, as far as it is kept.
@@ -207,109 +249,21 @@ impl Job {
     }
 }
 
-/// A job record that was looked at as a whole, and copied nowhere.
-pub(crate) struct Stored<'a> {
-    version: u8,
-    phase: Phase,
-    slot: SlotId,
-    start: &'a [u8; 12],
-    /// After version, phase, flags, device and id come one size or two; then this.
-    fixed: &'a [u8; 78],
-    first_size: u32,
-    second_size: u32,
-    validator: &'a [u8],
-    module: &'a str,
-    text: &'a str,
-    pub(crate) locator: &'a str,
+/// The locator of a record.
+pub(crate) fn locator(record: &[u8]) -> Option<&str> {
+    core::str::from_utf8(record.get(HEAD..)?).ok()
 }
 
-impl<'a> Stored<'a> {
-    /// `None` for anything that no version of this program wrote.
-    #[inline(never)]
-    pub(crate) fn read(record: &'a [u8]) -> Option<Self> {
-        let mut r = Reader(record);
-        let start: &[u8; 12] = r.chunk()?;
-        let [version, phase, flags, ..] = *start;
-        let phase = match phase {
-            0 => Phase::Deferred,
-            1 => Phase::Accepted,
-            2 => Phase::Selected,
-            3 => Phase::Staged,
-            _ => return None,
-        };
-        let (flags_max, second) = match version {
-            1 => (3, false),
-            JOB_VERSION => (FLAGS_MAX, true),
-            _ => return None,
-        };
-        let first_size = r.u32()?;
-        let second_size = if second { r.u32()? } else { 0 };
-        let fixed: &[u8; 78] = r.chunk()?;
-        let slot = match fixed[0] {
-            0 => SlotId::A,
-            1 => SlotId::B,
-            _ => return None,
-        };
-        let (offset, length) = (word(fixed, 1)?, word(fixed, 5)?);
-        let sound = phase < Phase::Selected || (length != 0 && offset.checked_add(length).is_some());
-        let validator = r.short()?;
-        let (module, text) = (r.short_text()?, r.short_text()?);
-        let len = u16::from_le_bytes(*r.chunk()?);
-        let locator = r.text(len.into())?;
-        let fits = validator.len() <= VALIDATOR_MAX && module.len() <= MODULE_MAX && text.len() <= VERSION_MAX;
-        let stored =
-            Self { version, phase, slot, start, fixed, first_size, second_size, validator, module, text, locator };
-        (r.is_empty() && flags <= flags_max && fixed[CHECKSUM_AT] <= 2 && sound && fits).then_some(stored)
-    }
-
-    /// The part that is kept in memory.
-    pub(crate) fn fill(&self, job: &mut Job) -> Option<()> {
-        let [_, _, flags, device, id @ ..] = self.start;
-        job.phase = self.phase;
-        job.id = u64::from_le_bytes(*id);
-        job.device = *device;
-        (job.offered, job.seen) = self.sizes();
-        job.cloud_signed = flags & 1 != 0;
-        job.refetched = flags & 4 != 0;
-        job.slot = self.slot;
-        job.payload.offset = word(self.fixed, 1)?;
-        job.payload.plan.form = match flags >> 3 {
-            0 => Form::Raw,
-            1 => Form::Compressed,
-            _ => Form::Delta,
-        };
-        job.payload.plan.length = word(self.fixed, 5)?;
-        job.payload.plan.size = word(self.fixed, 9)?;
-        job.payload.plan.digest = if flags & 2 != 0 { Some(*self.fixed.get(13..)?.first_chunk()?) } else { None };
-        let sum = self.fixed.get(CHECKSUM_AT + 1..)?;
-        job.checksum = match self.fixed[CHECKSUM_AT] {
-            1 => Some(Checksum::Sha256(*sum.first_chunk()?)),
-            2 => Some(Checksum::Md5(*sum.first_chunk()?)),
-            _ => None,
-        };
-        job.validator.extend_from_slice(self.validator).ok()?;
-        job.module.push_str(self.module).ok()?;
-        job.version.push_str(self.text).ok()
-    }
-
-    /// The sizes the offer stated and the source gave.
-    fn sizes(&self) -> (Option<u32>, Option<u32>) {
-        let known = |size: u32| Some(size).filter(|size| *size != 0);
-        let (first, second) = (known(self.first_size), known(self.second_size));
-        match (self.version, self.phase) {
-            // Never opened, so it is the offer's.
-            (1, Phase::Deferred) => (first, None),
-            (1, _) => (None, first),
-            _ => (first, second),
-        }
-    }
+/// Copies to the front of a place that is long enough; the length.
+#[inline(never)]
+fn put(place: &mut [u8], bytes: &[u8]) -> u8 {
+    place.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    // No place has more than 64 bytes.
+    bytes.len() as u8
 }
 
-/// Where the kind of the checksum lies in [`Stored::fixed`].
-const CHECKSUM_AT: usize = 45;
-
-fn word(bytes: &[u8; 78], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+fn text(place: &[u8], len: u8) -> Option<&str> {
+    core::str::from_utf8(place.get(..len.into())?).ok()
 }
 
 /// Tells offers apart: component, version, and the checksum or, without one, the locator (signed URLs change with

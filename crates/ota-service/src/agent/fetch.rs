@@ -2,7 +2,7 @@
 
 use super::offer::{ROLLBACKS_MAX, TRIED_ENOUGH};
 use super::{Agent, Spoilt, percent};
-use crate::job::{Job, Payload, Phase, Progress, Stored};
+use crate::job::{Job, Payload, Phase, Progress, locator};
 use crate::machine::{Event, Part, State};
 use crate::{App, Fault, Notice, Plan, Target, TargetError};
 use ota_boot::BootControl;
@@ -56,7 +56,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let validator: &[u8] = if part == Part::Payload { &job.validator } else { &[] };
         let mut why = "job record unreadable";
         let lent = match self.parts.journal.read(Kind::Job, self.envelope) {
-            Ok(Some(record)) => Stored::read(record).and_then(|Stored { locator, .. }| {
+            Ok(Some(record)) => locator(record).and_then(|locator| {
                 why = "URL longer than the read buffer";
                 let place = buf.get_mut(..locator.len() + validator.len())?;
                 let (first, second) = place.split_at_mut_checked(locator.len())?;

@@ -1,7 +1,7 @@
 //! From an offer to a job.
 
 use super::{Agent, Reply};
-use crate::job::{Job, LOCATOR_MAX, Phase, Stored, identity, locator_hash};
+use crate::job::{Job, LOCATOR_MAX, Phase, identity, locator, locator_hash};
 use crate::machine::{Effect, Event, Item, Part, State};
 use crate::outbox::{Image, push};
 use crate::{App, Decision, Fault, Notice, Target};
@@ -98,8 +98,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     #[inline(never)]
     pub(super) fn decide_again(&mut self, now: Millis) {
         let decision = match (self.parts.journal.read(Kind::Job, self.envelope), &self.core.job) {
-            (Ok(Some(record)), Some(job)) => match Stored::read(record) {
-                Some(Stored { locator, .. }) => self.parts.app.decide(&job.as_offer(locator)),
+            (Ok(Some(record)), Some(job)) => match locator(record) {
+                Some(locator) => self.parts.app.decide(&job.as_offer(locator)),
                 None => Decision::Reject("job record unreadable, update dropped"),
             },
             _ => Decision::Reject("job record unreadable, update dropped"),

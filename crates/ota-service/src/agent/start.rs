@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::app::GATE_NAME_MAX;
-use crate::job::{Job, PROGRESS_MAX, Phase, Progress, Stored, locator_hash};
+use crate::job::{Job, PROGRESS_MAX, Phase, Progress, locator, locator_hash};
 use crate::machine::{Event, Found, State};
 use crate::outbox::{Added, ROLLED_BACK, push};
 use crate::{App, Notice, Target};
@@ -92,12 +92,10 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         match self.parts.journal.read(Kind::Job, self.envelope) {
             Ok(None) => return,
             Ok(Some(record)) => {
-                if let Some(stored) = Stored::read(record) {
-                    self.core.locator = locator_hash(stored.locator);
-                    let job = self.core.job.insert(Job::none());
-                    if stored.fill(job).is_none() {
-                        self.core.job = None;
-                    }
+                let job = self.core.job.insert(Job::none());
+                match (job.decode(record), locator(record)) {
+                    (Some(()), Some(locator)) => self.core.locator = locator_hash(locator),
+                    _ => self.core.job = None,
                 }
             }
             // Too long for the buffer, or torn.

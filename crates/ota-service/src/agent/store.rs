@@ -1,8 +1,7 @@
 //! The agent's journal records.
 
 use super::Agent;
-use crate::codec::slide;
-use crate::job::{HEAD_MAX, PROGRESS_MAX, Progress, Stored, locator_hash};
+use crate::job::{HEAD, PROGRESS_MAX, Progress, locator_hash};
 use crate::outbox::Added;
 use crate::{App, Target};
 use ota_boot::BootControl;
@@ -29,12 +28,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     /// Stores the job in memory with this locator. The envelope buffer is overwritten.
     #[inline(never)]
     pub(super) fn store_job(&mut self, locator: &str) -> Result<(), StoreFailed> {
-        let job = self.core.job.as_ref().ok_or(StoreFailed)?;
-        let mut head = [0; HEAD_MAX];
-        let head = job.encode_head(locator.len(), &mut head).ok_or(StoreFailed)?;
-        let len = lay(self.envelope, head, locator.as_bytes()).ok_or(StoreFailed)?;
-        let record = self.envelope.get(..len).unwrap_or_default();
-        self.parts.journal.append(Kind::Job, record).map_err(|_| StoreFailed)?;
+        let place = self.envelope.get_mut(HEAD..HEAD + locator.len()).ok_or(StoreFailed)?;
+        place.copy_from_slice(locator.as_bytes());
+        self.put_job(HEAD + locator.len())?;
         self.core.locator = locator_hash(locator);
         Ok(())
     }
@@ -42,15 +38,17 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     /// Stores the job in memory over the one on flash, which keeps its locator.
     #[inline(never)]
     pub(super) fn update_job(&mut self) -> Result<(), StoreFailed> {
-        let job = self.core.job.as_ref().ok_or(StoreFailed)?;
         let record = self.parts.journal.read(Kind::Job, self.envelope).map_err(|_| StoreFailed)?.ok_or(StoreFailed)?;
-        let (end, len) = (record.len(), Stored::read(record).ok_or(StoreFailed)?.locator.len());
-        let mut head = [0; HEAD_MAX];
-        let head = job.encode_head(len, &mut head).ok_or(StoreFailed)?;
-        let new_len = head.len().checked_add(len).filter(|n| *n <= self.envelope.len()).ok_or(StoreFailed)?;
-        slide(self.envelope, end - len, head.len(), len);
-        self.envelope.get_mut(..head.len()).ok_or(StoreFailed)?.copy_from_slice(head);
-        self.parts.journal.append(Kind::Job, self.envelope.get(..new_len).unwrap_or_default()).map_err(|_| StoreFailed)
+        let len = record.len();
+        self.put_job(len)
+    }
+
+    /// Stores the job in memory; its locator is in the envelope buffer already.
+    fn put_job(&mut self, len: usize) -> Result<(), StoreFailed> {
+        let job = self.core.job.as_ref().ok_or(StoreFailed)?;
+        let record = self.envelope.get_mut(..len).ok_or(StoreFailed)?;
+        job.encode(record.first_chunk_mut().ok_or(StoreFailed)?);
+        self.parts.journal.append(Kind::Job, record).map_err(|_| StoreFailed)
     }
 
     #[inline(never)]
@@ -116,12 +114,4 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.core.filled = 0;
         self.core.reporter.forget_progress();
     }
-}
-
-/// Puts two slices one after the other; the length of both.
-fn lay(buf: &mut [u8], first: &[u8], second: &[u8]) -> Option<usize> {
-    let end = first.len().checked_add(second.len())?;
-    buf.get_mut(..first.len())?.copy_from_slice(first);
-    buf.get_mut(first.len()..end)?.copy_from_slice(second);
-    Some(end)
 }
