@@ -55,6 +55,8 @@ struct Core {
     reporter: Reporter,
     judge: Judge,
     started: bool,
+    /// The moment of the call that is being served, so that it is not handed from function to function.
+    now: Millis,
     job: Option<Job>,
     outbox: Outbox,
     /// Bytes of the envelope that have arrived.
@@ -136,6 +138,7 @@ impl Core {
             reporter: Reporter::new(policy.report_retry.clone(), policy.timing.report_every_ms),
             judge: Judge::default(),
             started: false,
+            now: Millis(0),
             job: None,
             outbox: Outbox::new(),
             filled: 0,
@@ -244,7 +247,7 @@ impl<'a, B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent
     pub fn confirm(&mut self, now: Millis) -> Result<(), NotOnTrial> {
         self.start(now);
         match self.core.machine.state() {
-            State::Trial { .. } if self.confirm_trial(now) => Ok(()),
+            State::Trial { .. } if self.confirm_trial() => Ok(()),
             _ => Err(NotOnTrial),
         }
     }
@@ -256,7 +259,7 @@ impl<'a, B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent
         self.start(now);
         match self.core.machine.state() {
             State::Trial { .. } => {
-                self.fact(Event::GiveUp(reason), now);
+                self.fact(Event::GiveUp(reason));
                 Ok(())
             }
             _ => Err(NotOnTrial),
@@ -264,13 +267,13 @@ impl<'a, B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent
     }
 
     /// Gives a fact to the machine and does what follows from it.
-    fn fact(&mut self, event: Event, now: Millis) {
-        let _ = self.react(event, now);
+    fn fact(&mut self, event: Event) {
+        let _ = self.react(event);
     }
 
     /// [`Agent::fact`], for those who want to know what followed.
-    fn react(&mut self, event: Event, now: Millis) -> Effect {
-        let effect = self.core.machine.on(event, now, self.parts.entropy.next_u32());
+    fn react(&mut self, event: Event) -> Effect {
+        let effect = self.core.machine.on(event, self.core.now, self.parts.entropy.next_u32());
         match effect {
             Effect::None | Effect::Busy => {}
             Effect::Repeat => self.core.reporter.repeat_progress(self.core.percent()),
@@ -278,11 +281,11 @@ impl<'a, B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent
                 self.core.filled = 0;
                 self.parts.app.notice(Notice::Waiting { ms, reason: self.core.fault });
             }
-            Effect::Restart => self.restart(now),
+            Effect::Restart => self.restart(),
             Effect::End(why) => self.end(why),
-            Effect::Withdraw => self.withdraw(now),
+            Effect::Withdraw => self.withdraw(),
             Effect::Confirm => {
-                self.confirm_trial(now);
+                self.confirm_trial();
             }
             Effect::RollBack(reason) => self.give_up_trial(reason),
         }
@@ -290,20 +293,20 @@ impl<'a, B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent
     }
 
     /// Ends the job with a reason.
-    fn refuse(&mut self, stage: FailStage, text: &'static str, now: Millis) {
+    fn refuse(&mut self, stage: FailStage, text: &'static str) {
         self.core.refusal = (stage, text);
-        self.fact(Event::Refused, now);
+        self.fact(Event::Refused);
     }
 
-    fn tick(&mut self, now: Millis) {
+    fn tick(&mut self) {
         let before = core::mem::replace(&mut self.core.fault, "no answer in time");
-        if self.react(Event::Tick, now) == Effect::None {
+        if self.react(Event::Tick) == Effect::None {
             self.core.fault = before;
         }
     }
 
-    fn opening(&mut self, part: Part, ticket: u32, until: Millis, now: Millis) -> Option<Step> {
-        if part == Part::Payload && !self.prepare(now) {
+    fn opening(&mut self, part: Part, ticket: u32, until: Millis) -> Option<Step> {
+        if part == Part::Payload && !self.prepare() {
             return None;
         }
         if ticket != core::mem::replace(&mut self.core.issued, ticket) {
@@ -312,16 +315,16 @@ impl<'a, B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent
         Some(Step::Open { ticket, until })
     }
 
-    fn ask_reset(&mut self, now: Millis) {
+    fn ask_reset(&mut self) {
         let welcome = self.parts.app.ready_to_reset();
-        self.fact(Event::ResetWelcome(welcome), now);
+        self.fact(Event::ResetWelcome(welcome));
     }
 }
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for Agent<'_, B, T, F, K, A, E> {
     fn poll(&mut self, now: Millis) -> Step {
         self.start(now);
-        self.tick(now);
+        self.tick();
         // Each turn changes the state; the bound only guards against a defect here.
         for _ in 0..16 {
             let wish = self.core.machine.wish(now);
@@ -336,14 +339,14 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
                 Wish::Read { until } => return Step::Read { until },
                 Wish::Close => return Step::Close,
                 Wish::Reset => return Step::Reset,
-                Wish::Open { part, ticket, until } => match self.opening(part, ticket, until, now) {
+                Wish::Open { part, ticket, until } => match self.opening(part, ticket, until) {
                     Some(step) => return step,
                     None => continue,
                 },
-                Wish::Decide => self.decide_again(now),
-                Wish::Verify => self.verify(now),
-                Wish::AskReset => self.ask_reset(now),
-                Wish::CheckGates => self.check_gates(now),
+                Wish::Decide => self.decide_again(),
+                Wish::Verify => self.verify(),
+                Wish::AskReset => self.ask_reset(),
+                Wish::CheckGates => self.check_gates(),
             }
         }
         Step::Wait { until: now.after(1_000) }
@@ -379,8 +382,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
     fn on_message(&mut self, event: &Message<'_>, now: Millis) {
         self.start(now);
         match event {
-            Message::Offer(offer) => self.on_offer(offer, now),
-            Message::Cancel => self.cancel(now),
+            Message::Offer(offer) => self.on_offer(offer),
+            Message::Cancel => self.fact(Event::Cancel),
             Message::Bad(error) => self.answer_bad(*error),
             Message::NoUpdate => {}
         }
@@ -391,11 +394,13 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
     }
 
     fn on_sent(&mut self, acknowledged: bool, now: Millis) {
+        self.core.now = now;
         if let Some(item) = self.core.sending.take() {
-            self.sent(item, acknowledged, now);
+            self.sent(item, acknowledged);
         }
     }
     fn on_unsendable(&mut self, now: Millis) {
+        self.core.now = now;
         if let Some(item) = self.core.sending.take() {
             self.core.reporter.strike(item, now);
             self.told(item);
@@ -404,16 +409,18 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
 
     #[inline(never)]
     fn on_opened(&mut self, result: Result<&Opened, Fault>, now: Millis) {
+        self.core.now = now;
         match result {
-            Ok(opened) => self.opened(opened, now),
-            Err(fault) => self.source_failed(fault, now),
+            Ok(opened) => self.opened(opened),
+            Err(fault) => self.source_failed(fault),
         }
     }
     #[inline(never)]
     fn on_data(&mut self, result: Result<&[u8], Fault>, now: Millis) {
+        self.core.now = now;
         match result {
-            Ok(bytes) => self.data(bytes, now),
-            Err(fault) => self.source_failed(fault, now),
+            Ok(bytes) => self.data(bytes),
+            Err(fault) => self.source_failed(fault),
         }
     }
     fn on_closed(&mut self) {
@@ -421,7 +428,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
     }
     fn cancel(&mut self, now: Millis) {
         self.start(now);
-        self.fact(Event::Cancel, now);
+        self.fact(Event::Cancel);
     }
     fn link_is_dead(&self) -> bool {
         self.core.reporter.link_is_dead()

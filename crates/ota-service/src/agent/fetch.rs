@@ -7,7 +7,7 @@ use crate::machine::{Event, Part, State};
 use crate::{App, Fault, Notice, Plan, Target, TargetError};
 use ota_boot::BootControl;
 use ota_download::{Failure, Opened, Request};
-use ota_hal::{Entropy, Flash, Kind, Millis};
+use ota_hal::{Entropy, Flash, Kind};
 use ota_transport::FailStage;
 use ota_verify::manifest::Accepts;
 use ota_verify::package::{ENVELOPE_MAX, HEAD_LEN, Object};
@@ -31,7 +31,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// After a reset the target must be told where to continue, before the source is asked. False when the job ended.
-    pub(super) fn prepare(&mut self, now: Millis) -> bool {
+    pub(super) fn prepare(&mut self) -> bool {
         let (Some(job), None) = (&self.core.job, self.core.taken) else {
             return self.core.job.is_some();
         };
@@ -44,7 +44,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
                 true
             }
             Err(e) => {
-                self.refuse(e.stage(), e.text(), now);
+                self.refuse(e.stage(), e.text());
                 false
             }
         }
@@ -67,8 +67,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             _ => None,
         };
         let Some(len) = lent else {
-            // The text is for the report; the moment does not matter to a refusal.
-            self.refuse(FailStage::Download, why, Millis(0));
+            self.refuse(FailStage::Download, why);
             return None;
         };
         let (offset, end) = match part {
@@ -81,34 +80,34 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     #[inline(never)]
-    pub(super) fn source_failed(&mut self, fault: Fault, now: Millis) {
+    pub(super) fn source_failed(&mut self, fault: Fault) {
         self.core.fault = fault.text;
         let failure = match fault.failure {
             // Said of a URL that has been replaced meanwhile: the fresh one deserves its try.
             Failure::Permanent if self.core.renewed => Failure::Retry { after_ms: 0 },
             failure => failure,
         };
-        self.fact(Event::Fault(failure), now);
+        self.fact(Event::Fault(failure));
     }
 
-    pub(super) fn opened(&mut self, opened: &Opened, now: Millis) {
+    pub(super) fn opened(&mut self, opened: &Opened) {
         let Some(part) = self.part() else {
             return;
         };
-        self.fact(Event::Opened, now);
+        self.fact(Event::Opened);
         let result = match part {
             Part::Envelope => self.envelope_opened(opened),
             Part::Payload => match self.payload_opened(opened) {
                 Ok(true) => Ok(()),
                 Ok(false) => {
                     let text = "the object changed";
-                    return self.source_failed(Fault { failure: Failure::Restart, text }, now);
+                    return self.source_failed(Fault { failure: Failure::Restart, text });
                 }
                 Err(refused) => Err(refused),
             },
         };
         if let Err((stage, text)) = result {
-            self.refuse(stage, text, now);
+            self.refuse(stage, text);
         }
     }
 
@@ -152,29 +151,29 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         Ok(true)
     }
 
-    pub(super) fn data(&mut self, bytes: &[u8], now: Millis) {
+    pub(super) fn data(&mut self, bytes: &[u8]) {
         let State::Receiving { part, .. } = self.core.machine.state() else {
             return;
         };
         if bytes.is_empty() {
             let failure = Failure::Retry { after_ms: 0 };
-            return self.source_failed(Fault { failure, text: "the body ended early" }, now);
+            return self.source_failed(Fault { failure, text: "the body ended early" });
         }
-        self.fact(Event::Moved, now);
+        self.fact(Event::Moved);
         let passed = bytes.len().min(self.core.skip as usize);
         self.core.skip -= passed as u32;
         let bytes = bytes.get(passed..).unwrap_or_default();
         let result = match part {
-            Part::Envelope => self.envelope_data(bytes, now).inspect_err(|why| self.remember(*why, now)),
-            Part::Payload => self.payload_data(bytes, now),
+            Part::Envelope => self.envelope_data(bytes).inspect_err(|why| self.remember(*why)),
+            Part::Payload => self.payload_data(bytes),
         };
         if let Err((stage, text)) = result {
-            self.refuse(stage, text, now);
+            self.refuse(stage, text);
         }
     }
 
     #[inline(never)]
-    fn payload_data(&mut self, bytes: &[u8], now: Millis) -> Result<(), Refused> {
+    fn payload_data(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         let (Some(job), Some(taken)) = (&self.core.job, self.core.taken) else {
             return Ok(());
         };
@@ -186,7 +185,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let durable = match written {
             Ok(durable) => durable,
             Err(e) => {
-                self.target_failed(e.is_damage(), (e.stage(), e.text()), now);
+                self.target_failed(e.is_damage(), (e.stage(), e.text()));
                 return Ok(());
             }
         };
@@ -196,18 +195,18 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if durable > self.core.durable {
             self.store_progress(&Progress::Stored { id, durable }).map_err(|_| JOURNAL)?;
             self.core.durable = durable;
-            self.fact(Event::Stored, now);
+            self.fact(Event::Stored);
         }
         let percent = percent(taken, length);
         self.core.reporter.progress(percent);
         self.parts.app.notice(Notice::Downloading { percent });
         if taken == length {
-            self.fact(Event::Complete, now);
+            self.fact(Event::Complete);
         }
         Ok(())
     }
 
-    fn envelope_data(&mut self, bytes: &[u8], now: Millis) -> Result<(), Refused> {
+    fn envelope_data(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         let room = self.envelope.get_mut(self.core.filled..).unwrap_or_default();
         let n = room.len().min(bytes.len());
         room.get_mut(..n).unwrap_or_default().copy_from_slice(bytes.get(..n).unwrap_or_default());
@@ -219,17 +218,17 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         };
         self.accept_payload(payload)?;
         self.core.spoilt = None;
-        self.fact(Event::EnvelopeAccepted, now);
+        self.fact(Event::EnvelopeAccepted);
         Ok(())
     }
 
     /// What its envelope says of this offer will be the same the next time. Only where the offer names its object by a
     /// checksum: at a mere URL there may be another one by then. And only of an envelope: what is none (a login page of the
     /// network) is not the object that was offered.
-    fn remember(&mut self, why: Refused, now: Millis) {
+    fn remember(&mut self, why: Refused) {
         self.core.spoilt = match &self.core.job {
             Some(Job { id, checksum: Some(_), .. }) if ![JOURNAL, NEITHER].contains(&why) => {
-                Some(Spoilt { id: *id, until: now.after(SPOILT_MS), why })
+                Some(Spoilt { id: *id, until: self.core.now.after(SPOILT_MS), why })
             }
             _ => None,
         };

@@ -5,7 +5,7 @@ use crate::job::{Job, Phase, Progress};
 use crate::machine::{Event, Why};
 use crate::{App, Expected, Finished, Notice, Target, TargetError};
 use ota_boot::{BootControl, RollbackReason};
-use ota_hal::{Entropy, Flash, Millis};
+use ota_hal::{Entropy, Flash};
 use ota_transport::{Component, FailStage};
 use ota_verify::{Keys, Verified};
 
@@ -18,27 +18,27 @@ const fn for_good(reason: Reason) -> (bool, Reason) {
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
     /// Reads back, proves, stages.
     #[inline(never)]
-    pub(super) fn verify(&mut self, now: Millis) {
+    pub(super) fn verify(&mut self) {
         self.parts.app.notice(Notice::Verifying);
-        if let Err((damage, why)) = self.try_verify(now) {
-            self.target_failed(damage, why, now);
+        if let Err((damage, why)) = self.try_verify() {
+            self.target_failed(damage, why);
         }
     }
 
     /// Damaged bytes are fetched once more for each job, which the restart stores; all else ends it.
     #[inline(never)]
-    pub(super) fn target_failed(&mut self, damage: bool, (stage, text): Reason, now: Millis) {
+    pub(super) fn target_failed(&mut self, damage: bool, (stage, text): Reason) {
         let mut first = |job: &mut Job| !core::mem::replace(&mut job.refetched, true);
         if damage && self.core.job.as_mut().is_some_and(&mut first) {
             self.core.fault = text;
             self.core.refusal = (stage, text);
-            return self.fact(Event::Damaged, now);
+            return self.fact(Event::Damaged);
         }
-        self.refuse(stage, text, now);
+        self.refuse(stage, text);
     }
 
     /// True with the reason when the bytes are damaged.
-    fn try_verify(&mut self, now: Millis) -> Result<(), (bool, Reason)> {
+    fn try_verify(&mut self) -> Result<(), (bool, Reason)> {
         let floor = self.floor().map_err(for_good)?;
         let Some(job) = &self.core.job else {
             return Err(for_good((FailStage::Upgrade, "no job")));
@@ -52,13 +52,13 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         match finished.map_err(|e| (e.is_damage(), (e.stage(), e.text())))? {
             Finished::Stage(proof) => self.stage(proof).map_err(for_good)?,
             Finished::Applied => {
-                self.fact(Event::Applied, now);
+                self.fact(Event::Applied);
                 return Ok(());
             }
         }
         self.core.reporter.progress(100);
         self.parts.app.notice(Notice::Staged);
-        self.fact(Event::Proven, now);
+        self.fact(Event::Proven);
         Ok(())
     }
 
@@ -80,12 +80,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// Makes the staged image one that will not be tried.
-    pub(super) fn withdraw(&mut self, now: Millis) {
+    pub(super) fn withdraw(&mut self) {
         // The outcome first: after a cut between the two the loader tries the image, and the trial is given up at once.
         let Some(job) = &self.core.job else {
             // Staged by somebody else, or its record was lost.
             if self.parts.boot.roll_back(RollbackReason::Requested).is_ok() {
-                self.fact(Event::Withdrawn, now);
+                self.fact(Event::Withdrawn);
             }
             return;
         };
@@ -93,7 +93,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let component = Component { device, module: &module };
         self.tell(id, component, FailStage::Upgrade, ["cancelled", ""]);
         if self.parts.boot.roll_back(RollbackReason::Requested).is_ok() {
-            return self.fact(Event::Withdrawn, now);
+            return self.fact(Event::Withdrawn);
         }
         // The image stays staged, and the caller may cancel again. Where not even this can be stored, the next start
         // calls the image off.
@@ -103,7 +103,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// The object changed or cannot be continued: from the first byte again.
-    pub(super) fn restart(&mut self, now: Millis) {
+    pub(super) fn restart(&mut self) {
         if self.touched() {
             let _ = self.parts.target.abort();
         }
@@ -111,7 +111,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         self.core.reporter.forget_progress();
         self.parts.app.notice(Notice::Restarted);
         if self.update_job().is_err() {
-            self.refuse(FailStage::Burn, "journal failed", now);
+            self.refuse(FailStage::Burn, "journal failed");
         }
     }
 

@@ -7,7 +7,7 @@ use crate::outbox::{Image, push};
 use crate::{App, Decision, Fault, Notice, Target};
 use ota_boot::{BootControl, BootState};
 use ota_download::Failure;
-use ota_hal::{Entropy, Flash, Kind, Millis};
+use ota_hal::{Entropy, Flash, Kind};
 use ota_transport::{Checksum, Component, FailStage, Locator, Offer, OfferError};
 use ota_verify::{Keys, verify_cloud_signature};
 
@@ -17,7 +17,7 @@ pub(super) const TRIED_ENOUGH: (FailStage, &str) = (FailStage::Upgrade, "image w
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
     #[inline(never)]
-    pub(super) fn on_offer(&mut self, offer: &Offer<'_>, now: Millis) {
+    pub(super) fn on_offer(&mut self, offer: &Offer<'_>) {
         let id = identity(offer);
         let known = matches!(&self.core.job, Some(job) if job.id == id);
         if self.core.machine.is_idle() && self.is_running(offer) {
@@ -25,12 +25,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             self.core.reporter.version_due();
             return;
         }
-        match self.react(Event::Offer { known }, now) {
+        match self.react(Event::Offer { known }) {
             Effect::Busy => {
                 self.pass_over(offer.component, ["busy: another update is under way", ""]);
             }
-            Effect::None => self.consider(offer, now),
-            Effect::Repeat => self.renew(offer, now),
+            Effect::None => self.consider(offer),
+            Effect::Repeat => self.renew(offer),
             _ => {}
         }
     }
@@ -48,7 +48,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 
     /// The offer under way once more. Signed URLs expire, so a fresh one takes the place of the one that is stored; what was
     /// fetched stays, guarded by validator, sizes and digest as ever. Used from the next opening on.
-    fn renew(&mut self, offer: &Offer<'_>, now: Millis) {
+    fn renew(&mut self, offer: &Offer<'_>) {
         match self.core.machine.state() {
             State::Deciding | State::Deferred { .. } => {}
             State::Opening { .. } | State::Receiving { .. } | State::BackingOff { .. } => {}
@@ -63,21 +63,21 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if matches!(self.core.machine.state(), State::Receiving { part: Part::Envelope, .. }) {
             // The record was laid over the envelope's first bytes.
             let failure = Failure::Retry { after_ms: 0 };
-            self.source_failed(Fault { failure, text: "the URL was replaced" }, now);
+            self.source_failed(Fault { failure, text: "the URL was replaced" });
         }
     }
 
     /// The machine is deciding on this offer.
     #[inline(never)]
-    fn consider(&mut self, offer: &Offer<'_>, now: Millis) {
-        if let Err((stage, text)) = self.judge(offer, now) {
-            return self.decline(offer.component, stage, text, now);
+    fn consider(&mut self, offer: &Offer<'_>) {
+        if let Err((stage, text)) = self.judge(offer) {
+            return self.decline(offer.component, stage, text);
         }
         let decision = self.parts.app.decide(offer);
         let phase = match decision {
             Decision::Accept => Phase::Accepted,
             Decision::Defer { .. } => Phase::Deferred,
-            Decision::Reject(text) => return self.decline(offer.component, FailStage::Upgrade, text, now),
+            Decision::Reject(text) => return self.decline(offer.component, FailStage::Upgrade, text),
         };
         // What was left of an earlier job must not be taken for this one's, and an older outcome of the same offer, still
         // unsent, must not end it at the next start.
@@ -89,14 +89,14 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let _ = self.keep_outbox(changed);
         let Locator::Url(locator) = offer.locator else { return };
         if self.store_job(locator).is_err() {
-            return self.decline(offer.component, FailStage::Burn, "journal failed", now);
+            return self.decline(offer.component, FailStage::Burn, "journal failed");
         }
-        self.decided(decision, now);
+        self.decided(decision);
     }
 
     /// A deferred offer is put to the application once more.
     #[inline(never)]
-    pub(super) fn decide_again(&mut self, now: Millis) {
+    pub(super) fn decide_again(&mut self) {
         let decision = match (self.parts.journal.read(Kind::Job, self.envelope), &self.core.job) {
             (Ok(Some(record)), Some(job)) => match locator(record) {
                 Some(locator) => self.parts.app.decide(&job.as_offer(locator)),
@@ -105,38 +105,38 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             _ => Decision::Reject("job record unreadable, update dropped"),
         };
         match decision {
-            Decision::Reject(text) => return self.refuse(FailStage::Upgrade, text, now),
+            Decision::Reject(text) => return self.refuse(FailStage::Upgrade, text),
             Decision::Accept => {
                 if let Some(job) = &mut self.core.job {
                     job.phase = Phase::Accepted;
                     job.slot = self.parts.target.slot();
                 }
                 if self.update_job().is_err() {
-                    return self.refuse(FailStage::Burn, "journal failed", now);
+                    return self.refuse(FailStage::Burn, "journal failed");
                 }
             }
             Decision::Defer { .. } => {}
         }
-        self.decided(decision, now);
+        self.decided(decision);
     }
 
-    fn decided(&mut self, decision: Decision, now: Millis) {
+    fn decided(&mut self, decision: Decision) {
         self.core.reporter.forget_progress();
         self.withhold_reply();
         if let Decision::Defer { ms } = decision {
             self.parts.app.notice(Notice::Deferred);
-            self.fact(Event::Defer { ms }, now);
+            self.fact(Event::Defer { ms });
             return;
         }
         self.core.reporter.progress(0);
         self.parts.app.notice(Notice::Accepted);
-        self.fact(Event::Accept, now);
+        self.fact(Event::Accept);
     }
 
     /// All that can be judged before a byte is fetched. Puts the job in its place, so that it is not moved; it is one when
     /// nothing was found against it.
     #[inline(never)]
-    fn judge(&mut self, offer: &Offer<'_>, now: Millis) -> Result<(), (FailStage, &'static str)> {
+    fn judge(&mut self, offer: &Offer<'_>) -> Result<(), (FailStage, &'static str)> {
         match self.parts.boot.state() {
             Ok(BootState::Confirmed { .. } | BootState::RolledBack { .. }) => {}
             Ok(_) => return Err((FailStage::Upgrade, "an image is pending or on trial")),
@@ -152,7 +152,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if self.core.outbox.rollbacks(&image) >= ROLLBACKS_MAX {
             return Err(TRIED_ENOUGH);
         }
-        if let Some(spoilt) = self.core.spoilt.as_ref().filter(|spoilt| spoilt.id == id && now < spoilt.until) {
+        if let Some(spoilt) = self.core.spoilt.as_ref().filter(|spoilt| spoilt.id == id && self.core.now < spoilt.until)
+        {
             return Err(spoilt.why);
         }
         if let (Some(key), false, Some(Checksum::Sha256(sum))) =
@@ -168,12 +169,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// The offer did not become a job.
-    fn decline(&mut self, component: Component<'_>, stage: FailStage, text: &'static str, now: Millis) {
+    fn decline(&mut self, component: Component<'_>, stage: FailStage, text: &'static str) {
         self.answer(component, stage, ["refused: ", text]);
         self.core.job = None;
         self.parts.app.notice(Notice::Failed { stage, text });
         // The outcome is told already: the machine only has to leave its state.
-        let _ = self.core.machine.on(Event::Refused, now, 0);
+        let _ = self.core.machine.on(Event::Refused, self.core.now, 0);
     }
 
     /// An answer that is not worth a flash write: the other side will offer again.

@@ -5,7 +5,7 @@ use crate::codec::Writer;
 use crate::machine::Item;
 use crate::{App, Target, outbox};
 use ota_boot::BootControl;
-use ota_hal::{Entropy, Flash, Kind, Millis};
+use ota_hal::{Entropy, Flash, Kind};
 use ota_transport::{Component, Report};
 use ota_verify::Keys;
 
@@ -63,11 +63,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
     }
 
-    pub(super) fn sent(&mut self, item: Item, acknowledged: bool, now: Millis) {
+    pub(super) fn sent(&mut self, item: Item, acknowledged: bool) {
         if !acknowledged {
-            return self.core.reporter.not_sent(now, &mut self.parts.entropy);
+            return self.core.reporter.not_sent(self.core.now, &mut self.parts.entropy);
         }
-        self.core.reporter.sent(item, now);
+        self.core.reporter.sent(item, self.core.now);
         self.told(item);
     }
 

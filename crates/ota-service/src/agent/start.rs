@@ -26,13 +26,14 @@ struct Left {
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
     /// Runs once, at the first call from the driver.
     pub(super) fn start(&mut self, now: Millis) {
+        self.core.now = now;
         if !core::mem::replace(&mut self.core.started, true) {
-            self.start_once(now);
+            self.start_once();
         }
     }
 
     #[inline(never)]
-    fn start_once(&mut self, now: Millis) {
+    fn start_once(&mut self) {
         self.load_outbox();
         self.core.reporter.outbox_due(!self.core.outbox.is_empty());
         self.load_job();
@@ -61,16 +62,16 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         };
         let called_off = self.called_off(found);
         if found == Found::Staged && !self.keeps_staged(called_off, left.not_started) {
-            return self.fact(Event::Start(Found::Nothing), now);
+            return self.fact(Event::Start(Found::Nothing));
         }
         if found == Found::Trial {
             self.core.reporter.hold_version(true);
             self.core.reporter.repeat_progress(100);
             self.parts.app.notice(Notice::Trial);
         }
-        self.fact(Event::Start(found), now);
+        self.fact(Event::Start(found));
         if called_off {
-            self.fact(Event::GiveUp(RollbackReason::Requested), now);
+            self.fact(Event::GiveUp(RollbackReason::Requested));
             self.settle_called_off();
         }
     }

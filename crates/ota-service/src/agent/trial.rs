@@ -8,15 +8,15 @@ use crate::outbox::push;
 use crate::{App, Notice, Target};
 use heapless::String;
 use ota_boot::{BootControl, RollbackReason};
-use ota_hal::{Entropy, Flash, Millis};
+use ota_hal::{Entropy, Flash};
 use ota_verify::Keys;
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
-    pub(super) fn check_gates(&mut self, now: Millis) {
+    pub(super) fn check_gates(&mut self) {
         let acknowledged = self.core.reporter.was_acknowledged();
         let app = &mut self.parts.app;
         let count = app.gates().len();
-        let verdict = self.core.judge.judge(count, now, &mut |index| {
+        let verdict = self.core.judge.judge(count, self.core.now, &mut |index| {
             // The list is the application's own; a gate it takes away in between counts as failed.
             let Some(gate) = app.gates().get(index).copied() else {
                 return (Health::Fail, 0);
@@ -31,7 +31,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if let Verdict::Failed(gate) | Verdict::TimedOut(gate) = verdict {
             self.note_gate(gate);
         }
-        self.fact(Event::Gates(verdict), now);
+        self.fact(Event::Gates(verdict));
     }
 
     /// The firmware that is returned to may number its gates differently, so the name goes with the rollback.
@@ -45,12 +45,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     }
 
     /// Accepts the image on trial, then forgets its job. False when the accept could not be stored.
-    pub(super) fn confirm_trial(&mut self, now: Millis) -> bool {
+    pub(super) fn confirm_trial(&mut self) -> bool {
         if self.parts.boot.confirm().is_err() {
-            self.fact(Event::NotStored, now);
+            self.fact(Event::NotStored);
             return false;
         }
-        self.fact(Event::Confirmed, now);
+        self.fact(Event::Confirmed);
         self.installed();
         self.core.reporter.hold_version(false);
         self.parts.app.notice(Notice::Confirmed);
