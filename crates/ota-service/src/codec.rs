@@ -30,6 +30,11 @@ impl<'b> Writer<'b> {
         self.u8(u8::try_from(bytes.len()).ok()?)?;
         self.bytes(bytes)
     }
+    /// Leaves so many bytes as they are.
+    pub(crate) fn skip(&mut self, len: usize) -> Option<()> {
+        self.at = self.at.checked_add(len).filter(|at| *at <= self.buf.len())?;
+        Some(())
+    }
     /// What was written.
     pub(crate) fn finish(self) -> &'b [u8] {
         // `at` never exceeds the buffer.

@@ -3,9 +3,8 @@
 //! ```text
 //! Kind::Job       0 version 3 │ phase │ flags │ device │ u64 id │
 //!                12 u32 offered size │ u32 seen size │ u32 offset │ u32 length │ u32 image size │
-//!                32 slot │ checksum kind │ lengths of validator, module and version text │ 3 bytes 0 │
-//!                40 [32] image digest │ [32] checksum │ [64] validator │ [32] module │ [64] version text │
-//!               264 locator, up to the end
+//!                32 slot │ checksum kind │ u16 length of the locator │ [32] image digest │ [32] checksum │
+//!               100 locator │ u8 length, validator │ u8 length, module │ u8 length, version text
 //! Kind::Progress  0 version 1 │ tag 1 (stored) │ u64 id │ u32 durable bytes
 //!                 0 version 1 │ tag 2 (gate)   │ u8 length, name of the gate that ended the trial
 //!                 0 version 1 │ tag 3 (not started) │ u64 id, or 0: the loader was asked once more for the staged image
@@ -32,20 +31,20 @@ pub const LOCATOR_MAX: usize = 1600;
 pub const VERSION_MAX: usize = 64;
 /// Most bytes of a module name.
 pub const MODULE_MAX: usize = 32;
-/// Bytes of a record before its locator. Of a fixed length, so that reading and writing are no more than copies.
-pub(crate) const HEAD: usize = VERSION.end;
-const NUMBERS: Range<usize> = 12..32;
-const DIGEST: Range<usize> = 40..72;
-const CHECKSUM: Range<usize> = 72..104;
-const VALIDATOR: Range<usize> = 104..168;
-const MODULE: Range<usize> = 168..168 + MODULE_MAX;
-const VERSION: Range<usize> = MODULE.end..MODULE.end + VERSION_MAX;
+/// Bytes of a record before its locator, which has a place of its own so that a record is changed without moving it.
+pub(crate) const HEAD: usize = CHECKSUM.end;
+const DIGEST: Range<usize> = 36..68;
+const CHECKSUM: Range<usize> = 68..100;
+/// Most bytes after the locator.
+const TAIL_MAX: usize = 3 + VALIDATOR_MAX + MODULE_MAX + VERSION_MAX;
+/// Most bytes of a validator.
+const VALIDATOR_MAX: usize = 64;
 const RECORD_VERSION: u8 = 1;
 const JOB_VERSION: u8 = 3;
 /// All flags but the two highest, which exclude each other.
 const FLAGS_MAX: u8 = 16 | 7;
 
-const _: () = assert!(HEAD + LOCATOR_MAX <= crate::ENVELOPE_BUFFER);
+const _: () = assert!(HEAD + LOCATOR_MAX + TAIL_MAX <= crate::ENVELOPE_BUFFER);
 
 /// How far a job is. The order is the order of the update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,9 +156,9 @@ impl Job {
         Component { device: self.device, module: &self.module }
     }
 
-    /// All of the record but the locator, which follows it.
+    /// Makes a record of what has a locator of this length in its place already. Its length.
     #[inline(never)]
-    pub(crate) fn encode(&self, head: &mut [u8; HEAD]) {
+    pub(crate) fn encode(&self, locator_len: usize, record: &mut [u8]) -> Option<usize> {
         let plan = &self.payload.plan;
         let flags = (plan.form as u8) << 3
             | u8::from(self.cloud_signed)
@@ -170,25 +169,27 @@ impl Job {
             Some(Checksum::Sha256(sum)) => (1, sum),
             Some(Checksum::Md5(sum)) => (2, sum),
         };
-        head.fill(0);
-        head[..4].copy_from_slice(&[JOB_VERSION, self.phase as u8, flags, self.device]);
-        head[4..12].copy_from_slice(&self.id.to_le_bytes());
-        let numbers = [self.offered.unwrap_or(0), self.seen.unwrap_or(0), self.payload.offset, plan.length, plan.size];
-        for (place, number) in head[NUMBERS].chunks_exact_mut(4).zip(numbers) {
-            place.copy_from_slice(&number.to_le_bytes());
+        let [low, high] = u16::try_from(locator_len).ok()?.to_le_bytes();
+        let mut w = Writer::new(record);
+        w.bytes(&[JOB_VERSION, self.phase as u8, flags, self.device])?;
+        w.bytes(&self.id.to_le_bytes())?;
+        for number in [self.offered.unwrap_or(0), self.seen.unwrap_or(0), self.payload.offset, plan.length, plan.size] {
+            w.u32(number)?;
         }
-        head[32] = if self.slot == SlotId::A { 0 } else { 1 };
-        head[33] = kind;
-        head[34] = put(&mut head[VALIDATOR], &self.validator);
-        head[35] = put(&mut head[MODULE], self.module.as_bytes());
-        head[36] = put(&mut head[VERSION], self.version.as_bytes());
-        put(&mut head[DIGEST], plan.digest.as_ref().map_or(&[], |digest| digest));
-        put(&mut head[CHECKSUM], sum);
+        w.bytes(&[u8::from(self.slot != SlotId::A), kind, low, high])?;
+        w.bytes(plan.digest.as_ref().unwrap_or(&[0; 32]))?;
+        w.bytes(sum)?;
+        w.bytes([0; 32].get(sum.len()..)?)?;
+        w.skip(locator_len)?;
+        w.short(&self.validator)?;
+        w.short(self.module.as_bytes())?;
+        w.short(self.version.as_bytes())?;
+        Some(w.finish().len())
     }
 
-    /// Becomes what a record says, up to its locator. `None` for anything that this version of the program did not write.
+    /// Becomes what a record says; its locator. `None` for anything that this version of the program did not write.
     #[inline(never)]
-    pub(crate) fn decode(&mut self, record: &[u8]) -> Option<()> {
+    pub(crate) fn decode<'r>(&mut self, record: &'r [u8]) -> Option<&'r str> {
         let head: &[u8; HEAD] = record.first_chunk()?;
         let [JOB_VERSION, phase, flags @ 0..=FLAGS_MAX, device, ..] = *head else {
             return None;
@@ -227,12 +228,14 @@ impl Job {
             2 => Some(Checksum::Md5(*head[CHECKSUM].first_chunk()?)),
             _ => return None,
         };
-        self.validator.extend_from_slice(head[VALIDATOR].get(..head[34].into())?).ok()?;
-        self.module.push_str(text(&head[MODULE], head[35])?).ok()?;
-        self.version.push_str(text(&head[VERSION], head[36])?).ok()?;
+        let locator = locator(record)?;
+        let mut tail = Reader(record.get(HEAD + locator.len()..)?);
+        self.validator.extend_from_slice(tail.short()?).ok()?;
+        self.module.push_str(tail.short_text()?).ok()?;
+        self.version.push_str(tail.short_text()?).ok()?;
         let sound = phase < Phase::Selected as u8
             || (plan.length != 0 && self.payload.offset.checked_add(plan.length).is_some());
-        sound.then_some(())
+        (sound && tail.is_empty()).then_some(locator)
     }
 
     /// The offer this job came from, as far as it is kept.
@@ -251,19 +254,8 @@ impl Job {
 
 /// The locator of a record.
 pub(crate) fn locator(record: &[u8]) -> Option<&str> {
-    core::str::from_utf8(record.get(HEAD..)?).ok()
-}
-
-/// Copies to the front of a place that is long enough; the length.
-#[inline(never)]
-fn put(place: &mut [u8], bytes: &[u8]) -> u8 {
-    place.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    // No place has more than 64 bytes.
-    bytes.len() as u8
-}
-
-fn text(place: &[u8], len: u8) -> Option<&str> {
-    core::str::from_utf8(place.get(..len.into())?).ok()
+    let len = u16::from_le_bytes(*record.get(34..)?.first_chunk()?);
+    core::str::from_utf8(record.get(HEAD..)?.get(..len.into())?).ok()
 }
 
 /// Tells offers apart: component, version, and the checksum or, without one, the locator (signed URLs change with

@@ -3,7 +3,7 @@
 use crate::target::{Expected, Finished, Plan, Target, TargetError};
 use ota_hal::{Flash, Region, RegionError, SlotId};
 use ota_transport::{Checksum, FailStage};
-use ota_verify::{Identity, Keys, Refusal, Rules, VerifyError, digest_region_with, verify_image_with};
+use ota_verify::{Candidate, Identity, Keys, Refusal, Rules, Why, digest_region_with};
 
 /// Writes one slot: erases just ahead, programs each write unit once, and proves by reading back.
 ///
@@ -241,17 +241,18 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
             _ => {}
         }
         let rules = Rules { keys: self.keys, identity: self.identity, floor: expected.floor };
-        match verify_image_with(&mut self.region, self.slot, &rules, |_| progress()) {
-            Ok(proof) => match self.address.map(|address| proof.linked_at(address)) {
-                Some(Err(e)) => Err(SlotError::verify(e.text())),
-                _ => Ok(Finished::Stage(proof)),
-            },
-            Err(VerifyError::Read(e)) => Err(e.into()),
+        let mut candidate = Candidate::NONE;
+        let judged = candidate
+            .verify(&mut self.region, self.slot, &rules, 0, |_| progress())
+            .and_then(|proof| self.address.map_or(Ok(()), |address| proof.linked_at(address)).map_err(Why::from));
+        match (judged, candidate.into_proof()) {
+            (Ok(()), Some(proof)) => Ok(Finished::Stage(proof)),
+            (Err(Why::READ) | Ok(()), _) => Err(SlotError::burn("flash driver failed")),
             // With a signed digest these are the bytes the vendor meant; without, they may have suffered on the way.
-            Err(VerifyError::Refused(e @ Refusal::Digest)) if expected.digest.is_none() => {
-                Err(SlotError::damage(e.text()))
+            (Err(why), _) => {
+                let damage = expected.digest.is_none() && why == Refusal::Digest.into();
+                Err(SlotError { damage, ..SlotError::verify(why.text()) })
             }
-            Err(e) => Err(SlotError::verify(e.text())),
         }
     }
 

@@ -211,12 +211,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let n = room.len().min(bytes.len());
         room.get_mut(..n).unwrap_or_default().copy_from_slice(bytes.get(..n).unwrap_or_default());
         self.core.filled += n;
-        let Some(payload) = self.choose()? else {
+        if !self.choose()? {
             // `choose` asks for no more than ENVELOPE_MAX: a full buffer without an answer is a smaller buffer.
             let full = self.core.filled >= self.envelope.len();
             return if full { Err((FailStage::Verify, PackageError::TooLarge.text())) } else { Ok(()) };
-        };
-        self.accept_payload(payload)?;
+        }
+        self.accept_payload()?;
         self.core.spoilt = None;
         self.fact(Event::EnvelopeAccepted);
         Ok(())
@@ -234,29 +234,30 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         };
     }
 
-    /// Looks at the first bytes of the object. `None`: more are needed.
-    fn choose(&mut self) -> Result<Option<Payload>, Refused> {
+    /// Looks at the first bytes of the object, and puts the payload that they offer into the job. False: more are needed.
+    fn choose(&mut self) -> Result<bool, Refused> {
         let have = self.envelope.get(..self.core.filled).unwrap_or_default();
         let Some(magic) = have.first_chunk() else {
-            return Ok(None);
+            return Ok(false);
         };
         match Object::sniff(magic) {
-            Some(Object::Image) => self.choose_image().map(Some),
+            Some(Object::Image) => self.choose_image()?,
             Some(Object::Package) => match have.first_chunk::<HEAD_LEN>().map(Envelope::len_needed) {
-                None => Ok(None),
-                Some(Ok(needed)) if self.core.filled < needed => Ok(None),
-                Some(Ok(needed)) => self.choose_payload(needed).map(Some),
-                Some(Err(e)) => Err((FailStage::Verify, e.text())),
+                None => return Ok(false),
+                Some(Ok(needed)) if self.core.filled < needed => return Ok(false),
+                Some(Ok(needed)) => self.choose_payload(needed)?,
+                Some(Err(e)) => return Err((FailStage::Verify, e.text())),
             },
-            None => Err(NEITHER),
+            None => return Err(NEITHER),
         }
+        Ok(true)
     }
 
     #[inline(never)]
-    fn choose_payload(&mut self, len: usize) -> Result<Payload, Refused> {
+    fn choose_payload(&mut self, len: usize) -> Result<(), Refused> {
         let floor = self.floor()?;
         let (slot, decodes) = (self.parts.target.slot(), self.parts.target.decodes());
-        let job = self.core.job.as_ref().ok_or(JOURNAL)?;
+        let job = self.core.job.as_mut().ok_or(JOURNAL)?;
         let rules = Rules { keys: self.parts.keys, identity: self.parts.identity, floor };
         let package = self.envelope.get(..len).unwrap_or_default();
         let refused = |e: PackageError| (FailStage::Verify, e.text());
@@ -274,12 +275,13 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         }
         let ota_verify::manifest::Payload { offset, length, image_size, image_digest, encoding, .. } = payload;
         let plan = Plan { form: encoding.form(), length, size: image_size, digest: Some(image_digest) };
-        Ok(Payload { offset, plan })
+        job.payload = Payload { offset, plan };
+        Ok(())
     }
 
-    fn choose_image(&self) -> Result<Payload, Refused> {
+    fn choose_image(&mut self) -> Result<(), Refused> {
         let refused = |text| Err((FailStage::Verify, text));
-        let job = self.core.job.as_ref().ok_or(JOURNAL)?;
+        let job = self.core.job.as_mut().ok_or(JOURNAL)?;
         if !self.policy.bare_image {
             return refused("an image without a package is not allowed");
         }
@@ -292,17 +294,17 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if size > self.parts.target.capacity() {
             return Err(TOO_LARGE);
         }
-        Ok(Payload { offset: 0, plan: Plan::raw(size, None) })
+        job.payload = Payload { offset: 0, plan: Plan::raw(size, None) };
+        Ok(())
     }
 
     /// Stores the choice. From here on the target may be written.
     #[inline(never)]
-    fn accept_payload(&mut self, payload: Payload) -> Result<(), Refused> {
+    fn accept_payload(&mut self) -> Result<(), Refused> {
         let Some(job) = &mut self.core.job else {
             return Ok(());
         };
         job.phase = Phase::Selected;
-        job.payload = payload;
         let (id, image) = (job.id, job.image());
         self.core.taken = None;
         self.core.durable = 0;

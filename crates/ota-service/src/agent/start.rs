@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::app::GATE_NAME_MAX;
-use crate::job::{Job, PROGRESS_MAX, Phase, Progress, locator, locator_hash};
+use crate::job::{Job, PROGRESS_MAX, Phase, Progress, locator_hash};
 use crate::machine::{Event, Found, State};
 use crate::outbox::{Added, ROLLED_BACK, push};
 use crate::{App, Notice, Target};
@@ -94,9 +94,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
             Ok(None) => return,
             Ok(Some(record)) => {
                 let job = self.core.job.insert(Job::none());
-                match (job.decode(record), locator(record)) {
-                    (Some(()), Some(locator)) => self.core.locator = locator_hash(locator),
-                    _ => self.core.job = None,
+                match job.decode(record) {
+                    Some(locator) => self.core.locator = locator_hash(locator),
+                    None => self.core.job = None,
                 }
             }
             // Too long for the buffer, or torn.

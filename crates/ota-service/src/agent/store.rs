@@ -1,7 +1,7 @@
 //! The agent's journal records.
 
 use super::Agent;
-use crate::job::{HEAD, PROGRESS_MAX, Progress, locator_hash};
+use crate::job::{HEAD, PROGRESS_MAX, Progress, locator, locator_hash};
 use crate::outbox::Added;
 use crate::{App, Target};
 use ota_boot::BootControl;
@@ -30,7 +30,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     pub(super) fn store_job(&mut self, locator: &str) -> Result<(), StoreFailed> {
         let place = self.envelope.get_mut(HEAD..HEAD + locator.len()).ok_or(StoreFailed)?;
         place.copy_from_slice(locator.as_bytes());
-        self.put_job(HEAD + locator.len())?;
+        self.put_job(locator.len())?;
         self.core.locator = locator_hash(locator);
         Ok(())
     }
@@ -39,16 +39,15 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     #[inline(never)]
     pub(super) fn update_job(&mut self) -> Result<(), StoreFailed> {
         let record = self.parts.journal.read(Kind::Job, self.envelope).map_err(|_| StoreFailed)?.ok_or(StoreFailed)?;
-        let len = record.len();
+        let len = locator(record).ok_or(StoreFailed)?.len();
         self.put_job(len)
     }
 
-    /// Stores the job in memory; its locator is in the envelope buffer already.
-    fn put_job(&mut self, len: usize) -> Result<(), StoreFailed> {
+    /// Stores the job in memory; its locator, of this length, is in the envelope buffer already.
+    fn put_job(&mut self, locator_len: usize) -> Result<(), StoreFailed> {
         let job = self.core.job.as_ref().ok_or(StoreFailed)?;
-        let record = self.envelope.get_mut(..len).ok_or(StoreFailed)?;
-        job.encode(record.first_chunk_mut().ok_or(StoreFailed)?);
-        self.parts.journal.append(Kind::Job, record).map_err(|_| StoreFailed)
+        let len = job.encode(locator_len, self.envelope).ok_or(StoreFailed)?;
+        self.parts.journal.append(Kind::Job, self.envelope.get(..len).unwrap_or_default()).map_err(|_| StoreFailed)
     }
 
     #[inline(never)]

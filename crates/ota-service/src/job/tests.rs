@@ -9,8 +9,7 @@ impl Job {
     }
     fn read(record: &[u8]) -> Option<(Self, &str)> {
         let mut job = Self::none();
-        job.decode(record)?;
-        Some((job, locator(record)?))
+        job.decode(record).map(|locator| (job, locator))
     }
 }
 
@@ -27,9 +26,11 @@ fn offer(url: &str) -> Offer<'_> {
 }
 
 fn encode(job: &Job, locator: &str) -> StdVec<u8> {
-    let mut head = [0; HEAD];
-    job.encode(&mut head);
-    [&head, locator.as_bytes()].concat()
+    let mut record = std::vec![0xAA; HEAD + locator.len() + TAIL_MAX];
+    record[HEAD..HEAD + locator.len()].copy_from_slice(locator.as_bytes());
+    let len = job.encode(locator.len(), &mut record).unwrap();
+    record.truncate(len);
+    record
 }
 
 fn full() -> Job {
@@ -44,7 +45,7 @@ fn full() -> Job {
 }
 
 #[test]
-fn round_trip_and_nothing_shorter_than_a_head_decodes() {
+fn round_trip_and_no_prefix_or_extension_decodes() {
     for form in [Form::Raw, Form::Compressed, Form::Delta] {
         let mut job = full();
         job.payload.plan.form = form;
@@ -54,9 +55,11 @@ fn round_trip_and_nothing_shorter_than_a_head_decodes() {
     bytes[2] |= 8;
     assert_eq!(Job::read(&bytes), None, "a payload cannot have two forms");
     bytes[2] &= !8;
-    for len in 0..HEAD {
+    for len in 0..bytes.len() {
         assert_eq!(Job::read(&bytes[..len]), None, "prefix of {len}");
     }
+    let longer = [&bytes[..], &[0]].concat();
+    assert_eq!(Job::read(&longer), None);
     bytes[0] = JOB_VERSION + 1;
     assert_eq!(Job::read(&bytes), None, "a later version");
 }
@@ -71,7 +74,7 @@ fn the_largest_record_is_no_longer_than_said() {
     let mut job = Job::of_offer(&offer, SlotId::A).unwrap();
     job.validator.resize(64, 7).unwrap();
     let bytes = encode(&job, &url);
-    assert_eq!(bytes.len(), HEAD + LOCATOR_MAX);
+    assert_eq!(bytes.len(), HEAD + LOCATOR_MAX + TAIL_MAX);
     assert_eq!(Job::read(&bytes).unwrap().1.len(), LOCATOR_MAX);
 }
 
@@ -123,9 +126,9 @@ fn progress_round_trip() {
 
 proptest! {
     #[test]
-    fn decoding_is_total(bytes: StdVec<u8>, mut head in proptest::collection::vec(any::<u8>(), HEAD..HEAD + 9)) {
+    fn decoding_is_total(bytes: StdVec<u8>, mut head in proptest::collection::vec(any::<u8>(), HEAD..HEAD + 40)) {
         (head[0], head[1], head[2]) = (JOB_VERSION, head[1] & 3, head[2] & 7);
-        (head[32], head[33]) = (head[32] & 1, head[33] & 1);
+        (head[32], head[33], head[34], head[35]) = (head[32] & 1, head[33] & 1, head[34] & 15, 0);
         let _ = (Job::read(&bytes), Job::read(&head), Progress::decode(&bytes));
     }
     #[test]
