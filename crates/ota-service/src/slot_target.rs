@@ -14,12 +14,12 @@ use ota_verify::{Candidate, Identity, Keys, Refusal, Rules, Why, digest_region_w
 /// sector is erased before anything else, so the image that was in the slot is gone before its successor comes.
 #[derive(Debug)]
 pub struct SlotTarget<'k, F, K> {
-    region: Region<F>,
+    pub(crate) region: Region<F>,
     slot: SlotId,
     keys: &'k K,
     identity: Identity,
     address: Option<u32>,
-    cursor: Cursor,
+    pub(crate) cursor: Cursor,
 }
 
 /// Largest write size a [`SlotTarget`] serves.
@@ -27,18 +27,18 @@ pub const WRITE_SIZE_MAX: usize = 64;
 
 /// Where the next byte goes. Everything here is lost in a power cut.
 #[derive(Debug, Clone)]
-struct Cursor {
+pub(crate) struct Cursor {
     /// Size of the whole image file; 0 when nothing was begun.
-    size: u32,
+    pub(crate) size: u32,
     /// Bytes taken.
-    taken: u32,
+    pub(crate) taken: u32,
     /// Bytes programmed: a multiple of the write size.
-    written: u32,
+    pub(crate) written: u32,
     /// End of what is erased.
-    erased: u32,
+    pub(crate) erased: u32,
     /// Start of the sector that is being written: all before it is durable.
-    durable: u32,
-    unit: [u8; WRITE_SIZE_MAX],
+    pub(crate) durable: u32,
+    pub(crate) unit: [u8; WRITE_SIZE_MAX],
 }
 
 /// Why a slot was not written or not believed.
@@ -51,13 +51,13 @@ pub struct SlotError {
 }
 
 impl SlotError {
-    const fn burn(text: &'static str) -> Self {
+    pub(crate) const fn burn(text: &'static str) -> Self {
         Self { stage: FailStage::Burn, text, damage: false }
     }
     const fn verify(text: &'static str) -> Self {
         Self { stage: FailStage::Verify, text, damage: false }
     }
-    const fn damage(text: &'static str) -> Self {
+    pub(crate) const fn damage(text: &'static str) -> Self {
         Self { stage: FailStage::Verify, text, damage: true }
     }
 }
@@ -103,7 +103,7 @@ impl<'k, F: Flash, K: Keys> SlotTarget<'k, F, K> {
         Self { address: Some(address), ..self }
     }
 
-    fn erase_sector(&mut self, at: u32) -> Result<u32, SlotError> {
+    pub(crate) fn erase_sector(&mut self, at: u32) -> Result<u32, SlotError> {
         let (start, len) = self.region.sector_at(at)?;
         self.region.erase(start, len)?;
         Ok(start.saturating_add(len))
@@ -127,34 +127,34 @@ impl<'k, F: Flash, K: Keys> SlotTarget<'k, F, K> {
         Ok(())
     }
 
-    /// Programs the last, partial unit, padded with the erase value.
-    fn flush(&mut self) -> Result<(), SlotError> {
+    /// Programs what waits, padded with the erase value. Nothing may come after a padded unit.
+    pub(crate) fn flush(&mut self) -> Result<(), SlotError> {
         let filled = (self.cursor.taken - self.cursor.written) as usize;
         if filled != 0 {
             let mut unit = self.cursor.unit;
             unit.iter_mut().skip(filled).for_each(|byte| *byte = F::ERASE_VALUE);
-            self.program(unit.get(..Self::UNIT).unwrap_or_default())?;
+            self.program(unit.get(..filled.next_multiple_of(Self::UNIT)).unwrap_or_default())?;
         }
-        self.cursor.durable = self.cursor.size;
         Ok(())
     }
 
-    fn take(&mut self, mut bytes: &[u8]) -> Result<(), SlotError> {
+    /// Takes bytes, and programs them `piece` by piece: whole write units, at most [`WRITE_SIZE_MAX`] bytes.
+    pub(crate) fn take(&mut self, mut bytes: &[u8], piece: usize) -> Result<(), SlotError> {
         let filled = (self.cursor.taken - self.cursor.written) as usize;
         self.cursor.taken += bytes.len() as u32;
         if filled != 0 {
-            let (first, rest) = bytes.split_at((Self::UNIT - filled).min(bytes.len()));
+            let (first, rest) = bytes.split_at((piece - filled).min(bytes.len()));
             if let Some(place) = self.cursor.unit.get_mut(filled..filled + first.len()) {
                 place.copy_from_slice(first);
             }
-            if filled + first.len() < Self::UNIT {
+            if filled + first.len() < piece {
                 return Ok(());
             }
             let unit = self.cursor.unit;
-            self.program(unit.get(..Self::UNIT).unwrap_or_default())?;
+            self.program(unit.get(..piece).unwrap_or_default())?;
             bytes = rest;
         }
-        let (whole, tail) = bytes.split_at(bytes.len() - bytes.len() % Self::UNIT);
+        let (whole, tail) = bytes.split_at(bytes.len() - bytes.len() % piece);
         self.program(whole)?;
         if let Some(place) = self.cursor.unit.get_mut(..tail.len()) {
             place.copy_from_slice(tail);
@@ -217,9 +217,10 @@ impl<F: Flash, K: Keys> Target for SlotTarget<'_, F, K> {
             // After the last byte more is written than was taken: the padding of the last unit.
             return Ok(self.cursor.durable);
         }
-        self.take(bytes)?;
+        self.take(bytes, Self::UNIT)?;
         if self.cursor.taken == self.cursor.size {
             self.flush()?;
+            self.cursor.durable = self.cursor.size;
         } else if self.cursor.written == self.cursor.erased {
             // Exactly at a sector's end: all of it is durable.
             self.cursor.durable = self.cursor.written;

@@ -103,7 +103,8 @@ pub trait Target {
     /// When the medium failed. The agent ends the job.
     fn begin(&mut self, plan: &Plan) -> Result<(), Self::Error>;
 
-    /// Prepares to continue a job at `durable`. Returns where to continue: `durable` or before.
+    /// Prepares to continue a job at `durable`. Returns where to continue: there, before, or behind, where more was durable
+    /// than could be stored.
     ///
     /// # Errors
     /// When the medium failed. The agent ends the job.

@@ -13,7 +13,7 @@ pub(crate) const DEVICE: &[(&str, &[&str])] = &[
     ("ota-diff", &[]),
     ("ota-download", &["ota-hal"]),
     ("ota-transport", &["ota-hal"]),
-    ("ota-service", &["ota-hal", "ota-verify", "ota-boot", "ota-download", "ota-transport"]),
+    ("ota-service", &["ota-hal", "ota-verify", "ota-boot", "ota-download", "ota-transport", "ota-diff"]),
 ];
 
 /// Fails when an edge, an attribute or a lint is not as the architecture says.

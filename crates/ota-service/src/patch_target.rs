@@ -1,0 +1,347 @@
+//! A slot as the target of deltas and compressed images too.
+
+mod base;
+mod checkpoint;
+mod output;
+
+use crate::slot_target::{SlotError, SlotTarget, WRITE_SIZE_MAX};
+use crate::target::{Expected, Finished, Plan, Target};
+use base::Base;
+use checkpoint::{Shelf, areas};
+use ota_diff::{DecodeError, Decoder, Every, HEADER_LEN, Header, Isas, PatchError, Profile};
+use ota_hal::{Flash, Region, SlotId};
+use ota_verify::Keys;
+use ota_verify::manifest::{Accepts, Form};
+use output::Output;
+
+/// Writes one slot as [`SlotTarget`] does, and decodes deltas and compressed images on the way: `P` says how much memory
+/// the decoder has, `I` which instruction sets it knows.
+///
+/// The base of a delta is the image in the running slot; it is read where it is. A delta is taken only for the image
+/// that runs, which is told by the digest of its whole file: in the manifest, and again in the head of the patch, before
+/// anything is erased.
+///
+/// # Power loss
+/// The end of the slot holds two checkpoints, each with all that the decoder remembers. One is written for every 16
+/// sectors of output, and for every sector of payload. Where sectors are smaller than a checkpoint, as many as it takes
+/// count as one. After a cut the payload is fetched again from the newest one on. What the flash holds already is decoded
+/// once more, but compared: only the sector that was being written is erased and written again. An image that leaves no
+/// room for checkpoints is not taken in this form.
+///
+/// The image that was in the slot is gone with its first byte that differs from its successor's.
+pub struct PatchTarget<'k, F, K, P: Profile, I: Isas = Every> {
+    slot: SlotTarget<'k, F, K>,
+    base: Base<F>,
+    decoder: &'k mut Option<Decoder<P, I>>,
+    work: Work,
+}
+
+/// How far a payload is that is not raw. Everything here is lost in a power cut.
+struct Work {
+    stage: Stage,
+    plan: Plan,
+    head: [u8; HEADER_LEN],
+    /// Bytes of the payload that were taken.
+    taken: u32,
+    /// Bytes of the payload that are not needed again.
+    durable: u32,
+    /// Bytes of the image at the last checkpoint.
+    marked: u32,
+    /// How far the flash proved to hold the image; `None` as soon as it is written.
+    same: Option<u32>,
+    shelf: Shelf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The slot takes the bytes as they are.
+    Raw,
+    /// The head of the patch is not complete. Nothing was erased.
+    Head,
+    Stream,
+    Complete,
+}
+
+/// So many sectors of output are decoded again after a cut, at most.
+const SECTORS: u32 = 16;
+/// What is decoded without a call of `progress`.
+const STEP: u32 = 1024;
+/// What the decoder may take from when a checkpoint is due until there is a place for it in the image.
+const SLACK: u32 = 192;
+
+const OTHER_IMAGE: SlotError = SlotError::damage("patch is for another image");
+const OTHER_BASE: SlotError = SlotError::damage("patch is for another base");
+
+impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
+    const UNIT: u32 = F::WRITE_SIZE as u32;
+
+    /// The slot of `slot`; `running` is the other one, which runs. `memory` is where the decoder works.
+    pub const fn new(slot: SlotTarget<'k, F, K>, running: Region<F>, memory: &'k mut Option<Decoder<P, I>>) -> Self {
+        let work = Work {
+            stage: Stage::Raw,
+            plan: Plan::raw(0, None),
+            head: [0; HEADER_LEN],
+            taken: 0,
+            durable: 0,
+            marked: 0,
+            same: None,
+            shelf: Shelf::NONE,
+        };
+        Self { slot, base: Base::new(running), decoder: memory, work }
+    }
+
+    /// Where the checkpoints lie, if there is room for them.
+    fn room(&self) -> Option<[checkpoint::Area; 2]> {
+        areas(&self.slot.region, Decoder::<P, I>::SAVED_LEN)
+    }
+
+    /// Sets out on a payload that is to be decoded.
+    fn prepare(&mut self, plan: &Plan, stage: Stage) -> Result<(), SlotError> {
+        let areas = self.room().filter(|[first, _]| plan.size <= first.start && plan.size != 0);
+        let areas = areas.ok_or(SlotError::burn("no room for checkpoints behind the image"))?;
+        *self.decoder = None;
+        self.work.stage = stage;
+        self.work.plan = *plan;
+        (self.work.taken, self.work.durable, self.work.marked, self.work.same) = (0, 0, 0, Some(0));
+        self.work.shelf = Shelf::new(areas);
+        Ok(())
+    }
+
+    /// Continues at the newest checkpoint. It may be newer than `durable`, which was stored after it. `false` where there is
+    /// none.
+    fn restore(&mut self, durable: u32) -> Result<bool, SlotError> {
+        let Self { slot, base, work, .. } = self;
+        let fits = |head: &[u8]| Header::parse(head).is_ok_and(|header| makes(&header, &work.plan));
+        let Some(found) = work.shelf.find(&mut slot.region, durable, fits) else { return Ok(false) };
+        let Ok(header) = Header::parse(&found.patch) else { return Ok(false) };
+        let mut saved = found.state(&mut slot.region);
+        let decoder = Decoder::resume_from(&header, &mut |bytes| saved.take(bytes));
+        let sound = |d: &Decoder<P, I>| d.consumed() == found.position && d.position().is_multiple_of(Self::UNIT);
+        let Some(decoder) = decoder.ok().filter(sound).filter(|_| saved.is_whole()) else { return Ok(false) };
+        (work.head, work.marked) = (found.patch, decoder.position());
+        (work.taken, work.durable) = (found.position, found.position);
+        work.same = Some(decoder.position());
+        *self.decoder = Some(decoder);
+        images(slot, base, work).mend(found.sequence)?;
+        Ok(true)
+    }
+
+    /// Takes the head of the patch; returns what follows it.
+    fn take_head<'b>(&mut self, bytes: &'b [u8], progress: &mut dyn FnMut()) -> Result<&'b [u8], SlotError> {
+        let filled = self.work.taken as usize;
+        let (now, later) = bytes.split_at(bytes.len().min(HEADER_LEN.saturating_sub(filled)));
+        if let Some(place) = self.work.head.get_mut(filled..filled + now.len()) {
+            place.copy_from_slice(now);
+        }
+        self.work.taken += now.len() as u32;
+        if self.work.taken as usize == HEADER_LEN {
+            self.start(progress)?;
+        }
+        Ok(later)
+    }
+
+    /// The head of the patch is complete: it must be for what is planned, and for the image that runs.
+    fn start(&mut self, progress: &mut dyn FnMut()) -> Result<(), SlotError> {
+        let header = Header::parse(&self.work.head).map_err(patch_error)?;
+        if !makes(&header, &self.work.plan) {
+            return Err(OTHER_IMAGE);
+        }
+        if self.work.plan.form == Form::Delta {
+            let base = self.base.identify(progress).ok_or(OTHER_BASE)?;
+            if header.old_size() != base.size || !header.is_base(&base.digest) {
+                return Err(OTHER_BASE);
+            }
+        } else if header.old_size() != 0 {
+            return Err(OTHER_BASE);
+        }
+        *self.decoder = Some(Decoder::start(&header).map_err(patch_error)?);
+        self.work.shelf.look(&mut self.slot.region);
+        self.work.stage = Stage::Stream;
+        Ok(())
+    }
+
+    fn decode(&mut self, mut bytes: &[u8], progress: &mut dyn FnMut()) -> Result<(), SlotError> {
+        let Self { slot, base, work, decoder } = self;
+        let decoder = decoder.as_mut().ok_or(SlotError::burn("nothing was begun"))?;
+        let sector = work.shelf.sector();
+        loop {
+            progress();
+            let at = decoder.position();
+            if decoder.is_done() {
+                return if bytes.is_empty() { Ok(()) } else { Err(patch_error(PatchError::Trailing)) };
+            }
+            // What may still be taken before the next checkpoint, and how far the image may get.
+            let left = (work.durable + sector.saturating_sub(SLACK)).saturating_sub(decoder.consumed());
+            let stop = work.marked.saturating_add(SECTORS * sector);
+            let stop = if stop < work.plan.size { slot.region.sector_at(stop)?.0 } else { work.plan.size };
+            let due = left == 0 || at >= stop;
+            let mark = if due { mark(&slot.region, at)? } else { stop };
+            if due && at == mark {
+                store(slot, work, decoder)?;
+                continue;
+            }
+            let until = mark.min(at.saturating_add(STEP));
+            let (now, _) = bytes.split_at(if due { bytes.len() } else { bytes.len().min(left as usize) });
+            let taken = decoder.push(now, until, &mut images(slot, base, work)).map_err(decode_error)?;
+            bytes = bytes.get(taken..).unwrap_or_default();
+            if bytes.is_empty() && decoder.position() < until {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The last byte of the payload was taken.
+    fn complete(&mut self) -> Result<(), SlotError> {
+        match self.decoder.as_ref().map(Decoder::finish) {
+            Some(Ok(())) => {}
+            Some(Err(e)) => return Err(patch_error(e)),
+            None => return Err(patch_error(PatchError::Short)),
+        }
+        if self.work.same.is_none() {
+            self.slot.flush()?;
+        }
+        *self.decoder = None;
+        self.work.durable = self.work.plan.length;
+        self.work.stage = Stage::Complete;
+        Ok(())
+    }
+}
+
+/// Both images, as the decoder sees them.
+const fn images<'a, 'k, F, K>(
+    slot: &'a mut SlotTarget<'k, F, K>,
+    base: &'a mut Base<F>,
+    work: &'a mut Work,
+) -> Output<'a, 'k, F, K> {
+    let Work { plan, marked, same, shelf, head, .. } = work;
+    Output { base: &mut base.region, slot, size: plan.size, same, marked: *marked, shelf, patch: head }
+}
+
+/// Writes a checkpoint: all that came out so far goes to the flash first.
+fn store<F: Flash, K: Keys, P: Profile, I: Isas>(
+    slot: &mut SlotTarget<'_, F, K>,
+    work: &mut Work,
+    decoder: &mut Decoder<P, I>,
+) -> Result<(), SlotError> {
+    if work.same.is_none() {
+        slot.flush()?;
+    }
+    let position = decoder.consumed();
+    let mut state = |region: &mut Region<F>, put: &mut dyn FnMut(&mut Region<F>, &[u8])| {
+        decoder.save_to(&mut |bytes| put(region, bytes));
+    };
+    work.shelf.store(&mut slot.region, position, &work.head, &mut state)?;
+    (work.durable, work.marked) = (position, decoder.position());
+    Ok(())
+}
+
+/// The next place for a checkpoint in the image: at the edge of a write unit, and not so near to the end of a sector that
+/// what lies before it in the sector could not be rescued.
+fn mark<F: Flash>(region: &Region<F>, at: u32) -> Result<u32, SlotError> {
+    let edge = at.next_multiple_of(F::WRITE_SIZE as u32);
+    let (start, len) = region.sector_at(edge)?;
+    let end = start + len;
+    Ok(if edge != start && end - edge < WRITE_SIZE_MAX as u32 { end } else { edge })
+}
+
+/// Whether a patch of this head becomes what is planned.
+fn makes(header: &Header, plan: &Plan) -> bool {
+    header.patch_len() == plan.length
+        && header.new_size() == plan.size
+        && plan.digest.as_ref().is_some_and(|digest| header.is_target(digest))
+}
+
+/// A patch that cannot be used counts as damaged: the next try takes the image as it is, if the package has it.
+fn patch_error(e: PatchError) -> SlotError {
+    SlotError::damage(match e {
+        PatchError::Version(_) => "patch of a later format",
+        PatchError::Profile(_) => "patch needs another size of decoder",
+        PatchError::Arch(_) => "patch is for another processor",
+        PatchError::Range(_) => "patch copies from outside the images",
+        PatchError::Truncated(_) => "patch ended early",
+        PatchError::Trailing => "bytes after the end of the patch",
+        _ => "not a patch, or a damaged one",
+    })
+}
+
+fn decode_error(e: DecodeError<SlotError>) -> SlotError {
+    match e {
+        DecodeError::Patch(e) => patch_error(e),
+        DecodeError::Images(e) => e,
+    }
+}
+
+impl<F: Flash, K: Keys, P: Profile, I: Isas> Target for PatchTarget<'_, F, K, P, I> {
+    type Error = SlotError;
+
+    fn accepts(&self, component: &str) -> bool {
+        self.slot.accepts(component)
+    }
+    fn capacity(&self) -> u32 {
+        self.slot.capacity()
+    }
+    fn slot(&self) -> SlotId {
+        self.slot.slot()
+    }
+
+    fn decodes(&self) -> Accepts {
+        let most = self.room().map_or(0, |[first, _]| first.start);
+        Accepts { delta: most, compressed: most, ..Accepts::RAW }
+    }
+
+    fn holds(&mut self, base: &[u8; 32], progress: &mut dyn FnMut()) -> bool {
+        self.base.identify(progress).is_some_and(|known| known.digest == *base)
+    }
+
+    fn begin(&mut self, plan: &Plan) -> Result<(), SlotError> {
+        if plan.form == Form::Raw {
+            self.work.stage = Stage::Raw;
+            return self.slot.begin(plan);
+        }
+        self.prepare(plan, Stage::Head)
+    }
+
+    fn resume(&mut self, plan: &Plan, durable: u32) -> Result<u32, SlotError> {
+        if plan.form == Form::Raw {
+            self.work.stage = Stage::Raw;
+            return self.slot.resume(plan, durable);
+        }
+        self.prepare(plan, Stage::Stream)?;
+        if durable == plan.length {
+            (self.work.stage, self.work.taken, self.work.durable) = (Stage::Complete, durable, durable);
+        } else if !self.restore(durable)? {
+            self.begin(plan)?;
+        }
+        Ok(self.work.durable)
+    }
+
+    fn write(&mut self, bytes: &[u8], progress: &mut dyn FnMut()) -> Result<u32, SlotError> {
+        if self.work.stage == Stage::Raw {
+            return self.slot.write(bytes, progress);
+        }
+        if bytes.len() > (self.work.plan.length - self.work.taken) as usize {
+            return Err(SlotError::burn("more bytes than announced"));
+        }
+        let rest = if self.work.stage == Stage::Head { self.take_head(bytes, progress)? } else { bytes };
+        if self.work.stage == Stage::Stream {
+            self.work.taken += rest.len() as u32;
+            self.decode(rest, progress)?;
+        }
+        if self.work.taken == self.work.plan.length && self.work.stage != Stage::Complete {
+            self.complete()?;
+        }
+        Ok(self.work.durable)
+    }
+
+    fn finish(&mut self, expected: &Expected, progress: &mut dyn FnMut()) -> Result<Finished, SlotError> {
+        self.slot.finish(expected, progress)
+    }
+
+    fn abort(&mut self) -> Result<(), SlotError> {
+        // A patch that was refused by its head has changed nothing.
+        if self.work.stage == Stage::Head { Ok(()) } else { self.slot.abort() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,389 @@
+use super::*;
+use crate::TargetError;
+use core::cell::RefCell;
+use embedded_storage::nor_flash::NorFlash;
+use ota_diff::{M, Options, S, encode};
+use ota_hal::{Partition, Shared};
+use ota_testkit::{Rng, SimFlash, Tear};
+use ota_verify::{Algorithm, Identity, KeyId, SignatureError, Uuid, digest_region};
+use std::println;
+use std::vec::Vec;
+
+struct NoKeys;
+impl Keys for NoKeys {
+    fn verify(&self, _: &KeyId, _: Algorithm, _: &[u8; 32], _: &[u8]) -> Result<(), SignatureError> {
+        Err(SignatureError::UnknownKey)
+    }
+}
+const IDENTITY: Identity = Identity { vendor: Uuid([1; 16]), class: Uuid([2; 16]) };
+const SECTOR: u32 = 4096;
+/// Longest piece that a link delivers.
+const READ: usize = 700;
+
+/// An image file of this body, as far as its length can be told.
+fn image(body: &[u8]) -> Vec<u8> {
+    let mut bytes = 0x96F3_B83Du32.to_le_bytes().to_vec();
+    bytes.extend([0; 4]);
+    bytes.extend(32u32.to_le_bytes());
+    bytes.extend((body.len() as u32).to_le_bytes());
+    bytes.extend([0; 16]);
+    bytes.extend(body);
+    bytes.extend([0x07, 0x69, 40, 0, 0x10, 0, 32, 0]);
+    bytes.extend([0xD1; 32]);
+    bytes
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    digest_region(&mut &*bytes, bytes.len() as u32).unwrap()
+}
+
+/// Two images and what turns one into the other.
+#[derive(Clone)]
+struct Update {
+    old: Vec<u8>,
+    new: Vec<u8>,
+    patch: Vec<u8>,
+    plan: Plan,
+}
+
+impl Update {
+    fn new(old: Vec<u8>, new: Vec<u8>, form: Form) -> Self {
+        let base = if form == Form::Delta { &old[..] } else { &[] };
+        let patch = encode(base, &new, &mut Options::default()).unwrap();
+        let plan = Plan { form, length: patch.len() as u32, size: new.len() as u32, digest: Some(sha256(&new)) };
+        Self { old, new, patch, plan }
+    }
+    /// So many sectors, of which one byte in `one_in` changed.
+    fn of(seed: u64, sectors: u32, one_in: u32) -> Self {
+        let mut rng = Rng::new(seed);
+        let len = sectors * SECTOR - 1000 + rng.below(500);
+        let old = rng.bytes(len as usize);
+        let mut new = old.clone();
+        for byte in &mut new {
+            if rng.one_in(one_in) {
+                *byte = byte.wrapping_add(1 + rng.below(255) as u8);
+            }
+        }
+        new.splice(700..700, rng.bytes(52));
+        Self::new(image(&old), image(&new), Form::Delta)
+    }
+    /// Nothing but a patch; the old image does not help.
+    fn compressed(seed: u64, sectors: u32) -> Self {
+        let mut rng = Rng::new(seed);
+        let words = rng.bytes((sectors * SECTOR - 900) as usize / 2);
+        let new = words.iter().flat_map(|byte| [*byte, byte & 0x1F]).collect::<Vec<_>>();
+        Self::new(image(&rng.bytes(9000)), image(&new), Form::Compressed)
+    }
+}
+
+/// A part: the running slot, the other one, and who sends.
+struct Device<const W: usize> {
+    flash: RefCell<SimFlash<W>>,
+    slot: Partition,
+    /// What the agent's journal says is durable.
+    journal: u32,
+    /// Bytes that came over the link.
+    link: u32,
+    cuts: u32,
+}
+
+type Patching<'m, 'f, const W: usize> = PatchTarget<'m, Shared<'f, SimFlash<W>>, NoKeys, M>;
+
+impl<const W: usize> Device<W> {
+    fn new(update: &Update, sectors: u32, left: &[u8]) -> Self {
+        let slot = Partition::new(sectors * SECTOR, sectors * SECTOR);
+        let mut flash = SimFlash::<W>::new(2 * slot.len);
+        let mut put = |at: u32, image: &[u8]| {
+            let mut bytes = image.to_vec();
+            bytes.resize(bytes.len().next_multiple_of(W), 0xFF);
+            flash.write(at, &bytes).unwrap();
+        };
+        put(0, &update.old);
+        put(slot.start, left);
+        flash.reset_counters();
+        Self { flash: RefCell::new(flash), slot, journal: 0, link: 0, cuts: 0 }
+    }
+    fn with<R>(&self, work: impl FnOnce(&mut Patching<'_, '_, W>) -> R) -> R {
+        let flash = Shared::new(&self.flash);
+        let mut memory = None;
+        let slot = SlotTarget::new(Region::new(flash, self.slot), SlotId::B, &NoKeys, IDENTITY);
+        work(&mut PatchTarget::new(slot, Region::new(flash, Partition::new(0, self.slot.len)), &mut memory))
+    }
+    /// One start: sends the rest of the payload in pieces, as the agent does; stops in front of byte `until`.
+    fn session(&mut self, update: &Update, rng: &mut Rng, until: usize) -> Result<(), SlotError> {
+        let (mut journal, mut link) = (self.journal, self.link);
+        let result = self.with(|target| {
+            let mut at = match journal {
+                0 => target.begin(&update.plan).map(|()| 0)?,
+                durable => target.resume(&update.plan, durable)?,
+            };
+            while (at as usize) < update.patch.len().min(until) {
+                let n = (1 + rng.below(READ as u32) as usize).min(update.patch.len() - at as usize);
+                link += n as u32;
+                let durable = target.write(&update.patch[at as usize..][..n], &mut || {})?;
+                at += n as u32;
+                assert!(durable <= at && durable >= journal, "{durable} durable of {at}, {journal} were before");
+                journal = durable;
+            }
+            Ok(())
+        });
+        (self.journal, self.link) = (journal, link);
+        result
+    }
+    /// Sessions until the payload is complete; power comes back after each cut.
+    fn install(&mut self, update: &Update, rng: &mut Rng) {
+        while let Err(e) = self.session(update, rng, usize::MAX) {
+            assert!(!self.flash.borrow().is_powered(), "{e}");
+            self.flash.borrow_mut().power_on();
+            self.cuts += 1;
+            assert!(self.cuts < 5, "cuts without end");
+        }
+        assert_eq!(self.journal, update.plan.length);
+        let written = self.written(update.new.len());
+        let wrong: Vec<usize> = (0..written.len()).filter(|n| written[*n] != update.new[*n]).collect();
+        assert!(wrong.is_empty(), "{} bytes differ, from {:?} to {:?}", wrong.len(), wrong.first(), wrong.last());
+        assert_eq!(self.flash.borrow().violation(), None);
+    }
+    fn written(&self, len: usize) -> Vec<u8> {
+        self.flash.borrow().cells()[self.slot.start as usize..][..len].to_vec()
+    }
+    fn wear(&self, sectors: core::ops::Range<u32>) -> Vec<u32> {
+        let first = self.slot.start / SECTOR;
+        sectors.map(|n| self.flash.borrow().wear((first + n) as usize)).collect()
+    }
+    /// Where the checkpoints begin, in sectors of the slot.
+    fn shelf(&self) -> u32 {
+        self.with(|target| target.decodes().delta) / SECTOR
+    }
+}
+
+/// The longest that may come twice after a cut.
+fn link_max(update: &Update, shelf: u32, sectors: u32, cuts: u32) -> u32 {
+    update.plan.length + cuts * ((sectors - shelf) / 2 * SECTOR + READ as u32)
+}
+
+fn updates() -> [(&'static str, Update); 3] {
+    [("sparse", Update::of(1, 8, 900)), ("dense", Update::of(2, 8, 6)), ("compressed", Update::compressed(3, 8))]
+}
+
+fn any_pieces_and_cuts<const W: usize>() {
+    for (name, update) in updates() {
+        for seed in 0..6 {
+            let mut rng = Rng::new(seed);
+            let mut device = Device::<W>::new(&update, 20, &rng.bytes(30_000));
+            if seed > 0 {
+                for _ in 0..seed {
+                    let end = device.journal as usize + rng.below(5000) as usize;
+                    device.session(&update, &mut rng, end).unwrap();
+                }
+            }
+            let cuts = seed as u32;
+            device.install(&update, &mut rng);
+            let most = link_max(&update, device.shelf(), 20, cuts);
+            assert!(device.link <= most, "{name} {seed}: {} bytes of {most}", device.link);
+        }
+    }
+}
+
+#[test]
+fn any_pieces_and_cuts_give_the_same_image_for_each_write_size() {
+    any_pieces_and_cuts::<1>();
+    any_pieces_and_cuts::<4>();
+    any_pieces_and_cuts::<64>();
+}
+
+#[test]
+fn a_cut_at_every_other_flash_operation_repeats_a_sector_at_most() {
+    for (name, update) in updates() {
+        let start = Device::<8>::new(&update, 16, &Rng::new(9).bytes(60_000));
+        let device = || {
+            let flash = start.flash.borrow().clone();
+            Device { flash: RefCell::new(flash), ..Device::<8>::new(&update, 16, &[]) }
+        };
+        let mut whole = device();
+        whole.install(&update, &mut Rng::new(0));
+        let (ops, shelf) = (whole.flash.borrow().ops(), whole.shelf());
+        let image = update.plan.size.div_ceil(SECTOR);
+        let (plain, mut most_link, mut most_wear) = (whole.wear(0..16), 0, 0);
+        for op in (0..ops).step_by(2) {
+            let mut cut = device();
+            cut.flash.borrow_mut().cut_at(op, Tear::ALL[(op / 2 % 8) as usize]);
+            cut.install(&update, &mut Rng::new(0));
+            assert_eq!(cut.cuts, 1, "{name}, operation {op}");
+            let most = link_max(&update, shelf, 16, 1);
+            assert!(cut.link <= most, "{name}, operation {op}: {} bytes of {most}", cut.link);
+            most_link = most_link.max(cut.link - update.plan.length);
+            // The sector that was being written, and the area through which its right part went; nothing else.
+            let again: Vec<u32> = cut.wear(0..16).iter().zip(&plain).map(|(a, b)| a.saturating_sub(*b)).collect();
+            assert!(again.iter().all(|more| *more <= 2), "{name}, operation {op}: {again:?}");
+            let written = again[..image as usize].iter().sum::<u32>();
+            assert!(written <= 1, "{name}, operation {op}: {written} sectors again: {again:?}");
+            most_wear = most_wear.max(again.iter().sum());
+        }
+        println!(
+            "{name}: {} bytes make {}; {} operations cut: at most {most_link} bytes came twice, {most_wear} sectors were \
+             erased more, one of them the image's",
+            update.plan.length,
+            update.plan.size,
+            ops / 2
+        );
+    }
+}
+
+#[test]
+fn pairs_of_cuts_with_random_tears() {
+    let mut updates = updates();
+    for seed in 0..60 {
+        let (name, update) = &mut updates[seed as usize % 3];
+        let mut rng = Rng::new(seed);
+        let mut device = Device::<8>::new(update, 16, &rng.bytes(50_000));
+        let mut flash = device.flash.borrow().clone().seeded(seed);
+        if seed % 2 == 0 {
+            flash = flash.with_ecc();
+        }
+        let first = rng.below(1500);
+        for op in [first, first + 1 + rng.below(40)] {
+            flash.cut_at(op.into(), Tear::ALL[rng.below(8) as usize]);
+        }
+        *device.flash.borrow_mut() = flash;
+        device.install(update, &mut rng);
+        assert!(device.cuts <= 2, "{name}, seed {seed}");
+    }
+}
+
+#[test]
+fn checkpoints_of_a_sparse_patch_cost_a_sixteenth_of_the_image() {
+    const SECTORS: u32 = 150;
+    let update = Update::of(4, 140, 100_000);
+    let mut device = Device::<8>::new(&update, SECTORS, &[]);
+    device.install(&update, &mut Rng::new(1));
+    let shelf = device.shelf();
+    let cost: u32 = device.wear(shelf..SECTORS).iter().sum();
+    println!("{} bytes make {} sectors; {cost} sectors of checkpoints", update.plan.length, update.plan.size / SECTOR);
+    assert!(update.plan.length < SECTOR, "not sparse: {}", update.plan.length);
+    assert!(cost > 0 && cost * 16 <= update.plan.size / SECTOR, "{cost} sectors");
+    assert!(device.wear(0..shelf).iter().all(|erased| *erased <= 1), "a sector was erased twice");
+}
+
+#[test]
+fn a_patch_that_is_damaged_anywhere_fails_and_the_whole_image_can_still_be_written() {
+    let update = Update::of(5, 6, 40);
+    let (mut refused, mut wrong) = (0, 0);
+    for at in (0..update.patch.len()).step_by(37).chain(0..HEADER_LEN) {
+        let mut spoilt = update.clone();
+        spoilt.patch[at] ^= 1 << (at % 8);
+        let mut device = Device::<8>::new(&update, 16, &[]);
+        match device.session(&spoilt, &mut Rng::new(0), usize::MAX) {
+            Err(e) => {
+                assert!(e.is_damage(), "byte {at}: {e}");
+                refused += 1;
+            }
+            // Only the digest tells; the agent asks for it before anything else.
+            Ok(()) if device.written(update.new.len()) != update.new => wrong += 1,
+            // The last bits of the stream may mean nothing.
+            Ok(()) => assert!(at + 4 > update.patch.len(), "byte {at} means nothing"),
+        }
+        device.with(|target| {
+            target.abort().unwrap();
+            let raw = Plan::raw(update.plan.size, update.plan.digest);
+            target.begin(&raw).unwrap();
+            assert_eq!(target.write(&update.new, &mut || {}).unwrap(), update.plan.size);
+        });
+        assert!(device.written(update.new.len()) == update.new);
+    }
+    println!("{refused} refused while decoding, {wrong} by their digest");
+    assert!(refused > HEADER_LEN);
+}
+
+#[test]
+fn what_is_for_another_image_is_refused_before_anything_is_erased() {
+    let update = Update::of(6, 6, 300);
+    let refuses = |update: &Update, why: &str| {
+        let left = Rng::new(1).bytes(20_000);
+        let mut device = Device::<8>::new(update, 16, &left);
+        let e = device.session(update, &mut Rng::new(0), usize::MAX).unwrap_err();
+        assert_eq!((e.text(), e.is_damage()), (why, true));
+        device.with(|target| {
+            target.begin(&update.plan).unwrap();
+            target.abort().unwrap();
+        });
+        assert_eq!(device.flash.borrow().ops(), 0, "the flash was touched");
+    };
+    let mut other = update.clone();
+    other.old[100] ^= 1;
+    refuses(&other, "patch is for another base");
+    other = update.clone();
+    other.old.truncate(50);
+    refuses(&other, "patch is for another base");
+    for change in [
+        (|u: &mut Update| u.plan.size += 1) as fn(&mut Update),
+        |u| u.plan.length += 1,
+        |u| u.plan.digest = Some([7; 32]),
+        |u| u.plan.digest = None,
+    ] {
+        other = update.clone();
+        change(&mut other);
+        other.patch.resize(other.plan.length as usize, 0);
+        refuses(&other, "patch is for another image");
+    }
+    other = update.clone();
+    other.plan.form = Form::Compressed;
+    refuses(&other, "patch is for another base");
+    // Made for the other profile.
+    other = update.clone();
+    other.patch =
+        encode(&update.old, &update.new, &mut Options { profile: ota_diff::ProfileId::S, ..Options::default() })
+            .unwrap();
+    other.plan.length = other.patch.len() as u32;
+    refuses(&other, "patch needs another size of decoder");
+}
+
+#[test]
+fn an_image_that_leaves_no_room_for_checkpoints_is_not_decoded() {
+    let update = Update::of(7, 6, 300);
+    for sectors in 6..12 {
+        let mut device = Device::<8>::new(&update, sectors, &[]);
+        let most = device.with(|target| target.decodes());
+        assert_eq!((most.delta, most.compressed), (device.shelf() * SECTOR, device.shelf() * SECTOR));
+        let result = device.session(&update, &mut Rng::new(0), usize::MAX);
+        assert_eq!(result.is_ok(), update.plan.size <= most.delta, "{sectors} sectors");
+    }
+    let small = Device::<8>::new(&update, 16, &[]);
+    let flash = Shared::new(&small.flash);
+    let mut memory: Option<Decoder<S>> = None;
+    let slot = SlotTarget::new(Region::new(flash, Partition::new(0, SECTOR)), SlotId::B, &NoKeys, IDENTITY);
+    let target = PatchTarget::new(slot, Region::new(flash, small.slot), &mut memory);
+    assert_eq!(target.decodes(), Accepts::RAW);
+}
+
+#[test]
+fn a_checkpoint_of_another_job_is_never_continued() {
+    let (one, other) = (Update::of(8, 10, 8), Update::of(9, 10, 8));
+    let mut rng = Rng::new(2);
+    let mut device = Device::<8>::new(&one, 16, &[]);
+    while device.journal == 0 {
+        let end = device.link as usize + 1000;
+        device.session(&one, &mut rng, end).unwrap();
+    }
+    let durable = device.journal;
+    device.with(|target| {
+        assert_eq!(target.resume(&other.plan, durable).unwrap(), 0, "of another image");
+        assert_eq!(target.resume(&one.plan, durable + 1).unwrap(), 0, "at another position");
+        assert_eq!(target.resume(&one.plan, durable).unwrap(), durable);
+    });
+    // The same job begins again, as it does after damage: what was stored before is older than what is stored now.
+    device.journal = 0;
+    device.install(&one, &mut rng);
+    let cells = device.flash.borrow().cells().to_vec();
+    let numbers: Vec<u32> = cells.windows(8).filter(|w| w.starts_with(b"OTC1")).map(|w| u32::from(w[4])).collect();
+    assert_eq!(numbers.len(), 2);
+    assert!(numbers[0].abs_diff(numbers[1]) == 1 && numbers[0].max(numbers[1]) > 2, "{numbers:?}");
+}
+
+#[test]
+fn the_same_image_once_more_writes_nothing() {
+    let update = Update::of(10, 6, 300);
+    let mut device = Device::<8>::new(&update, 16, &update.new.clone());
+    device.install(&update, &mut Rng::new(0));
+    assert_eq!(device.flash.borrow().ops(), 0);
+}
