@@ -5,6 +5,8 @@
 extern crate std;
 
 pub mod console;
+#[cfg(feature = "device")]
+pub mod device;
 pub mod identity;
 pub mod outcome;
 pub mod product;

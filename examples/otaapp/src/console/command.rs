@@ -70,14 +70,21 @@ impl From<WordError> for CommandError {
     }
 }
 
+impl CommandError {
+    /// For people.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Words(e) => e.text(),
+            Self::Unknown => "unknown command, try help",
+            Self::Usage => "usage: see help",
+            Self::Info(e) => e.text(),
+        }
+    }
+}
+
 impl core::fmt::Display for CommandError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Words(e) => e.fmt(f),
-            Self::Unknown => f.write_str("unknown command, try help"),
-            Self::Usage => f.write_str("usage: see help"),
-            Self::Info(e) => e.fmt(f),
-        }
+        f.write_str(self.text())
     }
 }
 impl core::error::Error for CommandError {}

@@ -25,12 +25,19 @@ pub enum WordError {
     Misplaced,
 }
 
-impl core::fmt::Display for WordError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
+impl WordError {
+    /// For people.
+    pub const fn text(self) -> &'static str {
+        match self {
             Self::Unclosed => "a quote is not closed",
             Self::Misplaced => "a quote must enclose a whole word",
-        })
+        }
+    }
+}
+
+impl core::fmt::Display for WordError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.text())
     }
 }
 impl core::error::Error for WordError {}

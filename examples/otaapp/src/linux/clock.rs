@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use embassy_time as _;
 
 /// Milliseconds since the start.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Uptime(Instant);
 
 impl Uptime {

@@ -1,6 +1,5 @@
 //! This board, as the application sees it.
 
-use crate::shared::{Console, Platform, tell};
 use board::console::Uart;
 use board::entropy::Chance;
 use board::flash::Psram;
@@ -18,6 +17,7 @@ use ota_download::{Connect, ConnectError, HttpSource, Nal};
 use ota_hal::Shared;
 use ota_service::{ENVELOPE_BUFFER, Notice, SlotTarget};
 use ota_verify::rsa::Rsa2048Pss;
+use otaapp::device::{Console, Platform, tell};
 use otaapp::trace::Traced;
 
 /// Broker, download, and the one that is being replaced.
@@ -105,7 +105,7 @@ impl<'a> Platform for Mps2<'a> {
     type Source = Traced<HttpSource<'a, Net<'a>>, Note>;
     type Timer = Uptime;
     type Entropy = Chance;
-    type Console = Uart;
+    type Console = Terminal;
     type Watchdog = Dog;
     type Log = Log;
 }
@@ -127,18 +127,22 @@ pub(crate) fn unheard(_: u32, _: usize) {}
 
 /// What an update tells goes to the console.
 pub(crate) fn log(notice: Notice<'_>) {
-    tell(Uart::running(), notice);
+    tell(Terminal(Uart::running()), notice);
 }
 
-impl Console for Uart {
+/// The UART, where people type and read.
+#[derive(Clone, Copy)]
+pub(crate) struct Terminal(pub(crate) Uart);
+
+impl Console for Terminal {
     fn print(&self, text: &str) {
-        self.write(text);
+        self.0.write(text);
     }
     fn print_number(&self, number: u32) {
-        self.write_number(number);
+        self.0.write_number(number);
     }
     async fn byte(&self) -> u8 {
         // Polled after every interrupt: nobody has to be woken.
-        poll_fn(|_| self.read().map_or(Poll::Pending, Poll::Ready)).await
+        poll_fn(|_| self.0.read().map_or(Poll::Pending, Poll::Ready)).await
     }
 }

@@ -3,7 +3,6 @@
 #![no_main]
 
 mod hardware;
-mod shared;
 
 use board::console::Uart;
 use board::entropy::Chance;
@@ -20,15 +19,15 @@ use core::cell::RefCell;
 use cortex_m_rt::entry;
 use embassy_net::dns::DnsSocket;
 use embassy_net::tcp::client::TcpClient;
-use hardware::{Log, Memory, Mps2, Net, Note, heard, log, unheard};
+use hardware::{Log, Memory, Mps2, Net, Note, Terminal, heard, log, unheard};
 use ota_boot::Boot;
 use ota_download::{HttpConfig, HttpSource};
 use ota_hal::{Journal, ResetCause, SharedJournal, SlotId};
 use ota_service::{Agent, Buffers, Parts, Policy, SlotTarget};
 use ota_transport::mqtt::Inbox;
+use otaapp::device::{Broker, Device, Link, Local, Shell};
 use otaapp::product::{Fault, Product, VERSION};
 use otaapp::trace::Traced;
-use shared::{Broker, Device, Link, Shell};
 
 /// The broker when the factory named none: the host, as the emulator's network shows it.
 const BROKER: (&str, u16) = ("10.0.2.2", 1883);
@@ -83,14 +82,16 @@ fn device(uart: Uart, running: SlotId, memory: &mut Memory) {
     let policy = Policy { bare_image: true, ..Policy::new() };
     let mut agent: Device<'_, Mps2<'_>> = Agent::new(parts, policy, &mut memory.envelope);
     let mut link: Link<'_, '_, Mps2<'_>> = Link {
-        source: &mut source,
+        local: Local {
+            source: &mut source,
+            timer: Uptime,
+            buffers: Buffers { message: &mut memory.message, data: &mut memory.data },
+            shell: Shell::new(boot, journal, Terminal(uart)),
+        },
         connect: net,
-        timer: Uptime,
         entropy: chance,
-        buffers: Buffers { message: &mut memory.message, data: &mut memory.data },
         inbox: Inbox::new(&mut memory.inbox),
         packets: (&mut memory.received, &mut memory.sent),
-        shell: Shell::new(boot, journal, uart),
         broker: Broker { host, port },
     };
     executor::run(link.run(&mut agent), runner.run(), Dog::running());

@@ -1,7 +1,5 @@
-//! The sample application behind its hardware: console commands, messaging link, update agent. No heap, no executor.
-//!
-//! This module knows no board. It belongs into `otaapp`'s library, where the Linux program will use it too; it lives
-//! here until it is moved.
+//! The sample application behind its hardware: console commands, messaging link, update agent. No heap, no executor, and no
+//! knowledge of a board: the Linux program and the firmware of a Cortex-M both run this.
 
 mod input;
 mod link;
@@ -9,19 +7,19 @@ mod session;
 mod shell;
 mod words;
 
-pub(crate) use link::{Broker, Link};
-pub(crate) use shell::Shell;
-pub(crate) use words::tell;
+pub use link::{Broker, Link, Local};
+pub use shell::Shell;
+pub use words::tell;
 
+use crate::product::Product;
 use ota_boot::Boot;
 use ota_download::{Connect, Source};
 use ota_hal::{Entropy, Flash, Timer, Watchdog};
 use ota_service::{Agent, Notice, Target};
 use ota_verify::Keys;
-use otaapp::product::Product;
 
 /// What the application needs of a board. The types only: a board implements this for an empty type.
-pub(crate) trait Platform {
+pub trait Platform {
     /// The flash, as its several users see it.
     type Flash: Flash;
     /// Where an image goes.
@@ -32,11 +30,11 @@ pub(crate) trait Platform {
     type Connect: Connect;
     /// Where packages come from.
     type Source: Source;
-    /// Time.
-    type Timer: Timer;
+    /// Time; a handle that can be given to several users.
+    type Timer: Timer + Copy;
     /// Chance; a handle that can be given to several users.
     type Entropy: Entropy + Copy;
-    /// The UART; a handle that can be given to several users.
+    /// Where people type and read; a handle that can be given to several users.
     type Console: Console;
     /// The watchdog; a second handle, for the long steps of an update.
     type Watchdog: Watchdog;
@@ -45,7 +43,7 @@ pub(crate) trait Platform {
 }
 
 /// The agent of this application.
-pub(crate) type Device<'a, P> = Agent<
+pub type Device<'a, P> = Agent<
     'a,
     Boot<'a, <P as Platform>::Flash>,
     <P as Platform>::Target,
@@ -56,7 +54,7 @@ pub(crate) type Device<'a, P> = Agent<
 >;
 
 /// A line to a person. Printing waits for nobody.
-pub(crate) trait Console: Copy {
+pub trait Console: Copy {
     /// Prints text.
     fn print(&self, text: &str);
     /// Prints a number in decimal.
@@ -78,7 +76,7 @@ pub(crate) trait Console: Copy {
 
 /// What to do after a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum After {
+pub enum After {
     /// Go on.
     Continue,
     /// The device has another identity, or none.

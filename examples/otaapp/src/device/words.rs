@@ -1,16 +1,15 @@
 //! States as words, without formatting machinery.
 
 use super::Console;
+use crate::identity::DeviceInfo;
+use crate::outcome::Outcome;
 use ota_boot::{BootState, RollbackReason};
 use ota_hal::SlotId;
 use ota_service::{Notice, Status};
 use ota_transport::FailStage;
-use otaapp::console::{CommandError, WordError};
-use otaapp::identity::InfoError;
-use otaapp::outcome::Outcome;
 
 /// Prints what an update tells.
-pub(crate) fn tell(console: impl Console, notice: Notice<'_>) {
+pub fn tell(console: impl Console, notice: Notice<'_>) {
     match notice {
         Notice::Downloading { percent } => numbered(console, "ota: ", u32::from(percent), " %"),
         Notice::Waiting { ms, reason } => {
@@ -66,7 +65,14 @@ pub(super) fn status(console: impl Console, version: &str, status: Status) {
     console.line(&["version ", version, ", ", word]);
 }
 
-/// Prints how the last update ended. The same texts as the outcome's `Display`.
+/// Prints who the device is. Never a secret: what is printed ends up in logs.
+pub(super) fn identity(console: impl Console, info: &DeviceInfo<'_>) {
+    let mask = |secret: &str| if secret.is_empty() { "-" } else { "****" };
+    let secrets = [info.device_secret(), info.product_secret()].map(mask);
+    console.line(&["pk ", info.product_key(), " dn ", info.device_name(), " ds ", secrets[0], " ps ", secrets[1]]);
+}
+
+/// Prints how the last update ended.
 pub(super) fn last_outcome(console: impl Console, last: Outcome) {
     console.print("last outcome ");
     match last {
@@ -93,7 +99,7 @@ fn reason_line(console: impl Console, reason: RollbackReason) {
     }
 }
 
-/// Prints the boot record, in the words of the Linux program.
+/// Prints the boot record.
 pub(super) fn boot_state(console: impl Console, state: BootState, floor: u32) {
     let print = |parts: &[&str]| parts.iter().for_each(|part| console.print(part));
     match state {
@@ -113,7 +119,7 @@ pub(super) fn boot_state(console: impl Console, state: BootState, floor: u32) {
 }
 
 /// The name of a slot.
-pub(super) const fn slot_word(slot: SlotId) -> &'static str {
+const fn slot_word(slot: SlotId) -> &'static str {
     match slot {
         SlotId::A => "A",
         SlotId::B => "B",
@@ -132,23 +138,5 @@ const fn reason_word(reason: RollbackReason) -> &'static str {
     }
 }
 
-/// Why a line is no command. The same texts as the errors' `Display`.
-pub(super) const fn command_error(error: &CommandError) -> &'static str {
-    match error {
-        CommandError::Words(WordError::Unclosed) => "a quote is not closed",
-        CommandError::Words(WordError::Misplaced) => "a quote must enclose a whole word",
-        CommandError::Unknown => "unknown command, try help",
-        CommandError::Info(error) => info_error(error),
-        _ => "usage: see help",
-    }
-}
-
-/// Why an identity was refused.
-pub(super) const fn info_error(error: &InfoError) -> &'static str {
-    match error {
-        InfoError::ProductKey => "the product key has 1 to 20 characters without / + # and blanks",
-        InfoError::DeviceName => "the device name has 1 to 32 characters without / + # and blanks",
-        InfoError::Secret => "a secret has at most 64 characters",
-        _ => "the stored identity cannot be read",
-    }
-}
+#[cfg(test)]
+mod tests;

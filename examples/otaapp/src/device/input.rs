@@ -1,13 +1,14 @@
 //! Lines from the console.
 
 use super::Console;
+use crate::console::{Line, LineError};
 use heapless::String;
-use otaapp::console::{Line, LineError};
 
 /// The longest command.
 const LINE: usize = 256;
 
 /// A line being typed, and the last complete one.
+#[derive(Debug)]
 pub(super) struct Input {
     line: Line<LINE>,
     complete: String<LINE>,

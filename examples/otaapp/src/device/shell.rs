@@ -1,17 +1,18 @@
 //! Carries out what is typed on the console.
 
 use super::input::Input;
-use super::words::{boot_state, command_error, info_error, last_outcome, numbered, status};
+use super::words::{boot_state, identity, last_outcome, numbered, status};
 use super::{After, Console, Device, Platform};
+use crate::console::{Command, HELP, parse};
+use crate::identity::{DeviceInfo, INFO_MAX};
+use crate::product::VERSION;
 use ota_boot::{Boot, BootControl, RollbackReason};
 use ota_hal::{Kind, Millis, SharedJournal};
 use ota_service::Drive;
-use otaapp::console::{Command, HELP, parse};
-use otaapp::identity::{DeviceInfo, INFO_MAX};
-use otaapp::product::VERSION;
 
 /// The console: a line, and hands to carry it out. Apart, so that the line can be carried out while it is borrowed.
-pub(crate) struct Shell<'j, P: Platform> {
+#[allow(missing_debug_implementations, reason = "made of a board's types, which need none")]
+pub struct Shell<'j, P: Platform> {
     pub(super) input: Input,
     pub(super) hands: Hands<'j, P>,
 }
@@ -25,11 +26,7 @@ pub(super) struct Hands<'j, P: Platform> {
 
 impl<'j, P: Platform> Shell<'j, P> {
     /// A shell on `console`.
-    pub(crate) const fn new(
-        boot: Boot<'j, P::Flash>,
-        journal: SharedJournal<'j, P::Flash>,
-        console: P::Console,
-    ) -> Self {
+    pub const fn new(boot: Boot<'j, P::Flash>, journal: SharedJournal<'j, P::Flash>, console: P::Console) -> Self {
         Self { input: Input::new(), hands: Hands { boot, journal, console } }
     }
 }
@@ -40,7 +37,7 @@ impl<P: Platform> Hands<'_, P> {
         match parse(line) {
             Ok(Some(command)) => self.carry_out(command, agent, now),
             Ok(None) => After::Continue,
-            Err(e) => self.say(command_error(&e)),
+            Err(e) => self.say(e.text()),
         }
     }
 
@@ -76,11 +73,11 @@ impl<P: Platform> Hands<'_, P> {
         }
     }
 
-    /// The stored identity's bytes, if there is one.
+    /// The stored identity, if there is one.
     pub(super) fn identity<'b>(&self, record: &'b mut [u8; INFO_MAX]) -> Option<DeviceInfo<'b>> {
         let record = self.journal.read(Kind::App, record).ok()??;
         let info = DeviceInfo::decode(record);
-        info.inspect_err(|e| self.console.line(&[info_error(e)])).ok()
+        info.inspect_err(|e| self.console.line(&[e.text()])).ok()
     }
 
     fn store(&self, info: &DeviceInfo<'_>) -> After {
@@ -90,13 +87,11 @@ impl<P: Platform> Hands<'_, P> {
 
     fn show_identity(&self) -> After {
         let mut record = [0; INFO_MAX];
-        match self.identity(&mut record) {
-            Some(info) => {
-                // Never a secret: what is printed ends up in logs.
-                let secret = if info.device_secret().is_empty() { "-" } else { "****" };
-                self.console.line(&["pk ", info.product_key(), " dn ", info.device_name(), " ds ", secret]);
-            }
-            None => self.console.line(&["no device identity"]),
+        match self.journal.read(Kind::App, &mut record).map(|record| record.map(DeviceInfo::decode)) {
+            Ok(Some(Ok(info))) => identity(self.console, &info),
+            Ok(Some(Err(e))) => self.console.line(&[e.text()]),
+            Ok(None) => self.console.line(&["no device identity"]),
+            Err(_) => self.console.line(&["failed: the journal"]),
         }
         After::Continue
     }
