@@ -2,6 +2,7 @@
 
 mod bench;
 mod block;
+mod building;
 mod demo;
 mod device;
 mod interop;

@@ -1,6 +1,7 @@
 //! What the demo, the interop runs and the benchmarks share: names, the built programs, a place for files.
 
-use crate::run::{cargo, run, target_dir};
+use crate::building;
+use crate::run::{cargo, target_dir};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +28,7 @@ impl Programs {
     /// Builds the command line and the board.
     pub(crate) fn build() -> Result<Self> {
         let packages = ["--package", "ota-tool", "--package", "ota-board-linux"];
-        run(cargo().args(["build", "--quiet", "--locked", "--profile", "demo"]).args(packages))?;
+        building::build("ota and the board", cargo().args(["build", "--locked", "--profile", "demo"]).args(packages))?;
         Ok(Self { dir: target_dir()?.join("demo") })
     }
 
@@ -44,8 +45,10 @@ impl Programs {
     /// Builds the application as `version` with `fault` (`none`, `gate` or `hang`) built in, and keeps it in `dir`.
     pub(crate) fn application(&self, dir: &Path, version: &str, fault: &str) -> Result<PathBuf> {
         let mut build = cargo();
-        build.args(["build", "--quiet", "--locked", "--profile", "demo", "--package", "otaapp"]);
-        run(build.env("OTAAPP_VERSION", version).env("OTAAPP_FAULT", fault))?;
+        build.args(["build", "--locked", "--profile", "demo", "--package", "otaapp"]);
+        let what =
+            if fault == "none" { format!("otaapp {version}") } else { format!("otaapp {version}, fault {fault}") };
+        building::build(&what, build.env("OTAAPP_VERSION", version).env("OTAAPP_FAULT", fault))?;
         let kept = dir.join(format!("otaapp-{version}-{fault}"));
         std::fs::copy(self.dir.join("otaapp"), &kept).with_context(|| format!("cannot keep {}", kept.display()))?;
         Ok(kept)

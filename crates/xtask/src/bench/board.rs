@@ -1,7 +1,7 @@
 //! Runs the board's benchmark in the emulator, which counts instructions.
 
 use crate::device::emulator::{self, FlashFile, SLOT_LEN, SLOTS};
-use crate::device::firmware::Firmware;
+use crate::device::firmware::{Firmware, MPS2, flatten, keep};
 use crate::proc::Proc;
 use crate::run::output;
 use crate::vendor::{Label, Payload, Slot, Vendor};
@@ -45,10 +45,10 @@ pub(super) fn measure() -> Result<(Counts, Counts)> {
     let dir = scratch.path();
     let programs = Programs::build()?;
     let vendor = Vendor::new(&programs, dir, "vendor", "rsa2048")?;
-    let firmware = Firmware::new(&vendor.blob())?;
+    let firmware = Firmware::new(MPS2, &vendor.blob())?;
     let (loader, program) = (dir.join("loader.elf"), dir.join("bench.bin"));
-    firmware.loader(&loader)?;
-    firmware.benchmark(&program)?;
+    keep(&firmware.loader()?, &loader)?;
+    flatten(&firmware.benchmark()?, &program)?;
     let samples = samples(&programs, dir)?;
     let run = |kib: usize| {
         let image = padded(&vendor, &program, kib << 10)?;

@@ -1,68 +1,96 @@
-//! Builds the firmware of the emulated board.
+//! Builds the firmware of the emulated boards.
 
-use super::emulator::TARGET;
+use crate::building;
 use crate::nostd::cargo_for;
-use crate::run::{output, root, target_dir};
+use crate::run::{root, target_dir};
 use crate::size::elf::{half, word};
-use crate::vendor::Slot;
-use crate::world::{CLASS, VENDOR};
+use crate::vendor::{Slot, Vendor};
+use crate::world::{CLASS, Programs, VENDOR};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 
-/// The board's package, built for devices that believe one key.
+/// A board: its folder under `boards`, and what it is compiled for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Port {
+    pub(crate) name: &'static str,
+    target: &'static str,
+}
+
+/// The Cortex-M4.
+pub(crate) const MPS2: Port = Port { name: "mps2-an386", target: super::emulator::TARGET };
+/// The Cortex-M0.
+pub(crate) const MICROBIT: Port = Port { name: "microbit", target: "thumbv6m-none-eabi" };
+
+/// A key to build with where nobody will ask for a signature; kept, so that the next build finds its work done.
+pub(crate) fn any_key() -> Result<PathBuf> {
+    let dir = target_dir()?.join("xtask/board");
+    let key = dir.join("vendor.pub");
+    if !key.is_file() {
+        std::fs::create_dir_all(&dir)?;
+        Vendor::new(&Programs::build()?, &dir, "vendor", "rsa2048")?;
+    }
+    Ok(key)
+}
+
+/// A board's package, built for devices that believe one key.
 pub(crate) struct Firmware {
+    port: Port,
     /// The public key blob.
     key: PathBuf,
     out: PathBuf,
 }
 
 impl Firmware {
-    /// Firmware that believes `key`.
-    pub(crate) fn new(key: &Path) -> Result<Self> {
-        Ok(Self { key: key.to_owned(), out: target_dir()?.join("device") })
+    /// Firmware of `port` that believes `key`.
+    pub(crate) fn new(port: Port, key: &Path) -> Result<Self> {
+        Ok(Self { port, key: key.to_owned(), out: target_dir()?.join("device") })
     }
 
-    /// Builds the loader and keeps its ELF file.
-    pub(crate) fn loader(&self, kept: &Path) -> Result<()> {
-        self.build("loader", &[], &[], kept)
+    /// Builds the loader; its ELF file, which the next build replaces.
+    pub(crate) fn loader(&self) -> Result<PathBuf> {
+        self.build("loader", &[])
     }
 
-    /// Builds the application for `slot` and keeps what goes into the slot, behind the header.
-    pub(crate) fn application(&self, version: &str, fault: &str, slot: Slot, kept: &Path) -> Result<()> {
-        let elf = kept.with_extension("elf");
-        let settings = [("OTA_SLOT", slot.name()), ("OTAAPP_VERSION", version), ("OTAAPP_FAULT", fault)];
-        self.build("app", &["--features", "app"], &settings, &elf)?;
-        flatten(&elf, kept)
+    /// Builds the application for `slot`; its ELF file, which the next build replaces.
+    pub(crate) fn application(&self, version: &str, fault: &str, slot: Slot) -> Result<PathBuf> {
+        self.build("app", &[("OTA_SLOT", slot.name()), ("OTAAPP_VERSION", version), ("OTAAPP_FAULT", fault)])
     }
 
-    /// Builds the benchmark, for slot A, and keeps what goes into the slot.
-    pub(crate) fn benchmark(&self, kept: &Path) -> Result<()> {
-        let elf = kept.with_extension("elf");
-        self.build("bench", &["--features", "bench"], &[], &elf)?;
-        flatten(&elf, kept)
+    /// Builds the benchmark, for slot A.
+    pub(crate) fn benchmark(&self) -> Result<PathBuf> {
+        self.build("bench", &[])
     }
 
-    fn build(&self, program: &str, more: &[&str], settings: &[(&str, &str)], kept: &Path) -> Result<()> {
-        let mut build = cargo_for("build", TARGET)?;
-        build.args(["--quiet", "--release", "--locked", "--bin", program]).args(more);
-        build.arg("--manifest-path").arg(root().join("boards/mps2-an386/Cargo.toml"));
+    /// All but the loader want a feature of their name.
+    fn build(&self, program: &str, settings: &[(&str, &str)]) -> Result<PathBuf> {
+        let Port { name, target } = self.port;
+        let mut build = cargo_for("build", target)?;
+        build.args(["--release", "--locked", "--bin", program]);
+        if program != "loader" {
+            build.args(["--features", program]);
+        }
+        build.arg("--manifest-path").arg(root().join("boards").join(name).join("Cargo.toml"));
         build.env("CARGO_TARGET_DIR", &self.out).env("OTA_KEY", &self.key).env("OTA_VENDOR", VENDOR);
         build.env("OTA_CLASS", CLASS).envs(settings.iter().copied());
-        output(&mut build)?;
-        let built = self.out.join(TARGET).join("release").join(program);
-        std::fs::copy(&built, kept).with_context(|| format!("cannot keep {}", built.display()))?;
-        Ok(())
+        building::build(&format!("{program} of {name}"), &mut build)?;
+        Ok(self.out.join(target).join("release").join(program))
     }
 }
 
+/// Keeps a program beyond the next build.
+pub(crate) fn keep(elf: &Path, kept: &Path) -> Result<()> {
+    std::fs::copy(elf, kept).map(drop).with_context(|| format!("cannot keep {}", elf.display()))
+}
+
 /// Writes what lies in flash: the segments of an ELF file by load address, from the first one on.
-fn flatten(elf: &Path, out: &Path) -> Result<()> {
+pub(crate) fn flatten(elf: &Path, out: &Path) -> Result<()> {
     let file = std::fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
     let flat = flat(&file).with_context(|| elf.display().to_string())?;
     std::fs::write(out, flat).with_context(|| format!("cannot write {}", out.display()))
 }
 
-fn flat(elf: &[u8]) -> Result<Vec<u8>> {
+/// What lies in flash.
+pub(crate) fn flat(elf: &[u8]) -> Result<Vec<u8>> {
     const LOAD: u32 = 1;
     ensure!(elf.starts_with(b"\x7FELF\x01\x01"), "not a 32-bit little-endian ELF file");
     let (table, size, count) = (word(elf, 28)?, half(elf, 42)?, half(elf, 44)?);

@@ -1,7 +1,7 @@
 //! The board that is an emulated Cortex-M4.
 
 use super::emulator::{self, FlashFile, SLOT_LEN, SLOTS};
-use super::firmware::Firmware;
+use super::firmware::{Firmware, MPS2, flatten, keep};
 use super::{Board, Device, Facts, read_of};
 use crate::proc::{Proc, QUIET, Tape};
 use crate::vendor::{Payload, Slot};
@@ -19,9 +19,9 @@ impl Mps2 {
     /// Sees to the tools, and builds the loader into `dir` for devices that believe `key`.
     pub(crate) fn new(dir: &Path, key: &Path) -> Result<Self> {
         emulator::ready()?;
-        let firmware = Firmware::new(key)?;
+        let firmware = Firmware::new(MPS2, key)?;
         let loader = dir.join("loader.elf");
-        firmware.loader(&loader)?;
+        keep(&firmware.loader()?, &loader)?;
         Ok(Self { firmware, loader })
     }
 }
@@ -34,7 +34,7 @@ impl Board for Mps2 {
     fn application(&self, dir: &Path, version: &str, fault: &str, slots: &[Slot]) -> Result<Vec<Payload>> {
         let build = |&slot: &Slot| {
             let file = dir.join(format!("app-{version}-{fault}-{}.bin", slot.name()));
-            self.firmware.application(version, fault, slot, &file)?;
+            flatten(&self.firmware.application(version, fault, slot)?, &file)?;
             Ok(Payload { file, linked: Some((slot, emulator::address(slot))) })
         };
         slots.iter().map(build).collect()

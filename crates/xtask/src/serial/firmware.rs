@@ -1,10 +1,9 @@
 //! Builds the board's programs, signs them, and says what they take.
 
-use crate::nostd::cargo_for;
-use crate::run::{output, root, target_dir};
+use crate::device::firmware::{Firmware, MICROBIT, keep};
 use crate::size::elf::Elf;
 use crate::vendor::{self, Image, Payload, Slot, Vendor};
-use crate::world::{CLASS, VENDOR};
+use crate::world::CLASS;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 
@@ -12,13 +11,11 @@ use std::path::{Path, PathBuf};
 #[allow(unreachable_pub, dead_code, reason = "the same file serves the firmware, which uses all of it")]
 pub(super) mod addresses;
 
-const TARGET: &str = "thumbv6m-none-eabi";
-
 /// The vendor's workshop: compiler, key and a place for files.
 pub(super) struct Workshop<'p> {
     vendor: Vendor<'p>,
     dir: PathBuf,
-    out: PathBuf,
+    firmware: Firmware,
 }
 
 /// A linked program.
@@ -49,31 +46,20 @@ impl<'l> Label<'l> {
 impl<'p> Workshop<'p> {
     /// Of `vendor`, in `dir`.
     pub(super) fn new(vendor: Vendor<'p>, dir: &Path) -> Result<Self> {
-        Ok(Self { vendor, dir: dir.to_owned(), out: target_dir()?.join("device") })
+        let firmware = Firmware::new(MICROBIT, &vendor.blob())?;
+        Ok(Self { vendor, dir: dir.to_owned(), firmware })
     }
 
     /// Builds the loader; its ELF file is kept beside what is returned.
     pub(super) fn loader(&self) -> Result<(PathBuf, Program)> {
-        let elf = self.build("loader", &[], &[])?;
-        let kept = self.dir.join("loader.elf");
-        std::fs::copy(&elf, &kept).context("cannot keep the loader")?;
+        let (elf, kept) = (self.firmware.loader()?, self.dir.join("loader.elf"));
+        keep(&elf, &kept)?;
         Ok((kept, Program::read(&elf)?))
     }
 
     /// Builds the application for slot `slot`.
     pub(super) fn application(&self, label: Label<'_>, slot: Slot) -> Result<Program> {
-        let settings = [("OTA_SLOT", slot.name()), ("OTAAPP_VERSION", label.version), ("OTAAPP_FAULT", label.fault)];
-        Program::read(&self.build("app", &["--features", "app"], &settings)?)
-    }
-
-    fn build(&self, program: &str, more: &[&str], settings: &[(&str, &str)]) -> Result<PathBuf> {
-        let mut build = cargo_for("build", TARGET)?;
-        build.args(["--quiet", "--release", "--locked", "--bin", program]).args(more);
-        build.arg("--manifest-path").arg(root().join("boards/microbit/Cargo.toml"));
-        build.env("CARGO_TARGET_DIR", &self.out).env("OTA_KEY", self.vendor.blob());
-        build.env("OTA_VENDOR", VENDOR).env("OTA_CLASS", CLASS).envs(settings.iter().copied());
-        output(&mut build)?;
-        Ok(self.out.join(TARGET).join("release").join(program))
+        Program::read(&self.firmware.application(label.version, label.fault, slot)?)
     }
 
     /// Signs a program for its slot.
