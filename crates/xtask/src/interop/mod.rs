@@ -21,12 +21,13 @@ struct Outcome {
 type Check = fn(&Programs, &Peers, &Scratch) -> Result<Outcome>;
 
 /// In the order of what they need: files, one link, both links.
-const CHECKS: [(&str, Check); 6] = [
+const CHECKS: [(&str, Check); 7] = [
     ("openssl", openssl::check),
     ("imgtool", imgtool::check),
     ("nginx", web::nginx),
     ("http.server", web::python),
     ("mosquitto", broker::mosquitto),
+    ("mosquitto-tls", broker::mosquitto_tls),
     ("paho-mqtt", broker::paho),
 ];
 
@@ -41,18 +42,18 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
     let programs = Programs::build()?;
     let scratch = Scratch::new("interop", false)?;
     let (mut passed, mut failed) = (0, 0);
-    println!("{:<12} {:<10} {:<7} exchanged", "peer", "version", "result");
+    println!("{:<13} {:<10} {:<7} exchanged", "peer", "version", "result");
     for (name, check) in CHECKS.into_iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         let started = Instant::now();
         match check(&programs, &peers, &scratch) {
             Ok(outcome) => {
                 passed += 1;
                 let time = started.elapsed().as_secs_f32();
-                println!("{:<12} {:<10} pass    {} ({time:.1} s)", outcome.peer, outcome.version, outcome.exchanged);
+                println!("{:<13} {:<10} pass    {} ({time:.1} s)", outcome.peer, outcome.version, outcome.exchanged);
             }
             Err(error) => {
                 failed += 1;
-                println!("{name:<12} {:<10} FAIL    {error:#}", "");
+                println!("{name:<13} {:<10} FAIL    {error:#}", "");
             }
         }
     }

@@ -81,13 +81,48 @@ pub(crate) fn await_port(port: u16) -> Result<()> {
     anyhow::bail!("nobody listens on port {port} after 10 seconds")
 }
 
-/// mosquitto on `port`, with nothing but a listener.
-pub(crate) fn mosquitto(dir: &Path, port: u16) -> Result<Proc> {
+/// mosquitto on `port`, and whatever `more` configures.
+pub(crate) fn mosquitto(dir: &Path, port: u16, more: &str) -> Result<Proc> {
     let config = dir.join("mosquitto.conf");
-    std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n"))?;
+    std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n{more}"))?;
     let broker = Proc::start("mosquitto", system("mosquitto").arg("-c").arg(config))?;
     await_port(port)?;
     Ok(broker)
+}
+
+/// A certificate for 127.0.0.1.
+pub(crate) struct Certificate {
+    /// Who vouches for it.
+    pub(crate) authority: PathBuf,
+    /// The certificate itself.
+    pub(crate) file: PathBuf,
+    /// Its private key.
+    pub(crate) key: PathBuf,
+}
+
+/// Made by openssl in `dir`, with an authority of its own.
+pub(crate) fn certificate(dir: &Path) -> Result<Certificate> {
+    std::fs::create_dir_all(dir)?;
+    let [authority, ca_key, key, request, file, names] =
+        ["ca.pem", "ca.key", "server.key", "server.csr", "server.pem", "names"].map(|name| dir.join(name));
+    std::fs::write(&names, "subjectAltName=IP:127.0.0.1\n")?;
+    let openssl = |words: &str, files: &[(&str, &Path)]| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(words.split(' '));
+        for (option, file) in files {
+            openssl.arg(option).arg(file);
+        }
+        output(&mut openssl)
+    };
+    let new_key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    let begin = format!("req -x509 {new_key} -subj /CN=bench -days 2");
+    openssl(&begin, &[("-keyout", &ca_key), ("-out", &authority)])?;
+    let begin = format!("req {new_key} -subj /CN=broker");
+    openssl(&begin, &[("-keyout", &key), ("-out", &request)])?;
+    let files =
+        [("-in", &*request), ("-CA", &*authority), ("-CAkey", &*ca_key), ("-extfile", &*names), ("-out", &*file)];
+    openssl("x509 -req -CAcreateserial -days 2", &files)?;
+    Ok(Certificate { authority, file, key })
 }
 
 /// nginx on `port`, serving `files` at `rate` bytes per second. One process, so that a kill ends every connection.
