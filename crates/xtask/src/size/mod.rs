@@ -3,7 +3,7 @@
 //! A probe (`probes`) is a program of one profile on a board that the compiler knows nothing about. ROM is
 //! its code and constants less those of an empty probe; the board's and the client libraries' symbols are listed and not
 //! counted. The stack is the deepest path through the call graph read from the instructions, with the frame sizes the
-//! compiler wrote down. No tool beside the compiler is needed.
+//! compiler wrote down. No tool beside the compiler is needed. The boards' whole programs are weighed beside the profiles.
 
 pub(crate) mod build;
 mod decode;
@@ -13,6 +13,8 @@ mod measure;
 mod names;
 mod plan;
 mod report;
+mod summary;
+mod whole;
 
 use crate::block;
 use crate::run::root;
@@ -35,6 +37,9 @@ pub(crate) struct Options {
     /// Only this profile
     #[arg(long)]
     profile: Option<String>,
+    /// Only the boards' whole programs
+    #[arg(long, conflicts_with_all = ["target", "profile"])]
+    firmware: bool,
     /// Records the figures in size.toml, lowers its ceilings, and rewrites the tables in README.md and docs/performance.md
     #[arg(long)]
     update: bool,
@@ -49,19 +54,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     let compiler = build::compiler(targets.first().context("size.toml names no target")?)?;
     let mut rows = Vec::new();
-    let wanted = |name: &String| options.profile.as_ref().is_none_or(|profile| profile == name);
-    for profile in plan.profiles.iter().filter(|profile| wanted(&profile.name)) {
+    let wanted = |name: &String| !options.firmware && options.profile.as_ref().is_none_or(|profile| profile == name);
+    let profiles = plan.profiles.clone();
+    for profile in profiles.iter().filter(|profile| wanted(&profile.name)) {
         for target in &targets {
             eprintln!("size: {} for {target}", profile.name);
             rows.push(row(&plan, profile, target)?);
         }
     }
+    let everything = options.target.is_none() && options.profile.is_none();
+    let firmware = if everything { whole::weigh(&plan)? } else { Vec::new() };
     let same = plan.compiler.as_ref().is_none_or(|recorded| recorded.version == compiler);
     let faults: Vec<String> = rows.iter().flat_map(|row| row.faults(same)).collect();
     if options.json {
-        println!("{}", report::json(&rows, &compiler, &faults));
+        println!("{}", report::json(&rows, &firmware, &compiler, &faults));
     } else {
-        print!("{}{}\n{}", report::table(&rows), report::breakdown(&rows), report::over_budget(&rows));
+        print(&rows, &firmware);
         if !same {
             println!(
                 "rustc {compiler} is not the recorded compiler: ceilings have 3 % more room, growth may be its own."
@@ -70,23 +78,38 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     ensure!(faults.is_empty(), "too large, or linked what must not be:\n    {}", faults.join("\n    "));
     if options.update {
-        for row in &mut rows {
-            row.recorded = Some(figures(row));
-        }
-        let everything = options.target.is_none() && options.profile.is_none();
-        let tables = everything.then(|| (report::table(&rows), report::breakdown(&rows)));
-        let figures: Vec<_> =
-            rows.iter().filter_map(|row| Some((row.profile.name.clone(), row.target.clone(), row.recorded?))).collect();
-        for (profile, target, recorded) in figures {
-            plan.recorded.entry(profile).or_default().insert(target, recorded);
-        }
+        record(&mut plan, rows, firmware, compiler)?;
+    }
+    Ok(())
+}
+
+fn print(rows: &[Row<'_>], firmware: &[whole::Whole]) {
+    if !rows.is_empty() {
+        println!("{}{}\n{}", report::table(rows), report::breakdown(rows), report::over_budget(rows));
+    }
+    if !firmware.is_empty() {
+        println!("{}", whole::table(firmware));
+    }
+}
+
+/// Writes what was measured into `size.toml`, and the tables made of it.
+fn record(plan: &mut Plan, mut rows: Vec<Row<'_>>, firmware: Vec<whole::Whole>, compiler: String) -> Result<()> {
+    for row in &mut rows {
+        let recorded = figures(row);
+        row.recorded = Some(recorded);
+        plan.recorded.entry(row.profile.name.clone()).or_default().insert(row.target.clone(), recorded);
+    }
+    let everything = !(rows.is_empty() || firmware.is_empty());
+    plan.firmware.extend(firmware.into_iter().map(|whole| (whole.name, whole.weight)));
+    if !rows.is_empty() {
         plan.compiler = Some(Compiler { version: compiler });
-        plan.save()?;
-        if let Some((table, breakdown)) = tables {
-            let note = report::note(&plan);
-            block::write(&root().join("README.md"), "size", &format!("{table}\n{note}\n"))?;
-            block::write(&root().join("docs/performance.md"), "size", &format!("{table}\n{note}\n{breakdown}"))?;
-        }
+    }
+    plan.save()?;
+    let note = report::note(plan);
+    block::write(&root().join("README.md"), "size", &format!("{}\n{note}\n", summary::summary(plan)))?;
+    if everything {
+        let (table, breakdown) = (report::table(&rows), report::breakdown(&rows));
+        block::write(&root().join("docs/performance.md"), "size", &format!("{table}\n{note}\n{breakdown}"))?;
     }
     Ok(())
 }

@@ -20,6 +20,18 @@ pub(crate) struct Plan {
     /// By profile, then by target.
     #[serde(default)]
     pub(crate) recorded: BTreeMap<String, BTreeMap<String, Recorded>>,
+    /// Whole programs of the boards, by board and program.
+    #[serde(default)]
+    pub(crate) firmware: BTreeMap<String, Weight>,
+}
+
+/// A whole program, with everything that is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Weight {
+    pub(crate) flash: u32,
+    /// Static.
+    pub(crate) ram: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -29,7 +41,7 @@ pub(crate) struct Compiler {
 }
 
 /// One composition of crates.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profile {
     pub(crate) name: String,
@@ -131,6 +143,12 @@ impl Plan {
                     "{target} = {{ rom = {rom}, static = {fixed}, stack = {stack}, rom_max = {rom_max}, ram_max = {ram_max} }}"
                 )?;
             }
+        }
+        if !self.firmware.is_empty() {
+            out.push_str("\n[firmware]\n");
+        }
+        for (name, Weight { flash, ram }) in &self.firmware {
+            writeln!(out, "\"{name}\" = {{ flash = {flash}, ram = {ram} }}")?;
         }
         std::fs::write(path(), out).context("cannot write size.toml")
     }

@@ -2,6 +2,7 @@
 
 use super::measure::{Measured, by_heading};
 use super::plan::{Plan, Profile, Recorded};
+use super::whole::{self, Whole};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -17,7 +18,7 @@ pub(crate) struct Row<'p> {
 }
 
 /// The target that budgets are stated for.
-const BUDGETED: &str = "thumbv7em-none-eabi";
+pub(crate) const BUDGETED: &str = "thumbv7em-none-eabi";
 /// Another compiler than the recorded one may make slightly different code: 3 %.
 const OTHER_COMPILER: u32 = 33;
 /// Symbols named when something is too large.
@@ -103,9 +104,12 @@ impl Row<'_> {
 }
 
 /// Everything, for programs.
-pub(crate) fn json(rows: &[Row<'_>], compiler: &str, faults: &[String]) -> String {
+pub(crate) fn json(rows: &[Row<'_>], firmware: &[Whole], compiler: &str, faults: &[String]) -> String {
     let rows: Vec<Value> = rows.iter().map(Row::json).collect();
-    format!("{:#}", json!({"compiler": compiler, "profiles": rows, "faults": faults}))
+    format!(
+        "{:#}",
+        json!({"compiler": compiler, "profiles": rows, "firmware": whole::json(firmware), "faults": faults})
+    )
 }
 
 /// The table, as Markdown that reads well in a terminal too.
@@ -115,7 +119,7 @@ pub(crate) fn table(rows: &[Row<'_>]) -> String {
     let mut lines = vec![head.map(str::to_owned)];
     for row in rows {
         let m = &row.measured;
-        let [rom, ..] = row.growth().unwrap_or_default();
+        let [rom, fixed, stack] = row.growth().unwrap_or_default();
         let budget = |now: u32, budget: u32| {
             let sign = if row.target != BUDGETED {
                 ""
@@ -127,16 +131,15 @@ pub(crate) fn table(rows: &[Row<'_>]) -> String {
             format!("{budget}{sign}")
         };
         let ceiling = |max: fn(&Recorded) -> u32| row.recorded.as_ref().map_or("-".into(), |r| max(r).to_string());
-        let grown = if rom == 0 { String::new() } else { format!(" ({rom:+})") };
         lines.push([
             row.profile.name.clone(),
             short_target(&row.target).to_owned(),
-            format!("{}{grown}", m.rom),
+            format!("{}{}", m.rom, grown(rom)),
             budget(m.rom, row.profile.budget.rom),
             ceiling(|r| r.rom_max),
             m.fixed.to_string(),
             m.stack.to_string(),
-            row.ram().to_string(),
+            format!("{}{}", row.ram(), grown(fixed + stack)),
             budget(row.ram(), row.profile.budget.ram),
             ceiling(|r| r.ram_max),
             if m.panics.is_empty() { "none".into() } else { format!("in {} functions", m.panics.len()) },
@@ -199,7 +202,12 @@ pub(crate) fn note(plan: &Plan) -> String {
     )
 }
 
-fn short_target(target: &str) -> &str {
+/// What was added since the recorded figures.
+pub(crate) fn grown(by: i64) -> String {
+    if by == 0 { String::new() } else { format!(" ({by:+})") }
+}
+
+pub(crate) fn short_target(target: &str) -> &str {
     target.split('-').next().unwrap_or(target)
 }
 
