@@ -1,6 +1,6 @@
 //! Encodes every pair of a list and prints patch sizes: `cargo run --release -p ota-diff --features std --example pairs DIR`.
 
-use ota_diff::{ArchChoice, Options, ProfileId, encode, patch};
+use ota_diff::{Arch, ArchChoice, Options, ProfileId, encode, patch};
 use std::time::Instant;
 use std::{env, fs};
 
@@ -10,7 +10,7 @@ fn main() {
     let list = fs::read_to_string(format!("{dir}/pairs.tsv")).expect("the folder has no pairs.tsv");
     for line in list.lines().skip(1) {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [id, _, old, new] = fields[..] else { continue };
+        let [id, isa, old, new] = fields[..] else { continue };
         if !id.contains(&only) {
             continue;
         }
@@ -22,7 +22,12 @@ fn main() {
             if !profiles.contains(&format!("{profile:?}")) {
                 continue;
             }
-            let arch = ArchChoice::Auto;
+            let arch = match (env::args().nth(4).is_some(), isa) {
+                (false, _) => ArchChoice::Auto,
+                (_, "thumb") => ArchChoice::Fixed(Arch::Thumb),
+                (_, "riscv32") => ArchChoice::Fixed(Arch::RiscV),
+                _ => ArchChoice::Fixed(Arch::Xtensa),
+            };
             let start = Instant::now();
             let made =
                 encode(&old, &new, &mut Options { profile, arch, ..Options::default() }).expect("encoding failed");

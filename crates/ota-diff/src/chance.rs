@@ -30,7 +30,7 @@ impl<const N: usize> Flags<N> {
         number(&mut self.0, coder, tree, second, wanted)
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.halves(&mut self.0);
     }
 }
@@ -88,7 +88,7 @@ impl<const N: usize> FineFlags<N> {
         bit
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.halves(&mut self.chances);
         tape.bytes(&mut self.counts);
     }
@@ -103,11 +103,10 @@ const SQUASH: [u16; 34] = [
     1, 2, 3, 6, 10, 16, 27, 45, 73, 120, 194, 310, 488, 747, 1101, 1546, 2047, 2549, 2994, 3348, 3607, 3785, 3901,
     3975, 4022, 4050, 4068, 4079, 4085, 4089, 4092, 4093, 4094, 4094,
 ];
-/// Binary logarithm of 1 + x/32, in 10 bits.
-const LOG: [u16; 33] = [
-    0, 45, 90, 132, 174, 214, 254, 292, 330, 366, 402, 436, 470, 504, 536, 568, 599, 629, 659, 689, 717, 745, 773, 800,
-    827, 853, 878, 904, 928, 953, 977, 1001, 1024,
-];
+/// ln(n + 0.4) in units of 1/256; 15 stands for 30 or so.
+const LOGS: [i16; 16] = [-235, 86, 224, 313, 379, 432, 475, 512, 545, 574, 600, 623, 645, 664, 683, 874];
+/// What is left of a count when the other thing happens.
+const FADED: [u8; 16] = [0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 7, 8, 9, 9, 10];
 
 fn squash(x: i32) -> u32 {
     let x = (x.clamp(-2047, 2047) + 2048) as u32;
@@ -115,24 +114,10 @@ fn squash(x: i32) -> u32 {
     (u32::from(SQUASH[index]) * (128 - part) + u32::from(SQUASH[index + 1]) * part + 64) >> 7
 }
 
-fn log(x: u32) -> i32 {
-    let whole = (x | 1).ilog2().min(12);
-    let part = x << (12 - whole) & 4095;
-    let (index, rest) = ((part >> 7) as usize & 31, (part & 127) as i32);
-    let (low, high) = (i32::from(LOG[index]), i32::from(LOG[index + 1]));
-    whole as i32 * 1024 + low + (((high - low) * rest) >> 7)
-}
-
-/// ln(p / (1 - p)) in units of 1/256, of a chance of 12 bits.
-fn stretch(p: u32) -> i32 {
-    ((log(p.max(1)) - log(4096 - p.min(4095))) * 177) >> 10
-}
-
 /// The most opinions on one bit.
 pub(crate) const OPINIONS: usize = 5;
 const WEIGHT: i16 = 10000;
-const LEARNING: i32 = 24;
-const SLOT_RATES: [u8; 16] = [1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
+const LEARNING: i32 = 32;
 
 /// Byte models: contexts hash into one table of chances; trained weights mix what they say.
 #[derive(Clone, Copy)]
@@ -141,25 +126,24 @@ pub(crate) struct Mixer<T, const W: usize> {
     weights: [i16; W],
 }
 
-impl<T: AsRef<[u16]> + AsMut<[u16]>, const W: usize> Mixer<T, W> {
+impl<T: AsRef<[u8]> + AsMut<[u8]>, const W: usize> Mixer<T, W> {
     pub(crate) const fn new(slots: T) -> Self {
         Self { slots, weights: [WEIGHT; W] }
     }
 
     /// Codes a byte. `first` is the index of the first of eight rows of weights, one per bit.
-    pub(crate) fn byte<C: Coder>(
-        &mut self,
-        coder: &mut C,
-        contexts: &[u32],
-        first: usize,
-        slot_bits: u32,
-        wanted: u8,
-    ) -> u8 {
-        byte(self.slots.as_mut(), &mut self.weights, coder, contexts, first, slot_bits, wanted)
+    pub(crate) fn byte<C: Coder>(&mut self, coder: &mut C, contexts: &[u32], first: usize, wanted: u8) -> u8 {
+        byte(self.slots.as_mut(), &mut self.weights, coder, contexts, first, wanted)
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
-        tape.halves(self.slots.as_mut());
+    /// Codes one decision; `row` is the index of its row of weights.
+    pub(crate) fn decide<C: Coder>(&mut self, coder: &mut C, contexts: &[u32], row: usize, wanted: bool) -> bool {
+        let Some(row) = self.weights.get_mut(row..row + contexts.len()) else { return false };
+        mixed(self.slots.as_mut(), row, coder, contexts, 1, wanted)
+    }
+
+    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.bytes(self.slots.as_mut());
         for weight in &mut self.weights {
             let mut raw = *weight as u16;
             tape.halves(core::slice::from_mut(&mut raw));
@@ -169,41 +153,39 @@ impl<T: AsRef<[u16]> + AsMut<[u16]>, const W: usize> Mixer<T, W> {
 }
 
 fn byte<C: Coder>(
-    slots: &mut [u16],
+    slots: &mut [u8],
     weights: &mut [i16],
     coder: &mut C,
     contexts: &[u32],
     first: usize,
-    slot_bits: u32,
     wanted: u8,
 ) -> u8 {
     let mut node = 1_u32;
     for (level, row) in (0..8).rev().zip((first..).step_by(contexts.len())) {
         let Some(row) = weights.get_mut(row..row + contexts.len()) else { break };
-        let bit = mixed(slots, row, coder, contexts, node, slot_bits, wanted >> level & 1 == 1);
+        let bit = mixed(slots, row, coder, contexts, node, wanted >> level & 1 == 1);
         node = node << 1 | u32::from(bit);
     }
     node as u8
 }
 
 fn mixed<C: Coder>(
-    slots: &mut [u16],
+    slots: &mut [u8],
     row: &mut [i16],
     coder: &mut C,
     contexts: &[u32],
     node: u32,
-    slot_bits: u32,
     wanted: bool,
 ) -> bool {
     let mut opinions = [(0_u16, 0_i16); OPINIONS];
     let mut sum = 0_i32;
     for ((context, weight), opinion) in contexts.iter().zip(row.iter()).zip(&mut opinions) {
         let hash = (context ^ node.wrapping_mul(0x85EB_CA6B)).wrapping_mul(0x9E37_79B1);
-        let index = hash >> (32 - slot_bits);
-        let slot = slots.get(index as usize).copied().unwrap_or(EVEN);
-        let says = if slot & 15 == 0 { 0 } else { stretch(u32::from(slot >> 4)) };
-        *opinion = (index as u16, says as i16);
-        sum += i32::from(*weight) * says;
+        let index = ((hash >> 16) * slots.len() as u32) >> 16;
+        let slot = slots.get(index as usize).copied().unwrap_or(0);
+        let says = LOGS[usize::from(slot & 15)] - LOGS[usize::from(slot >> 4)];
+        *opinion = (index as u16, says);
+        sum += i32::from(*weight) * i32::from(says);
     }
     let chance = squash(sum >> 15);
     let bit = coder.bit(chance * 16 + 8, wanted);
@@ -221,10 +203,10 @@ fn mixed<C: Coder>(
     bit
 }
 
-/// Moves one slot of the table.
-fn train(slot: u16, bit: bool) -> u16 {
-    let (chance, count) = (slot >> 4, slot & 15);
-    let rate = SLOT_RATES[usize::from(count)];
-    let chance = if bit { chance + ((4095 - chance) >> rate) } else { chance - (chance >> rate) };
-    chance << 4 | (count + 1).min(15)
+/// Moves one slot of the table: how often "no" was seen in the upper four bits, how often "yes" in the lower.
+fn train(slot: u8, bit: bool) -> u8 {
+    let (yes, no) = (slot & 15, slot >> 4);
+    let (seen, other) = if bit { (yes, no) } else { (no, yes) };
+    let (seen, other) = ((seen + 1).min(15), FADED[usize::from(other & 15)]);
+    if bit { other << 4 | seen } else { seen << 4 | other }
 }

@@ -129,9 +129,9 @@ impl RangeDecoder {
         }
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
-        tape.words(core::slice::from_mut(&mut self.code));
-        tape.words(core::slice::from_mut(&mut self.range));
+    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.word(&mut self.code);
+        tape.word(&mut self.range);
         tape.bytes(&mut self.ring);
         tape.small(&mut self.head);
         tape.small(&mut self.held);

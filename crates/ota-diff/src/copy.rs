@@ -2,7 +2,7 @@
 
 use crate::coder::Coder;
 use crate::isa::{self, Context, Isas, Kind, LOOK, Look, Unit};
-use crate::model::{Model, Phase, at, to_front};
+use crate::model::{Model, Phase, UNIT_ROWS, at, to_front};
 use crate::output::{Output, STEP_BYTES};
 use crate::tape::Tape;
 use crate::{Images, PatchError, Profile};
@@ -92,9 +92,9 @@ impl Copy {
         if self.from_new { output.read(images, self.q, bytes) } else { images.read_old(self.q, bytes) }
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.flag(&mut self.from_new);
-        tape.words(core::slice::from_mut(&mut self.q));
+        tape.word(&mut self.q);
         tape.shifts(core::slice::from_mut(&mut self.shift));
         self.context.walk(tape);
         tape.small(&mut self.block_left);
@@ -114,6 +114,8 @@ impl Copy {
 /// What is expected of a unit.
 struct Forecast {
     shift: i32,
+    /// What else it may be.
+    other: i32,
     /// Whether the shift was learned from this address's neighbours.
     is_known: bool,
 }
@@ -128,14 +130,22 @@ impl<P: Profile> Model<P> {
         Look { bytes: self.copy.view.look(q), q, i, left, from_new: self.copy.from_new }
     }
 
+    /// The byte that holds most of the instruction's code.
+    fn top(&self, q: u32) -> u32 {
+        let at = (q | 1).wrapping_sub(self.copy.view.start);
+        u32::from(self.copy.view.bytes.get(at as usize).copied().unwrap_or(0))
+    }
+
     fn forecast(&mut self, unit: &Unit) -> Forecast {
-        let unknown = |shift| Forecast { shift, is_known: false };
+        let unknown = |shift| Forecast { shift, other: shift, is_known: false };
         if self.copy.from_new || unit.kind == Kind::Byte {
             return unknown(0);
         }
         if unit.kind == Kind::Local {
             return match self.locals.guess(unit.key) {
-                Some(guess) if guess.distance <= LOCAL_REACH => Forecast { shift: guess.shift, is_known: true },
+                Some(guess) if guess.distance <= LOCAL_REACH => {
+                    Forecast { shift: guess.shift, other: guess.other, is_known: true }
+                }
                 _ => unknown(self.copy.shift),
             };
         }
@@ -149,7 +159,7 @@ impl<P: Profile> Model<P> {
                 return unknown(self.copy.shift);
             }
         }
-        Forecast { shift: guess.shift, is_known: true }
+        Forecast { shift: guess.shift, other: guess.other, is_known: true }
     }
 
     fn learn_unit<C: Coder>(&mut self, coder: &mut C, unit: &Unit, shift: i32) {
@@ -161,6 +171,7 @@ impl<P: Profile> Model<P> {
     }
 
     /// One block: all as predicted, or unit by unit.
+    #[inline(never)]
     pub(crate) fn block<I: Isas, C: Coder, M: Images>(
         &mut self,
         coder: &mut C,
@@ -227,6 +238,7 @@ impl<P: Profile> Model<P> {
     }
 
     /// One unit of a block that is not as predicted.
+    #[inline(never)]
     pub(crate) fn unit<I: Isas, C: Coder, M: Images>(
         &mut self,
         coder: &mut C,
@@ -248,9 +260,18 @@ impl<P: Profile> Model<P> {
         let is_good = if is_last && !self.copy.has_fault && unit.kind == Kind::Byte {
             false
         } else {
-            let history = self.unit_history[unit.kind as usize];
-            let set = (unit.kind as usize * 8 + usize::from(history & 7)) * 2 + self.parity(i) as usize;
-            self.flags.code(coder, at::UNIT + set, word == wanted)
+            let kind = unit.kind as u32;
+            let history = u32::from(self.unit_history[unit.kind as usize]);
+            let since = i.wrapping_sub(self.last_changed).min(15);
+            let top = self.top(q);
+            let parity = self.parity(i);
+            let contexts = [
+                0x100_0000 | kind << 8 | (history & 7) << 1 | parity,
+                0x200_0000 | kind << 16 | top << 1 | parity,
+                0x300_0000 | kind << 8 | since << 4 | u32::from(self.copy.has_fault) << 1 | parity,
+                0x400_0000 | kind << 16 | (old & 0xFF) << 8 | history & 1,
+            ];
+            self.mixer.decide(coder, &contexts, UNIT_ROWS + kind as usize * 4, word == wanted)
         };
         let history = &mut self.unit_history[unit.kind as usize];
         *history = *history << 1 | u8::from(!is_good);
@@ -270,7 +291,7 @@ impl<P: Profile> Model<P> {
             } else {
                 None
             };
-            shift = self.solved(coder, &unit, forecast.shift, solution);
+            shift = self.solved(coder, &unit, &forecast, solution);
             if let Some(shift) = shift {
                 let look = self.look(q, i, self.left);
                 word = isa::moved::<I>(&unit, &look, shift, &self.space, &mut context);
@@ -296,12 +317,25 @@ impl<P: Profile> Model<P> {
     }
 
     /// The shift of a unit that is not as predicted, if a shift explains it.
-    fn solved<C: Coder>(&mut self, coder: &mut C, unit: &Unit, expected: i32, solution: Option<i32>) -> Option<i32> {
+    #[inline(never)]
+    fn solved<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        unit: &Unit,
+        forecast: &Forecast,
+        solution: Option<i32>,
+    ) -> Option<i32> {
         let kind = unit.kind as usize;
         if !self.flags.code(coder, at::SOLVED + kind, solution.is_some()) {
             return None;
         }
         let wanted = solution.unwrap_or(0);
+        if forecast.other != forecast.shift
+            && self.flags.code(coder, at::OTHER + kind, solution == Some(forecast.other))
+        {
+            to_front(&mut self.recent, forecast.other);
+            return Some(forecast.other);
+        }
         let index = self.recent.iter().position(|shift| *shift == wanted);
         let set = at::RECENT + kind * 4;
         let shift = if self.flags.code(coder, set, index.is_some()) {
@@ -311,7 +345,7 @@ impl<P: Profile> Model<P> {
             }
             self.recent[choice.min(3)]
         } else {
-            self.residual(coder, unit, expected, wanted)
+            self.residual(coder, unit, forecast.shift, wanted)
         };
         to_front(&mut self.recent, shift);
         Some(shift)

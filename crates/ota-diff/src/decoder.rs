@@ -5,7 +5,7 @@ use crate::copy::Fault;
 use crate::isa::{Isas, Space, knows};
 use crate::model::Model;
 use crate::output::Output;
-use crate::tape::{Record, Replay, Tape};
+use crate::tape::Tape;
 use crate::{DecodeError, Every, HEADER_LEN, Header, Images, M, PatchError, Profile, S};
 use core::marker::PhantomData;
 
@@ -80,6 +80,7 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
         Ok(taken)
     }
 
+    #[inline(never)]
     /// Runs steps as long as there is input for one and room for its output.
     fn steps<T: Images>(&mut self, images: &mut T) -> Result<(), DecodeError<T::Error>> {
         while self.input.is_ready() && self.output.has_room() && self.output.produced() < self.model.new_size {
@@ -133,7 +134,7 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
 
     /// Gives the state away in pieces, at most `SAVED_LEN` bytes in all: for those who have no room for a second copy.
     pub fn save_to(&mut self, put: &mut dyn FnMut(&[u8])) {
-        self.walk(&mut Record(put));
+        self.walk(&mut Tape(&mut |bytes| put(bytes)));
     }
 
     /// Continues where a decoder of the same patch was saved.
@@ -158,7 +159,7 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     /// As [`Self::resume`].
     pub fn resume_from(header: &Header, take: &mut dyn FnMut(&mut [u8])) -> Result<Self, PatchError> {
         let mut decoder = Self::start(header)?;
-        decoder.walk(&mut Replay(take));
+        decoder.walk(&mut Tape(take));
         if decoder.is_sound() { Ok(decoder) } else { Err(PatchError::Saved) }
     }
 
@@ -168,9 +169,10 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
             && self.model.is_sound(self.output.produced())
     }
 
-    fn walk(&mut self, tape: &mut impl Tape) {
+    #[inline(never)]
+    fn walk(&mut self, tape: &mut Tape<'_>) {
         let mut consumed = self.consumed();
-        tape.words(core::slice::from_mut(&mut consumed));
+        tape.word(&mut consumed);
         self.input.set_left(self.patch_len.wrapping_sub(consumed));
         self.input.walk(tape);
         self.output.walk(tape);

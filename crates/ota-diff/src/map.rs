@@ -47,6 +47,8 @@ pub(crate) struct Map<T> {
 pub(crate) struct Guess {
     pub(crate) shift: i32,
     pub(crate) distance: u32,
+    /// What the neighbour on the other side says.
+    pub(crate) other: i32,
     /// The key of the next entry above the address, if there is one.
     pub(crate) above: Option<u32>,
 }
@@ -60,17 +62,23 @@ impl<T: AsRef<[Entry]> + AsMut<[Entry]>> Map<T> {
         guess(self.entries.as_mut(), self.len, key)
     }
 
+    /// The shift of the entry that is moved to the nearest place to `to`, and how near that is; `first` and `count` are
+    /// the range of keys that are looked at.
+    pub(crate) fn arrival(&self, to: u32, first: u32, count: u32) -> Option<(i32, u32)> {
+        arrival(self.entries.as_ref().get(..self.len as usize)?, to, first, count)
+    }
+
     pub(crate) fn learn(&mut self, key: u32, shift: i32) {
         if fits(shift) {
             learn(self.entries.as_mut(), &mut self.len, Entry::new(key, shift));
         }
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.small(&mut self.len);
         for entry in self.entries.as_mut() {
-            tape.words(core::slice::from_mut(&mut entry.key));
-            tape.words(core::slice::from_mut(&mut entry.shift_age));
+            tape.word(&mut entry.key);
+            tape.word(&mut entry.shift_age);
         }
     }
 
@@ -111,7 +119,10 @@ fn guess(entries: &mut [Entry], len: u32, key: u32) -> Option<Guess> {
     let (index, distance) = if below.is_some() && down <= up { (place - 1, down) } else { (place, up) };
     let nearest = entries.get_mut(index as usize)?;
     nearest.touch();
-    Some(Guess { shift: nearest.shift(), distance, above: above.map(|entry| entry.key) })
+    let shift = nearest.shift();
+    let other = if index == place { below } else { above };
+    let other = other.map_or(shift, Entry::shift);
+    Some(Guess { shift, distance, other, above: above.map(|entry| entry.key) })
 }
 
 fn learn(entries: &mut [Entry], len: &mut u32, entry: Entry) {
@@ -169,4 +180,18 @@ fn grow_old(entries: &mut [Entry]) -> u32 {
         }
     }
     oldest
+}
+
+fn arrival(entries: &[Entry], to: u32, first: u32, count: u32) -> Option<(i32, u32)> {
+    let mut best = None;
+    for entry in entries {
+        if entry.key.wrapping_sub(first) >= count {
+            continue;
+        }
+        let away = (entry.key.wrapping_add_signed(entry.shift()).wrapping_sub(to) as i32).unsigned_abs();
+        if best.is_none_or(|(_, nearest)| away < nearest) {
+            best = Some((entry.shift(), away));
+        }
+    }
+    best
 }

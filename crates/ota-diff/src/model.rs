@@ -20,8 +20,7 @@ pub(crate) mod at {
     pub(crate) const NEGATIVE: usize = SOLVED + KINDS;
     pub(crate) const EVEN: usize = NEGATIVE + KINDS;
     pub(crate) const RECENT: usize = EVEN + KINDS;
-    pub(crate) const UNIT: usize = RECENT + KINDS * 4;
-    pub(crate) const LITERAL_LEN: usize = UNIT + KINDS * 16;
+    pub(crate) const LITERAL_LEN: usize = RECENT + KINDS * 4;
     pub(crate) const COPY_LEN: usize = LITERAL_LEN + 32;
     pub(crate) const JUMP: usize = COPY_LEN + 32;
     pub(crate) const DISTANCE: usize = JUMP + 32;
@@ -30,14 +29,17 @@ pub(crate) mod at {
     pub(crate) const SECOND_LEN: usize = FAR + 32;
     pub(crate) const SECOND_PLACE: usize = SECOND_LEN + 24;
     pub(crate) const SECOND_SHIFT: usize = SECOND_PLACE + 24;
-    pub(crate) const END: usize = SECOND_SHIFT + 24;
+    pub(crate) const ARRIVAL: usize = SECOND_SHIFT + 24;
+    pub(crate) const END: usize = ARRIVAL + 4 + KINDS;
+    pub(crate) const OTHER: usize = ARRIVAL + 4;
 }
 
 /// Rows of weights: for literals at even and odd places, two opinions; for replaced bytes, five.
 const LITERAL_OPINIONS: usize = 2;
 const REPLACED_OPINIONS: usize = 5;
 const REPLACED_ROWS: usize = 2 * 8 * LITERAL_OPINIONS;
-const WEIGHTS: usize = REPLACED_ROWS + 2 * 8 * REPLACED_OPINIONS;
+pub(crate) const UNIT_ROWS: usize = REPLACED_ROWS + 2 * 8 * REPLACED_OPINIONS;
+const WEIGHTS: usize = UNIT_ROWS + 8 * 4;
 
 /// What the next step decodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +78,7 @@ pub(crate) struct Model<P: Profile> {
     pub(crate) block_history: u32,
     /// By how much the last replaced byte differed from the old one.
     pub(crate) last_change: u8,
+    pub(crate) last_changed: u32,
     pub(crate) recent: [i32; 4],
     /// 0 after a literal, 1 after a copy from the old image, 2 after one from the new.
     last_op: u32,
@@ -102,6 +105,7 @@ impl<P: Profile> Model<P> {
             unit_history: [0; KINDS],
             block_history: 0,
             last_change: 0,
+            last_changed: 0,
             recent: [0; 4],
             last_op: 1,
             last_literal: 0,
@@ -142,6 +146,7 @@ impl<P: Profile> Model<P> {
     }
 
     /// Base address and windows; plain data has none.
+    #[inline(never)]
     fn read_space<C: Coder>(&mut self, coder: &mut C) {
         if self.space.arch == crate::Arch::None {
             return;
@@ -161,6 +166,7 @@ impl<P: Profile> Model<P> {
         }
     }
 
+    #[inline(never)]
     fn operation<E, C: Coder>(&mut self, coder: &mut C, i: u32) -> Result<(), Fault<E>> {
         let op = coder.next_op();
         let last = self.last_op as usize;
@@ -232,6 +238,7 @@ impl<P: Profile> Model<P> {
     }
 
     /// Where in the old image a copy begins.
+    #[inline(never)]
     fn place<C: Coder>(&mut self, coder: &mut C, wanted: u32, i: u32) -> u32 {
         let after = self.old_end.wrapping_add(self.last_literal);
         let recent = self.alignments.map(|alignment| i.wrapping_add_signed(alignment));
@@ -240,6 +247,24 @@ impl<P: Profile> Model<P> {
         let (same, skips) = (wanted == self.old_end, wanted == after);
         if self.flags.code(coder, set, same) {
             return self.old_end;
+        }
+        let arrival = self.shifts.arrival(self.space.base.wrapping_add(i), self.space.base, self.space.old_size);
+        if let Some((shift, away)) = arrival {
+            let arrives = i.wrapping_sub(shift as u32);
+            if arrives != self.old_end && (arrives != after) {
+                let near = if away == 0 {
+                    0
+                } else if away < 16 {
+                    1
+                } else if away < 256 {
+                    2
+                } else {
+                    3
+                };
+                if self.flags.code(coder, at::ARRIVAL + near, wanted == arrives) {
+                    return arrives;
+                }
+            }
         }
         if self.flags.code(coder, set + 1, !skips && index.is_none()) {
             let way = wanted.wrapping_sub(after) as i32;
@@ -257,13 +282,14 @@ impl<P: Profile> Model<P> {
         recent.get(choice).copied().unwrap_or(0)
     }
 
+    #[inline(never)]
     fn literal<C: Coder>(&mut self, coder: &mut C, output: &mut Output) {
         let odd = self.parity(output.produced());
         let before = output.tail() & 0xFF;
         let contexts = [0x1_0000 + odd, 0x2_0000 + before * 2 + odd];
         let wanted = coder.wanted(output.produced());
         let row = odd as usize * 8 * LITERAL_OPINIONS;
-        output.put(self.mixer.byte(coder, &contexts, row, P::SLOT_BITS, wanted));
+        output.put(self.mixer.byte(coder, &contexts, row, wanted));
     }
 
     /// A byte that replaces `old`.
@@ -280,8 +306,9 @@ impl<P: Profile> Model<P> {
         ];
         let wanted = coder.wanted(output.produced());
         let row = REPLACED_ROWS + odd as usize * 8 * REPLACED_OPINIONS;
-        let new = self.mixer.byte(coder, &contexts, row, P::SLOT_BITS, wanted);
+        let new = self.mixer.byte(coder, &contexts, row, wanted);
         self.last_change = new.wrapping_sub(old);
+        self.last_changed = output.produced();
         output.put(new);
     }
 
@@ -290,7 +317,8 @@ impl<P: Profile> Model<P> {
         if self.space.arch == crate::Arch::Xtensa { 0 } else { i & 1 }
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+    #[inline(never)]
+    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
         self.mixer.walk(tape);
         self.shifts.walk(tape);
         self.locals.walk(tape);
@@ -300,20 +328,22 @@ impl<P: Profile> Model<P> {
         let mut phase = self.phase as u32;
         tape.small(&mut phase);
         self.phase = PHASES.get(phase as usize).copied().unwrap_or(Phase::Op);
-        tape.words(core::slice::from_mut(&mut self.left));
+        tape.word(&mut self.left);
         self.copy.walk(tape);
         tape.bytes(&mut self.unit_history);
         tape.small(&mut self.block_history);
         tape.bytes(core::slice::from_mut(&mut self.last_change));
         tape.shifts(&mut self.recent);
+        tape.word(&mut self.last_changed);
         tape.small(&mut self.last_op);
         for word in [&mut self.last_literal, &mut self.old_end, &mut self.last_distance] {
-            tape.words(core::slice::from_mut(word));
+            tape.word(word);
         }
         tape.shifts(&mut self.alignments);
     }
 
     /// Whether a replayed state can be worked with; `i` is where the next byte belongs.
+    #[inline(never)]
     pub(crate) fn is_sound(&self, i: u32) -> bool {
         let tables = self.shifts.is_sound() && self.locals.is_sound() && self.blocks.is_sound();
         let fits = self.left <= self.new_size - i && self.last_op <= 2;

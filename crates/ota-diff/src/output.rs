@@ -78,11 +78,11 @@ impl Output {
         Ok(())
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
+    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.bytes(&mut self.pending);
         tape.small(&mut self.held);
-        tape.words(core::slice::from_mut(&mut self.written));
-        tape.words(core::slice::from_mut(&mut self.tail));
+        tape.word(&mut self.written);
+        tape.word(&mut self.tail);
     }
 
     pub(crate) const fn is_sound(&self, new_size: u32) -> bool {

@@ -34,9 +34,7 @@ pub trait Profile: sealed::Sealed {
     /// As the header names it.
     const ID: ProfileId;
     #[doc(hidden)]
-    const SLOT_BITS: u32;
-    #[doc(hidden)]
-    type Slots: AsRef<[u16]> + AsMut<[u16]> + Copy;
+    type Slots: AsRef<[u8]> + AsMut<[u8]> + Copy;
     #[doc(hidden)]
     type Map: AsRef<[Entry]> + AsMut<[Entry]> + Copy;
     #[doc(hidden)]
@@ -57,14 +55,13 @@ pub struct S;
 pub struct M;
 
 macro_rules! profile {
-    ($name:ident, $slot_bits:expr, $map:expr, $locals:expr) => {
+    ($name:ident, $slots:expr, $map:expr, $locals:expr) => {
         impl Profile for $name {
             const ID: ProfileId = ProfileId::$name;
-            const SLOT_BITS: u32 = $slot_bits;
-            type Slots = [u16; 1 << $slot_bits];
+            type Slots = [u8; $slots];
             type Map = [Entry; $map];
             type Locals = [Entry; $locals];
-            const SLOTS: Self::Slots = [0x8000; 1 << $slot_bits];
+            const SLOTS: Self::Slots = [0; $slots];
             const MAP: Self::Map = [Entry::UNUSED; $map];
             const LOCALS: Self::Locals = [Entry::UNUSED; $locals];
         }
@@ -72,8 +69,8 @@ macro_rules! profile {
     };
 }
 
-profile!(S, 7, 32, 8);
-profile!(M, 9, 112, 16);
+profile!(S, 384, 32, 8);
+profile!(M, 1536, 112, 8);
 
 mod sealed {
     pub trait Sealed {}

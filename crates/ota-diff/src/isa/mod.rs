@@ -157,11 +157,11 @@ impl Space {
         Some(if window.is_code { Kind::Code } else { Kind::Data })
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
-        tape.words(core::slice::from_mut(&mut self.base));
+    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.word(&mut self.base);
         for window in &mut self.windows {
-            tape.words(core::slice::from_mut(&mut window.start));
-            tape.words(core::slice::from_mut(&mut window.len));
+            tape.word(&mut window.start);
+            tape.word(&mut window.len);
             tape.flag(&mut window.is_code);
         }
     }
@@ -184,8 +184,8 @@ impl Context {
         Self { next, tags: [0; TRACKS], old: [0; TRACKS], new: [0; TRACKS] }
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut impl Tape) {
-        tape.words(core::slice::from_mut(&mut self.next));
+    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.word(&mut self.next);
         tape.bytes(&mut self.tags);
         tape.words(&mut self.old);
         tape.words(&mut self.new);
