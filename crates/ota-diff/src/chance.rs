@@ -66,37 +66,33 @@ fn number<C: Coder>(flags: &mut [u16], coder: &mut C, tree: usize, second: usize
     value - 1
 }
 
-/// Flags that may become very sure: chance of 16 bits, count of 8.
+/// Flags that may become very sure: a chance of 16 bits each.
 #[derive(Clone, Copy)]
-pub(crate) struct FineFlags<const N: usize> {
-    chances: [u16; N],
-    counts: [u8; N],
-}
+pub(crate) struct FineFlags<const N: usize>([u16; N]);
 
 impl<const N: usize> FineFlags<N> {
     pub(crate) const fn new() -> Self {
-        Self { chances: [1 << 15; N], counts: [0; N] }
+        Self([LIKELY; N])
     }
 
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, index: usize, wanted: bool) -> bool {
-        let (Some(chance), Some(count)) = (self.chances.get_mut(index), self.counts.get_mut(index)) else {
-            return false;
-        };
+        let Some(chance) = self.0.get_mut(index) else { return false };
         let bit = coder.bit(u32::from(*chance), wanted);
-        *chance = follow(u32::from(*chance), u32::from(RATES[usize::from(*count & 15)]), bit) as u16;
-        *count = (*count + 1).min(15);
+        *chance = follow(u32::from(*chance), FINE_RATE, bit) as u16;
         bit
     }
 
     pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
-        tape.halves(&mut self.chances);
-        tape.bytes(&mut self.counts);
+        tape.halves(&mut self.0);
     }
 
     pub(crate) fn is_sound(&self) -> bool {
-        self.chances.iter().all(|chance| (EDGE as u16..=65535 - EDGE as u16).contains(chance))
+        self.0.iter().all(|chance| *chance > 0)
     }
 }
+
+const LIKELY: u16 = 58000;
+const FINE_RATE: u32 = 5;
 
 /// Logistic function at multiples of 128, in 12 bits.
 const SQUASH: [u16; 34] = [
@@ -115,7 +111,7 @@ fn squash(x: i32) -> u32 {
 }
 
 /// The most opinions on one bit.
-pub(crate) const OPINIONS: usize = 5;
+pub(crate) const OPINIONS: usize = 4;
 const WEIGHT: i16 = 10000;
 const LEARNING: i32 = 32;
 

@@ -116,6 +116,8 @@ struct Forecast {
     shift: i32,
     /// What else it may be.
     other: i32,
+    /// How sure the shift is, from 0 to 3.
+    trust: u32,
     /// Whether the shift was learned from this address's neighbours.
     is_known: bool,
 }
@@ -137,14 +139,14 @@ impl<P: Profile> Model<P> {
     }
 
     fn forecast(&mut self, unit: &Unit) -> Forecast {
-        let unknown = |shift| Forecast { shift, other: shift, is_known: false };
+        let unknown = |shift| Forecast { shift, other: shift, trust: 0, is_known: false };
         if self.copy.from_new || unit.kind == Kind::Byte {
             return unknown(0);
         }
         if unit.kind == Kind::Local {
             return match self.locals.guess(unit.key) {
                 Some(guess) if guess.distance <= LOCAL_REACH => {
-                    Forecast { shift: guess.shift, other: guess.other, is_known: true }
+                    Forecast { shift: guess.shift, other: guess.other, trust: guess.trust, is_known: true }
                 }
                 _ => unknown(self.copy.shift),
             };
@@ -159,7 +161,7 @@ impl<P: Profile> Model<P> {
                 return unknown(self.copy.shift);
             }
         }
-        Forecast { shift: guess.shift, other: guess.other, is_known: true }
+        Forecast { shift: guess.shift, other: guess.other, trust: guess.trust, is_known: true }
     }
 
     fn learn_unit<C: Coder>(&mut self, coder: &mut C, unit: &Unit, shift: i32) {
@@ -180,7 +182,7 @@ impl<P: Profile> Model<P> {
     ) -> Result<(), Fault<M::Error>> {
         let start = output.produced();
         let distance = start.wrapping_sub(self.copy.q);
-        let (mut bytes, mut len, mut units) = ([0; STEP_BYTES as usize], 0, 0_u32);
+        let (mut bytes, mut len, mut units, mut trust) = ([0; STEP_BYTES as usize], 0, 0_u32, 3);
         let context = self.copy.context;
         self.copy.load(self.space.old_size, output, images)?;
         if self.copy.from_new && distance < STEP_BYTES {
@@ -201,6 +203,7 @@ impl<P: Profile> Model<P> {
                 let look = self.look(q, i, self.left - len);
                 word = isa::moved::<I>(&unit, &look, forecast.shift, &self.space, &mut context);
                 units += 1;
+                trust = trust.min(forecast.trust);
             }
             self.copy.context = context;
             for byte in word.to_le_bytes().iter().take(unit.len as usize) {
@@ -212,7 +215,12 @@ impl<P: Profile> Model<P> {
         }
         let predicted = bytes.get(..len as usize).unwrap_or(&[]);
         let wanted = C::ENCODES && (start..).zip(predicted).all(|(at, byte)| coder.wanted(at) == *byte);
-        let set = (units.min(3) * 4 + (self.block_history & 3)) * 2 + u32::from(self.copy.from_new);
+        let surety = match units {
+            0 => 0,
+            1 => 1 + trust,
+            _ => 5 + trust,
+        };
+        let set = (surety * 4 + (self.block_history & 3)) * 2 + u32::from(self.copy.from_new);
         let is_good = self.blocks.code(coder, set as usize, wanted);
         self.block_history = (self.block_history << 1 | u32::from(!is_good)) & 0xFF;
         if is_good {
@@ -262,11 +270,12 @@ impl<P: Profile> Model<P> {
         } else {
             let kind = unit.kind as u32;
             let history = u32::from(self.unit_history[unit.kind as usize]);
+            let fared = if unit.kind == Kind::Byte { history & 7 } else { forecast.trust << 1 | history & 1 };
             let since = i.wrapping_sub(self.last_changed).min(15);
             let top = self.top(q);
             let parity = self.parity(i);
             let contexts = [
-                0x100_0000 | kind << 8 | (history & 7) << 1 | parity,
+                0x100_0000 | kind << 8 | fared << 1 | parity,
                 0x200_0000 | kind << 16 | top << 1 | parity,
                 0x300_0000 | kind << 8 | since << 4 | u32::from(self.copy.has_fault) << 1 | parity,
                 0x400_0000 | kind << 16 | (old & 0xFF) << 8 | history & 1,

@@ -47,6 +47,8 @@ pub(crate) struct Map<T> {
 pub(crate) struct Guess {
     pub(crate) shift: i32,
     pub(crate) distance: u32,
+    /// How sure that is: 3 for the address itself, 2 when both neighbours agree, 1 when one is much nearer, else 0.
+    pub(crate) trust: u32,
     /// What the neighbour on the other side says.
     pub(crate) other: i32,
     /// The key of the next entry above the address, if there is one.
@@ -60,12 +62,6 @@ impl<T: AsRef<[Entry]> + AsMut<[Entry]>> Map<T> {
 
     pub(crate) fn guess(&mut self, key: u32) -> Option<Guess> {
         guess(self.entries.as_mut(), self.len, key)
-    }
-
-    /// The shift of the entry that is moved to the nearest place to `to`, and how near that is; `first` and `count` are
-    /// the range of keys that are looked at.
-    pub(crate) fn arrival(&self, to: u32, first: u32, count: u32) -> Option<(i32, u32)> {
-        arrival(self.entries.as_ref().get(..self.len as usize)?, to, first, count)
     }
 
     pub(crate) fn learn(&mut self, key: u32, shift: i32) {
@@ -120,9 +116,16 @@ fn guess(entries: &mut [Entry], len: u32, key: u32) -> Option<Guess> {
     let nearest = entries.get_mut(index as usize)?;
     nearest.touch();
     let shift = nearest.shift();
+    let far = if index == place { down } else { up };
     let other = if index == place { below } else { above };
     let other = other.map_or(shift, Entry::shift);
-    Some(Guess { shift, distance, other, above: above.map(|entry| entry.key) })
+    let trust = match distance {
+        0 => 3,
+        _ if other == shift => 2,
+        _ if distance < far / 8 => 1,
+        _ => 0,
+    };
+    Some(Guess { shift, distance, trust, other, above: above.map(|entry| entry.key) })
 }
 
 fn learn(entries: &mut [Entry], len: &mut u32, entry: Entry) {
@@ -180,18 +183,4 @@ fn grow_old(entries: &mut [Entry]) -> u32 {
         }
     }
     oldest
-}
-
-fn arrival(entries: &[Entry], to: u32, first: u32, count: u32) -> Option<(i32, u32)> {
-    let mut best = None;
-    for entry in entries {
-        if entry.key.wrapping_sub(first) >= count {
-            continue;
-        }
-        let away = (entry.key.wrapping_add_signed(entry.shift()).wrapping_sub(to) as i32).unsigned_abs();
-        if best.is_none_or(|(_, nearest)| away < nearest) {
-            best = Some((entry.shift(), away));
-        }
-    }
-    best
 }

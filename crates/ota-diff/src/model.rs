@@ -29,17 +29,19 @@ pub(crate) mod at {
     pub(crate) const SECOND_LEN: usize = FAR + 32;
     pub(crate) const SECOND_PLACE: usize = SECOND_LEN + 24;
     pub(crate) const SECOND_SHIFT: usize = SECOND_PLACE + 24;
-    pub(crate) const ARRIVAL: usize = SECOND_SHIFT + 24;
-    pub(crate) const END: usize = ARRIVAL + 4 + KINDS;
-    pub(crate) const OTHER: usize = ARRIVAL + 4;
+    pub(crate) const OTHER: usize = SECOND_SHIFT + 24;
+    pub(crate) const END: usize = OTHER + KINDS;
 }
 
-/// Rows of weights: for literals at even and odd places, two opinions; for replaced bytes, five.
+/// Rows of weights: for literals at even and odd places, two opinions; for replaced bytes, four.
 const LITERAL_OPINIONS: usize = 2;
-const REPLACED_OPINIONS: usize = 5;
+const REPLACED_OPINIONS: usize = 4;
 const REPLACED_ROWS: usize = 2 * 8 * LITERAL_OPINIONS;
 pub(crate) const UNIT_ROWS: usize = REPLACED_ROWS + 2 * 8 * REPLACED_OPINIONS;
 const WEIGHTS: usize = UNIT_ROWS + 8 * 4;
+
+/// Units' trust, whether there are more, the last two blocks, the source.
+const BLOCK_SETS: usize = 9 * 4 * 2;
 
 /// What the next step decodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub(crate) struct Model<P: Profile> {
     pub(crate) shifts: Map<P::Map>,
     pub(crate) locals: Map<P::Locals>,
     pub(crate) flags: Flags<{ at::END }>,
-    pub(crate) blocks: FineFlags<32>,
+    pub(crate) blocks: FineFlags<{ BLOCK_SETS }>,
     pub(crate) space: Space,
     pub(crate) new_size: u32,
     pub(crate) phase: Phase,
@@ -248,24 +250,6 @@ impl<P: Profile> Model<P> {
         if self.flags.code(coder, set, same) {
             return self.old_end;
         }
-        let arrival = self.shifts.arrival(self.space.base.wrapping_add(i), self.space.base, self.space.old_size);
-        if let Some((shift, away)) = arrival {
-            let arrives = i.wrapping_sub(shift as u32);
-            if arrives != self.old_end && (arrives != after) {
-                let near = if away == 0 {
-                    0
-                } else if away < 16 {
-                    1
-                } else if away < 256 {
-                    2
-                } else {
-                    3
-                };
-                if self.flags.code(coder, at::ARRIVAL + near, wanted == arrives) {
-                    return arrives;
-                }
-            }
-        }
         if self.flags.code(coder, set + 1, !skips && index.is_none()) {
             let way = wanted.wrapping_sub(after) as i32;
             let back = self.flags.code(coder, at::BACKWARD, way < 0);
@@ -301,7 +285,6 @@ impl<P: Profile> Model<P> {
             0x8_0000 + same,
             0x9_0000 + changed * 2 + u32::from(self.last_change != 0),
             0xA_0000 + before * 2 + odd,
-            0xB00_0000 + (same | before << 8),
             0xC_0000 + odd,
         ];
         let wanted = coder.wanted(output.produced());

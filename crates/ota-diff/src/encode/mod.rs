@@ -1,5 +1,6 @@
 //! The encoder.
 
+mod history;
 mod oracle;
 mod parse;
 mod range;

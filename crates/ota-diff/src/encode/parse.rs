@@ -1,9 +1,9 @@
 //! The search for operations: a beam over alignments, cheapest path wins.
 
+use super::history::History;
 use super::oracle::Oracle;
 use super::views::Index;
 use crate::coder::{Op, Source};
-use std::collections::HashMap;
 use std::vec::Vec;
 
 /// What things cost, in bits.
@@ -39,13 +39,11 @@ const MARGIN: f32 = 64.0;
 /// States kept.
 const BEAM: usize = 24;
 /// Shorter matches are not tried.
-const MATCH_MIN: usize = 4;
+const MATCH_MIN: usize = 3;
 const COPY_MIN: u32 = 4;
 /// Behind a match of this length the next ones are not looked for at every byte.
 const MATCH_LONG: usize = 64;
 const STRIDE: usize = 8;
-/// Bytes that a copy from the new image must have in common with its source to be found.
-const HASHED: usize = 6;
 
 /// Both images, raw and blank, with the suffixes of the old ones.
 pub(crate) struct Pair<'a> {
@@ -99,7 +97,7 @@ pub(crate) fn parse(
     beam.nodes.push(Node { start: 0, source: Source::Literal, alignment: 0, parent: ROOT });
     beam.nodes.push(Node { start: 0, source: Source::Literal, alignment: 0, parent: ROOT });
     beam.states.push(State { source: Source::Literal, alignment: 0, cost: 0.0, node: 1 });
-    let mut seen: HashMap<[u8; HASHED], u32> = HashMap::new();
+    let mut history = History::new(pair.blank_new);
     let mut search_from = 0;
     for i in 0..pair.new.len() {
         if i % (1 << 16) == 0 {
@@ -111,10 +109,8 @@ pub(crate) fn parse(
         if i >= search_from && beam.search(i, best, main.unwrap_or(0)) > MATCH_LONG {
             search_from = i + STRIDE;
         }
-        if let Some(key) = pair.new.get(i..).and_then(|rest| rest.first_chunk::<HASHED>())
-            && let Some(from) = seen.insert(*key, i as u32)
-        {
-            beam.offer(i, best, Source::New, i64::from(from) - i as i64, costs.begin_new);
+        for from in history.matches(i).into_iter().flatten() {
+            beam.offer(i, best, Source::New, from as i64 - i as i64, costs.begin_new);
         }
         if let Some(alignment) = main {
             beam.offer(i, best, Source::Old, alignment, costs.resume);
