@@ -20,7 +20,7 @@ fn main() -> anyhow::Result<()> {
         name: FIRMWARE.to_owned(),
         version,
         security_counter: 1,
-        payloads: vec![PayloadSpec { slot: ForSlot::Any, bytes: image }],
+        payloads: vec![PayloadSpec::full(ForSlot::Any, image)],
     };
     let package = PackageSpec { identity, sequence: 1, components: vec![firmware] };
     let mut package = package.build(&[(key.clone(), Scheme::Pss)])?;

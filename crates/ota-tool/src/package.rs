@@ -13,8 +13,30 @@ use ota_verify::{Envelope, Identity, Manifest, PackageError, Refusal, Rules, Ver
 pub struct PayloadSpec {
     /// Which slot it is for.
     pub slot: ForSlot,
-    /// The bytes of the complete image.
+    /// How it becomes the image.
+    pub encoding: Encoding,
+    /// Bytes of the complete image.
+    pub image_size: u32,
+    /// SHA-256 of the complete image.
+    pub image_digest: [u8; 32],
+    /// The bytes of the payload.
     pub bytes: Vec<u8>,
+}
+
+impl PayloadSpec {
+    /// A complete image as it is.
+    #[must_use]
+    pub fn full(slot: ForSlot, bytes: Vec<u8>) -> Self {
+        let image_size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Self { slot, encoding: Encoding::Raw, image_size, image_digest: files::sha256(&bytes), bytes }
+    }
+
+    /// The same image as a delta from `base`, or compressed.
+    #[must_use]
+    pub fn encoded(&self, base: Option<&[u8]>, bytes: Vec<u8>) -> Self {
+        let encoding = base.map_or(Encoding::Compressed, |base| Encoding::Delta { base: files::sha256(base) });
+        Self { encoding, bytes, ..*self }
+    }
 }
 
 /// One component of a package to be written.
@@ -118,11 +140,12 @@ impl PackageSpec {
             out.extend(postcard::to_stdvec(&ComponentHead { name: &c.name, version, security_counter, payloads })?);
             for p in &c.payloads {
                 let (length, digest) = (u32::try_from(p.bytes.len())?, files::sha256(&p.bytes));
+                let PayloadSpec { slot, encoding, image_size, image_digest, .. } = *p;
                 out.extend(postcard::to_stdvec(&Payload {
-                    slot: p.slot,
-                    encoding: Encoding::Raw,
-                    image_size: length,
-                    image_digest: digest,
+                    slot,
+                    encoding,
+                    image_size,
+                    image_digest,
                     offset,
                     length,
                     digest,
@@ -142,8 +165,13 @@ impl PackageSpec {
             check_payloads(package, &manifest)?;
             for (spec, payload) in self.components.iter().flat_map(|c| c.payloads.iter().map(move |p| (c, p))) {
                 let slot = if payload.slot == ForSlot::B { SlotId::B } else { SlotId::A };
+                let (accepts, base) = match payload.encoding {
+                    Encoding::Raw => (Accepts::RAW, None),
+                    Encoding::Compressed => (Accepts { delta: 0, ..Accepts::ALL }, None),
+                    Encoding::Delta { base } => (Accepts::ALL, Some(base)),
+                };
                 let selected = manifest
-                    .select(&spec.name, slot, Accepts::RAW, &mut |_| false)
+                    .select(&spec.name, slot, accepts, &mut |held| base.as_ref() == Some(held))
                     .map_err(|e| anyhow!("{}", explain(&e)))?;
                 ensure!(selected.version == spec.version, "a version reads back differently");
             }

@@ -1,17 +1,21 @@
 //! `ota pack`.
 
+mod encoded;
+
 use crate::files::{self, Access};
 use crate::ids;
 use crate::image::explain_in;
+use crate::inspect::package::{form_name, slot_name};
 use crate::keys::{PrivateKey, Scheme};
 use crate::output::Output;
 use crate::package::{ComponentSpec, PackageSpec, PayloadSpec};
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use encoded::Encodings;
 use ota_verify::image::ImageInfo;
-use ota_verify::manifest::{FIRMWARE, ForSlot};
+use ota_verify::manifest::{Encoding, FIRMWARE, ForSlot};
 use ota_verify::package::Object;
 use ota_verify::{Identity, Uuid, Version};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -49,6 +53,8 @@ pub struct Args {
     /// Overwrites an existing file
     #[arg(long, short)]
     force: bool,
+    #[command(flatten)]
+    encodings: Encodings,
 }
 
 /// Packs, verifies, writes.
@@ -63,11 +69,11 @@ pub fn run(args: &Args, output: Output) -> Result<()> {
         inputs.extend(path.iter().map(|path| Input { slot, ..Input::new(FIRMWARE, path) }));
     }
     let loaded = inputs.iter().map(Input::load).collect::<Result<Vec<_>>>()?;
-    let spec = PackageSpec {
-        identity: identity(args, &loaded)?,
-        sequence: args.sequence.map_or_else(now, Ok)?,
-        components: components(loaded)?,
-    };
+    let identity = identity(args, &loaded)?;
+    let sequence = args.sequence.map_or_else(now, Ok)?;
+    let mut components = components(loaded)?;
+    args.encodings.add(&mut components, output)?;
+    let spec = PackageSpec { identity, sequence, components };
     let package = spec.build(&keys)?;
     files::write(&args.out, &package, Access::Public)?;
     output.result(&json!({
@@ -83,9 +89,26 @@ pub fn run(args: &Args, output: Output) -> Result<()> {
             "security_counter": c.security_counter,
             "payloads": c.payloads.len(),
         })).collect::<Vec<_>>(),
+        "payloads": spec.components.iter().flat_map(|c| c.payloads.iter().map(|p| payload_json(&c.name, p))).collect::<Vec<_>>(),
         "sha256": files::hex(&files::sha256(&package)),
     }));
     Ok(())
+}
+
+fn payload_json(component: &str, payload: &PayloadSpec) -> Value {
+    let base = match payload.encoding {
+        Encoding::Delta { base } => Some(files::hex(&base)[..16].to_owned()),
+        _ => None,
+    };
+    let permille = payload.bytes.len() as u64 * 1000 / u64::from(payload.image_size.max(1));
+    json!({
+        "component": if component.is_empty() { "(firmware)" } else { component },
+        "slot": slot_name(payload.slot),
+        "encoding": form_name(payload.encoding.form()),
+        "base": base,
+        "bytes": payload.bytes.len(),
+        "of_image": format!("{}.{} %", permille / 10, permille % 10),
+    })
 }
 
 /// One INPUT, parsed.
@@ -215,7 +238,7 @@ fn identity(args: &Args, loaded: &[Loaded]) -> Result<Identity> {
 fn components(loaded: Vec<Loaded>) -> Result<Vec<ComponentSpec>> {
     let mut out: Vec<ComponentSpec> = Vec::new();
     for l in loaded {
-        let payload = PayloadSpec { slot: l.slot, bytes: l.bytes };
+        let payload = PayloadSpec::full(l.slot, l.bytes);
         let name = if l.component.is_empty() { "firmware" } else { &l.component };
         match out.iter_mut().find(|c| c.name == l.component) {
             None => out.push(ComponentSpec {

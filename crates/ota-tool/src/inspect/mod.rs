@@ -4,7 +4,7 @@ mod flash;
 mod image;
 mod journal;
 mod keys;
-mod package;
+pub(crate) mod package;
 
 use crate::files;
 use crate::ids;

@@ -4,7 +4,8 @@ use super::{Found, image};
 use crate::files;
 use crate::keys::{self, KeyRing};
 use crate::package::{explain, payload_bytes};
-use ota_verify::manifest::{Encoding, FIRMWARE, ForSlot, Payload};
+use ota_diff::Header;
+use ota_verify::manifest::{Encoding, FIRMWARE, ForSlot, Form, Payload};
 use ota_verify::package::{Signature, signed_digest};
 use ota_verify::{Algorithm, Envelope, Keys, Manifest};
 use serde_json::{Value, json};
@@ -87,15 +88,32 @@ fn components(bytes: &[u8], manifest: &Manifest<'_>, ring: &KeyRing, problems: &
     json!(manifest.components().map(|c| component(c, problems)).collect::<Vec<_>>())
 }
 
+/// As results call it.
+pub(crate) const fn slot_name(slot: ForSlot) -> &'static str {
+    match slot {
+        ForSlot::Any => "any",
+        ForSlot::A => "A",
+        ForSlot::B => "B",
+    }
+}
+
+/// As results call it.
+pub(crate) const fn form_name(form: Form) -> &'static str {
+    match form {
+        Form::Raw => "raw",
+        Form::Compressed => "compressed",
+        Form::Delta => "delta",
+    }
+}
+
 fn payload(bytes: &[u8], p: &Payload, firmware: bool, ring: &KeyRing, problems: &mut Vec<String>) -> Value {
-    let (encoding, base) = match p.encoding {
-        Encoding::Raw => ("raw", None),
-        Encoding::Compressed => ("compressed", None),
-        Encoding::Delta { base } => ("delta", Some(files::hex(&base))),
+    let base = match p.encoding {
+        Encoding::Delta { base } => Some(files::hex(&base)),
+        _ => None,
     };
     let mut value = json!({
-        "slot": match p.slot { ForSlot::Any => "any", ForSlot::A => "A", ForSlot::B => "B" },
-        "encoding": encoding,
+        "slot": slot_name(p.slot),
+        "encoding": form_name(p.encoding.form()),
         "base": base,
         "offset": p.offset,
         "bytes": p.length,
@@ -108,8 +126,41 @@ fn payload(bytes: &[u8], p: &Payload, firmware: bool, ring: &KeyRing, problems: 
             problems.extend(found.problems.iter().map(|text| format!("firmware at offset {}: {text}", p.offset)));
             value["image"] = found.value;
         }
+        Ok(inner) if p.encoding != Encoding::Raw => match patch_problem(inner, p) {
+            None => value["patch"] = patch_json(inner),
+            Some(problem) => problems.push(format!("patch at offset {}: {problem}", p.offset)),
+        },
         Ok(_) => {}
         Err(e) => problems.push(format!("{e:#}")),
     }
     value
+}
+
+/// What the head of a patch says that the manifest does not.
+fn patch_json(patch: &[u8]) -> Value {
+    let header = Header::parse(patch).ok();
+    json!(header.map(|header| json!({
+        "decoder": format!("{:?}", header.profile()),
+        "instructions": format!("{:?}", header.arch()),
+        "base_bytes": header.old_size(),
+    })))
+}
+
+/// What is wrong with the head of a patch, beside its manifest.
+fn patch_problem(patch: &[u8], p: &Payload) -> Option<String> {
+    let header = match Header::parse(patch) {
+        Ok(header) => header,
+        Err(e) => return Some(e.to_string()),
+    };
+    let base = match p.encoding {
+        Encoding::Delta { base } => header.is_base(&base),
+        _ => header.old_size() == 0,
+    };
+    let target = header.is_target(&p.image_digest) && header.new_size() == p.image_size;
+    match (base, target, header.patch_len() == p.length) {
+        (false, ..) => Some("it is for another base than the manifest says".to_owned()),
+        (_, false, _) => Some("it makes another image than the manifest says".to_owned()),
+        (_, _, false) => Some("it has another length than the manifest says".to_owned()),
+        _ => None,
+    }
 }

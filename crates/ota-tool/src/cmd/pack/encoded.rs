@@ -1,0 +1,127 @@
+//! Deltas and compressed images, beside the full ones.
+
+use super::Input;
+use crate::files;
+use crate::output::Output;
+use crate::package::{ComponentSpec, PayloadSpec};
+use anyhow::{Context, Result, ensure};
+use ota_diff::{Options, ProfileId};
+use ota_verify::Envelope;
+use ota_verify::Manifest;
+use ota_verify::image::ImageInfo;
+use ota_verify::manifest::{FIRMWARE, ForSlot, Form, Payload};
+use ota_verify::package::Object;
+
+/// How firmware is encoded.
+#[derive(Debug, clap::Args)]
+pub(super) struct Encodings {
+    /// Adds deltas from the firmware in OLD: `FILE[,slot=a|b]`, an image or a package. May be given several times
+    #[arg(long, value_name = "OLD")]
+    from: Vec<String>,
+    /// Adds a compressed image for devices that do not hold the base of a delta
+    #[arg(long)]
+    compress: bool,
+    /// Leaves the full firmware out: devices that can use none of the encoded payloads refuse the package
+    #[arg(long)]
+    no_full: bool,
+    /// What decoder the devices have: s (2.25 KiB of RAM) or m (4 KiB)
+    #[arg(long, value_enum, default_value = "m")]
+    profile: Size,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Size {
+    S,
+    M,
+}
+
+/// An image that devices run.
+struct Base {
+    slot: ForSlot,
+    bytes: Vec<u8>,
+}
+
+impl Encodings {
+    /// Adds what is asked for to the firmware; says what is left out, and why.
+    pub(super) fn add(&self, components: &mut [ComponentSpec], output: Output) -> Result<()> {
+        let bases = self
+            .from
+            .iter()
+            .map(|text| bases(text))
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>();
+        let asked = !bases.is_empty() || self.compress;
+        let Some(firmware) = components.iter_mut().find(|c| c.name == FIRMWARE).filter(|_| asked) else {
+            ensure!(!asked && !self.no_full, "--from, --compress and --no-full are about firmware; there is none");
+            return Ok(());
+        };
+        let full = firmware.payloads.clone();
+        let bar = output.bar((full.len() * (bases.len() + usize::from(self.compress))) as u64, "encoding");
+        for new in &full {
+            for old in bases.iter().filter(|old| old.leads_to(new)) {
+                let bytes = ota_diff::encode(&old.bytes, &new.bytes, &mut self.options())?;
+                bar.inc(1);
+                firmware.payloads.extend(smaller(new.encoded(Some(&old.bytes), bytes), new));
+            }
+            if self.compress {
+                let bytes = ota_diff::compress(&new.bytes, &mut self.options())?;
+                bar.inc(1);
+                firmware.payloads.extend(smaller(new.encoded(None, bytes), new));
+            }
+        }
+        bar.finish_and_clear();
+        if self.no_full {
+            firmware.payloads.retain(|payload| payload.encoding.form() != Form::Raw);
+            ensure!(!firmware.payloads.is_empty(), "no encoded payload is smaller than its full image");
+        }
+        Ok(())
+    }
+
+    fn options(&self) -> Options<'static> {
+        let profile = match self.profile {
+            Size::S => ProfileId::S,
+            Size::M => ProfileId::M,
+        };
+        Options { profile, ..Options::default() }
+    }
+}
+
+/// One that is not smaller than the image is of no use.
+fn smaller(encoded: PayloadSpec, full: &PayloadSpec) -> Option<PayloadSpec> {
+    (encoded.bytes.len() < full.bytes.len()).then_some(encoded)
+}
+
+impl Base {
+    /// Whether a device that runs this image may be given that one: they take turns in the slots.
+    fn leads_to(&self, new: &PayloadSpec) -> bool {
+        let address = |bytes: &[u8]| ImageInfo::read(&mut &*bytes).ok().and_then(|info| info.header().rom_address());
+        let (old_at, new_at) = (address(&self.bytes), address(&new.bytes));
+        let same_slot = self.slot == new.slot && self.slot != ForSlot::Any;
+        let same_place = old_at.is_some() && old_at == new_at;
+        !same_slot && !same_place && self.bytes != new.bytes
+    }
+}
+
+/// The firmware in a file.
+fn bases(text: &str) -> Result<Vec<Base>> {
+    let input = Input::parse(text)?;
+    ensure!(input.component == FIRMWARE, "deltas are made of firmware only; `{text}` names a component");
+    let bytes = files::read(&input.path)?;
+    if bytes.first_chunk().and_then(Object::sniff) != Some(Object::Package) {
+        let bytes = input.load()?.bytes;
+        return Ok(vec![Base { slot: input.slot, bytes }]);
+    }
+    let broken = |e| anyhow::anyhow!("{}: {}", input.path.display(), crate::package::explain(&e));
+    let envelope = Envelope::split(&bytes).map_err(broken)?;
+    let manifest = Manifest::inspect(envelope.manifest_bytes(), envelope.end()).map_err(broken)?;
+    let firmware = manifest.component(FIRMWARE).with_context(|| format!("{text} holds no firmware"))?;
+    let full = firmware.payloads().filter(|payload| payload.encoding.form() == Form::Raw);
+    let base = |payload: Payload| {
+        Ok(Base { slot: payload.slot, bytes: crate::package::payload_bytes(&bytes, &payload)?.to_vec() })
+    };
+    let bases = full.map(base).collect::<Result<Vec<_>>>()?;
+    ensure!(!bases.is_empty(), "{text} holds no full firmware image to start from");
+    Ok(bases)
+}
