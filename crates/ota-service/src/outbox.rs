@@ -4,7 +4,7 @@
 //! Kind::Outbox   0 version 3 │ flags (bit 0: the present rollback is in here or was reported) │ count 0..=2 │
 //!                3 times the image was rolled back, or 255: it was accepted │ u64 id of its job │
 //!               12 first 8 bytes of its digest │
-//!               20 entries of 140 bytes each, as many as counted
+//!               20 entries of 140 bytes each, as many as counted; zeros at the end are not stored
 //! entry          0 u64 job id, 0 for none │ stage │ device │ length of the module │ length of the text │
 //!               12 [32] module │ [96] text
 //! ```
@@ -73,6 +73,7 @@ impl Outbox {
     }
     /// Takes the record over, or begins an empty one when it is not sound.
     pub(crate) fn adopt(&mut self, len: usize) {
+        self.record.iter_mut().skip(len).for_each(|byte| *byte = 0);
         if !self.is_sound(len) {
             self.record.fill(0);
             self.record[0] = RECORD_VERSION;
@@ -82,11 +83,18 @@ impl Outbox {
         let [RECORD_VERSION, 0 | 1, count @ 0..=ENTRIES_MAX, ..] = self.record else {
             return false;
         };
-        len == HEAD + usize::from(count) * ENTRY && self.entries().iter().all(|entry| report(entry).is_some())
+        len <= HEAD + usize::from(count) * ENTRY && self.entries().iter().all(|entry| report(entry).is_some())
     }
-    /// What is stored.
+    /// What is stored: up to the last byte that is not 0.
     pub(crate) fn record(&self) -> &[u8] {
-        self.record.get(..HEAD + usize::from(self.record[2]) * ENTRY).unwrap_or_default()
+        let record = self.record.get(..HEAD + usize::from(self.record[2]) * ENTRY).unwrap_or_default();
+        record.get(..record.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)).unwrap_or_default()
+    }
+    /// The outcome to be sent first, borrowed from a buffer that it is copied to.
+    pub(crate) fn first<'b>(&self, buf: &'b mut [u8]) -> Option<Report<'b>> {
+        let (place, _) = buf.split_first_chunk_mut()?;
+        *place = *self.entries().first()?;
+        report(place)
     }
 
     /// The boot loader's present rollback state was taken note of; cleared by the next staging.
@@ -233,11 +241,6 @@ fn append(place: &mut [u8], len: u8, part: &str) -> u8 {
     rest.iter_mut().zip(part.bytes()).for_each(|(to, from)| *to = from);
     // No place has more than 96 bytes.
     len + part.len() as u8
-}
-
-/// The first outcome of a record, borrowed from it.
-pub(crate) fn first(record: &[u8]) -> Option<Report<'_>> {
-    record.get(HEAD..)?.first_chunk().and_then(report)
 }
 
 fn report(entry: &[u8; ENTRY]) -> Option<Report<'_>> {

@@ -3,7 +3,7 @@
 use super::Agent;
 use crate::codec::Writer;
 use crate::machine::Item;
-use crate::{App, Target, outbox};
+use crate::{App, Target};
 use ota_boot::BootControl;
 use ota_hal::{Entropy, Flash, Kind};
 use ota_transport::{Component, Report};
@@ -30,12 +30,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
                 let component = lay_component(&mut buf, component)?;
                 Some(Report::Version { component, version })
             }
-            Item::Outbox => {
-                let record = self.core.outbox.record();
-                let place = buf.get_mut(..record.len())?;
-                place.copy_from_slice(record);
-                outbox::first(place)
-            }
+            Item::Outbox => self.core.outbox.first(buf),
             Item::Reply => {
                 let reply = self.core.reply.as_ref()?;
                 let component = Component { device: reply.device, module: &reply.module };

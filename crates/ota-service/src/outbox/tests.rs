@@ -112,8 +112,16 @@ fn the_largest_record_fits_and_is_adopted_again() {
     again.adopt(OUTBOX_MAX);
     assert_eq!(again.record(), outbox.record());
     assert!(again.rollback_seen());
-    again.adopt(OUTBOX_MAX - 1);
+    again.adopt(HEAD + ENTRY);
     assert!(again.is_void(), "not sound: empty");
+    // What is short is stored short, over whatever lies in the buffer.
+    let mut outbox = Outbox::new();
+    assert!(add(&mut outbox, 1, "a"));
+    let len = outbox.record().len();
+    again.buffer().fill(0x55);
+    again.buffer()[..len].copy_from_slice(outbox.record());
+    again.adopt(len);
+    assert_eq!((len, again), (HEAD + TEXT_AT + "refused: a".len(), outbox));
 }
 
 #[test]
