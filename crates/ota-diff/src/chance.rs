@@ -123,6 +123,9 @@ pub(crate) struct Mixer<T, const W: usize> {
 }
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>, const W: usize> Mixer<T, W> {
+    /// Bytes in a saved state.
+    pub(crate) const SAVED_LEN: usize = size_of::<T>() + 2 * W;
+
     pub(crate) const fn new(slots: T) -> Self {
         Self { slots, weights: [WEIGHT; W] }
     }

@@ -65,6 +65,9 @@ pub(crate) struct RangeDecoder {
 }
 
 impl RangeDecoder {
+    /// Bytes in a saved state.
+    pub(crate) const SAVED_LEN: usize = 4 + 4 + RING as usize + 3;
+
     pub(crate) const fn new(stream_len: u32) -> Self {
         Self { code: 0, range: 1, ring: [0; RING as usize], head: 0, held: 0, left: stream_len, overrun: 0 }
     }

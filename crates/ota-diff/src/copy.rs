@@ -63,6 +63,9 @@ impl View {
 }
 
 impl Copy {
+    /// Bytes in a saved state.
+    pub(crate) const SAVED_LEN: usize = 1 + 4 + 4 + Context::SAVED_LEN + 3;
+
     pub(crate) const fn new() -> Self {
         Self {
             from_new: false,

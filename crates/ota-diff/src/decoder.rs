@@ -22,10 +22,12 @@ pub struct Decoder<P: Profile, I: Isas = Every> {
 
 const _: () = assert!(size_of::<Decoder<M>>() <= 4096);
 const _: () = assert!(size_of::<Decoder<S>>() <= 2304);
+// A checkpoint with its own header fits one sector of 4 KiB.
+const _: () = assert!(Decoder::<M>::SAVED_LEN <= 4000);
 
 impl<P: Profile, I: Isas> Decoder<P, I> {
     /// Bytes of a saved state.
-    pub const SAVED_LEN: usize = size_of::<Self>();
+    pub const SAVED_LEN: usize = 4 + RangeDecoder::SAVED_LEN + Output::SAVED_LEN + Model::<P>::SAVED_LEN;
 
     /// Starts to decode what follows the header.
     ///
@@ -177,5 +179,25 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
         self.input.walk(tape);
         self.output.walk(tape);
         self.model.walk(tape);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Arch, ProfileId};
+
+    fn header(profile: ProfileId) -> Header {
+        Header { profile, arch: Arch::None, patch_len: 100, old_size: 10, new_size: 10, base: [0; 8], target: [0; 8] }
+    }
+
+    #[test]
+    fn a_saved_state_is_as_long_as_it_says() {
+        let (mut small, mut medium) = (0, 0);
+        let mut decoder = Decoder::<S>::start(&header(ProfileId::S)).unwrap();
+        decoder.save_to(&mut |bytes| small += bytes.len());
+        let mut decoder = Decoder::<M>::start(&header(ProfileId::M)).unwrap();
+        decoder.save_to(&mut |bytes| medium += bytes.len());
+        assert_eq!((small, medium), (Decoder::<S>::SAVED_LEN, Decoder::<M>::SAVED_LEN));
     }
 }

@@ -56,6 +56,9 @@ pub(crate) struct Guess {
 }
 
 impl<T: AsRef<[Entry]> + AsMut<[Entry]>> Map<T> {
+    /// Bytes in a saved state.
+    pub(crate) const SAVED_LEN: usize = 1 + size_of::<T>();
+
     pub(crate) const fn new(entries: T) -> Self {
         Self { entries, len: 0 }
     }

@@ -92,6 +92,15 @@ pub(crate) struct Model<P: Profile> {
 }
 
 impl<P: Profile> Model<P> {
+    /// Bytes in a saved state.
+    pub(crate) const SAVED_LEN: usize = Mixer::<P::Slots, WEIGHTS>::SAVED_LEN
+        + Map::<P::Map>::SAVED_LEN
+        + Map::<P::Locals>::SAVED_LEN
+        + 2 * (at::END + BLOCK_SETS)
+        + Space::SAVED_LEN
+        + Copy::SAVED_LEN
+        + (1 + 4 + KINDS + 1 + 1 + 16 + 4 + 1 + 12 + 16);
+
     pub(crate) const fn new(space: Space, new_size: u32) -> Self {
         Self {
             mixer: Mixer::new(P::SLOTS),

@@ -17,6 +17,9 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Bytes in a saved state.
+    pub(crate) const SAVED_LEN: usize = PENDING as usize + 1 + 4 + 4;
+
     pub(crate) const fn new() -> Self {
         Self { pending: [0; PENDING as usize], held: 0, written: 0, tail: 0 }
     }

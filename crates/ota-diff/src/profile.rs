@@ -69,8 +69,8 @@ macro_rules! profile {
     };
 }
 
-profile!(S, 384, 32, 8);
-profile!(M, 1536, 112, 8);
+profile!(S, 384, 37, 8);
+profile!(M, 1536, 117, 8);
 
 mod sealed {
     pub trait Sealed {}

@@ -49,7 +49,7 @@ fn decode() -> Result<u32, PatchError> {
     let started = if anything::<u8>(2) == 0 {
         State::start(&header)
     } else {
-        State::resume(&header, bytes_at(0x2130_0000, State::SAVED_LEN))
+        State::resume_from(&header, &mut |bytes| bytes.iter_mut().for_each(|byte| *byte = register(8) as u8))
     };
     let decoder = STATE.put(started?);
     let mut rest = patch.get(HEADER_LEN..).unwrap_or(&[]);
@@ -57,11 +57,8 @@ fn decode() -> Result<u32, PatchError> {
         let until = (decoder.position() / SECTOR + 1) * SECTOR;
         let Ok(taken) = decoder.push(rest, until, &mut Mapped) else { return Err(PatchError::Saved) };
         rest = rest.get(taken..).unwrap_or(&[]);
-        let saved: &mut [u8; State::SAVED_LEN] = SAVED.bytes();
-        decoder.save(saved);
+        decoder.save_to(&mut |bytes| bytes.iter().for_each(|byte| set_register(8, u32::from(*byte))));
     }
     decoder.finish()?;
     Ok(decoder.position())
 }
-
-static SAVED: Place<[u8; State::SAVED_LEN]> = Place::new();

@@ -1,5 +1,7 @@
 //! The encoder.
 
+#[cfg(feature = "bsdiff")]
+mod foreign;
 mod history;
 mod oracle;
 mod parse;
@@ -12,6 +14,8 @@ use crate::model::Model;
 use crate::output::Output;
 use crate::{Arch, DIGEST_LEN, Every, HEADER_LEN, Header, Images, M, Profile, ProfileId, S};
 use core::convert::Infallible;
+#[cfg(feature = "bsdiff")]
+pub use foreign::from_bsdiff40;
 use range::RangeEncoder;
 use sha2::{Digest, Sha256};
 use std::vec::Vec;
@@ -84,9 +88,20 @@ pub fn encode(old: &[u8], new: &[u8], options: &mut Options<'_>) -> Result<Vec<u
         ArchChoice::Fixed(arch) => std::vec![arch],
         ArchChoice::Auto => space::candidates(old, new),
     };
+    let passes = archs.len() * PASSES;
+    let mut passed = 0;
+    let mut progress = |done: usize| {
+        if done == new.len() {
+            passed += 1;
+        }
+        if let Some(tell) = &mut options.progress {
+            let part = (passed * new.len() + done % new.len()) * 1000 / (passes * new.len());
+            tell(Progress { permille: part.min(1000) as u16 });
+        }
+    };
     let tries = archs.into_iter().map(|arch| match options.profile {
-        ProfileId::S => smallest::<S>(old, new, arch),
-        ProfileId::M => smallest::<M>(old, new, arch),
+        ProfileId::S => smallest::<S>(old, new, arch, &mut progress),
+        ProfileId::M => smallest::<M>(old, new, arch, &mut progress),
     });
     let best = tries.min_by_key(|(_, stream)| stream.len());
     let (space, stream) = best.ok_or(EncodeError::Empty)?;
@@ -117,16 +132,6 @@ pub fn compress(new: &[u8], options: &mut Options<'_>) -> Result<Vec<u8>, Encode
     encode(&[], new, options)
 }
 
-/// Makes a patch of ours from one that bsdiff 4 made.
-///
-/// # Errors
-/// When the foreign patch cannot be applied to `old`, or as [`encode`].
-#[cfg(feature = "bsdiff")]
-pub fn from_bsdiff40(old: &[u8], foreign: &[u8], options: &mut Options<'_>) -> Result<Vec<u8>, EncodeError> {
-    let _ = (old, foreign, options);
-    Err(EncodeError::Foreign)
-}
-
 struct Pair<'a> {
     old: &'a [u8],
     new: &'a [u8],
@@ -147,31 +152,32 @@ impl Images for Pair<'_> {
     }
 }
 
-fn smallest<P: Profile>(old: &[u8], new: &[u8], arch: Arch) -> (Space, Vec<u8>) {
+/// Times the images are parsed per instruction set.
+const PASSES: usize = 2;
+
+/// The smallest stream for an instruction set.
+fn smallest<P: Profile>(old: &[u8], new: &[u8], arch: Arch, progress: &mut dyn FnMut(usize)) -> (Space, Vec<u8>) {
     let space = space::guess(arch, old, new);
     let (blank_old, blank_new) = (views::blank(old, &space), views::blank(new, &space));
     let (raw, blank) = (views::Index::new(old), views::Index::new(&blank_old));
-    let pair = parse::Pair {
-        old,
-        new,
-        blank_old: &blank_old,
-        blank_new: &blank_new,
-        raw: &raw,
-        blank: &blank,
-        has_blank: arch != Arch::None,
-    };
+    let has_blank = arch != Arch::None;
+    let pair =
+        parse::Pair { old, new, blank_old: &blank_old, blank_new: &blank_new, raw: &raw, blank: &blank, has_blank };
     let costs = parse::Costs::TYPICAL;
-    let plan = parse::parse(&pair, None, costs, &mut |_| {});
+    let plan = parse::parse(&pair, None, costs, progress);
     let mut coder = RangeEncoder::new(new, &plan);
     coder.lessons = Some(Vec::new());
-    let coder = run::<P>(old, new, coder, space);
-    let lessons = coder.lessons.unwrap_or_default();
+    let lessons = run::<P>(old, new, coder, space).lessons.unwrap_or_default();
     let oracle = oracle::Oracle::new(old, new, space, lessons);
-    let plan = parse::parse(&pair, Some(&oracle), costs, &mut |_| {});
-    let coder = run::<P>(old, new, RangeEncoder::new(new, &plan), space);
-    (space, coder.finish())
+    let plan = parse::parse(&pair, Some(&oracle), costs, progress);
+    let streams = space::bases(&space).into_iter().map(|space| {
+        let coder = run::<P>(old, new, RangeEncoder::new(new, &plan), space);
+        (space, coder.finish())
+    });
+    streams.min_by_key(|(_, stream)| stream.len()).unwrap_or((space, Vec::new()))
 }
 
+/// Runs the model over a plan.
 fn run<'a, P: Profile>(old: &[u8], new: &[u8], mut coder: RangeEncoder<'a>, space: Space) -> RangeEncoder<'a> {
     let mut model = Model::<P>::new(space, new.len() as u32);
     let mut output = Output::new();

@@ -117,6 +117,7 @@ pub(crate) fn parse(
         }
         beam.advance(i);
     }
+    progress(pair.new.len());
     tidy(&beam.path())
 }
 

@@ -148,3 +148,10 @@ pub(crate) fn candidates(old: &[u8], new: &[u8]) -> Vec<Arch> {
     let least = (old.len() + new.len()) / 8192;
     counts.into_iter().filter(|(count, _)| *count > least).map(|(_, arch)| arch).take(1).chain([Arch::None]).collect()
 }
+
+/// Spaces that differ in where the image lies: unknown, or where the code window begins.
+pub(crate) fn bases(space: &Space) -> Vec<Space> {
+    let code = space.windows.iter().find(|window| window.is_code && window.len > 0);
+    let based = code.map(|window| Space { base: window.start & !0xFFFF, ..*space });
+    std::iter::once(*space).chain(based).collect()
+}

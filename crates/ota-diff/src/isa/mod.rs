@@ -146,6 +146,9 @@ pub(crate) struct Space {
 }
 
 impl Space {
+    /// Bytes in a saved state.
+    pub(crate) const SAVED_LEN: usize = 4 + WINDOWS * 9;
+
     pub(crate) const fn new(arch: Arch, old_size: u32) -> Self {
         let nothing = Window { start: 0, len: 0, is_code: false };
         Self { arch, old_size, base: 0x8000_0000, windows: [nothing; WINDOWS] }
@@ -180,6 +183,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Bytes in a saved state.
+    pub(crate) const SAVED_LEN: usize = 4 + TRACKS * 9;
+
     pub(crate) const fn at(next: u32) -> Self {
         Self { next, tags: [0; TRACKS], old: [0; TRACKS], new: [0; TRACKS] }
     }
