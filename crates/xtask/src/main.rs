@@ -7,6 +7,7 @@ mod demo;
 mod device;
 mod interop;
 mod layers;
+mod markdown;
 mod nostd;
 mod proc;
 mod run;

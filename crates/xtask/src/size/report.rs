@@ -3,6 +3,7 @@
 use super::measure::{Measured, by_heading};
 use super::plan::{Plan, Profile, Recorded};
 use super::whole::{self, Whole};
+use crate::markdown::aligned;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -145,7 +146,7 @@ pub(crate) fn table(rows: &[Row<'_>]) -> String {
             if m.panics.is_empty() { "none".into() } else { format!("in {} functions", m.panics.len()) },
         ]);
     }
-    aligned(&lines)
+    aligned(&lines, 2)
 }
 
 /// ROM by crate of each profile, on the target that budgets are stated for.
@@ -245,26 +246,6 @@ fn shortened(name: &str) -> String {
     if plain.len() < 100 { plain } else { plain.chars().take(100).collect() }
 }
 
-fn aligned<const N: usize>(lines: &[[String; N]]) -> String {
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let mut text = String::new();
-    for (n, line) in lines.iter().enumerate() {
-        for (column, cell) in line.iter().enumerate() {
-            let width = widths[column];
-            let _ = if column < 2 { write!(text, "| {cell:<width$} ") } else { write!(text, "| {cell:>width$} ") };
-        }
-        text.push_str("|\n");
-        if n == 0 {
-            for (column, width) in widths.iter().enumerate() {
-                let _ = write!(text, "|{}{}", "-".repeat(width + 1), if column < 2 { "-" } else { ":" });
-            }
-            text.push_str("|\n");
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,11 +255,5 @@ mod tests {
         assert_eq!(last_words("<ota_boot::loader::Images<A<B>, C>>::verify_once"), "Images::verify_once");
         assert_eq!(last_words("ota_service::run::drive::<X, Y>::{closure#0}"), "run::drive");
         assert_eq!(last_words("_start"), "_start");
-    }
-
-    #[test]
-    fn the_table_is_markdown() {
-        let text = aligned(&[["a".into(), "b".into(), "c".into()], ["1".into(), "2".into(), "333".into()]]);
-        assert_eq!(text, "| a | b |   c |\n|---|---|----:|\n| 1 | 2 | 333 |\n");
     }
 }
