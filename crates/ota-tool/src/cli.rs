@@ -1,6 +1,6 @@
 //! The command line: what can be asked, and who does it.
 
-use crate::cmd::{complete, keygen, pack, push, sign, verify};
+use crate::cmd::{complete, diff, keygen, pack, patch, push, sign, verify};
 use crate::output::Output;
 use crate::{inspect, serve};
 use anyhow::{Result, anyhow};
@@ -27,10 +27,14 @@ enum Command {
     Sign(sign::Args),
     /// Verifies an image or a package as a device would
     Verify(verify::Args),
-    /// Shows what is in an image, package, dump, journal or key, and which rule it breaks
+    /// Shows what is in an image, package, patch, dump, journal or key, and which rule it breaks
     Inspect(inspect::Args),
     /// Puts signed images into a signed package
     Pack(pack::Args),
+    /// Makes a patch that turns one file into another, or compresses one
+    Diff(diff::Args),
+    /// Applies a patch
+    Patch(patch::Args),
     /// Runs a local cloud: MQTT broker, file server, and a page that offers updates
     Serve(serve::Args),
     /// Offers an update to devices through any MQTT broker
@@ -87,6 +91,8 @@ fn dispatch(command: Command, output: Output) -> Result<ExitCode> {
         Command::Verify(args) => verify::run(&args, output)?,
         Command::Inspect(args) => return inspect::run(&args, output),
         Command::Pack(args) => pack::run(&args, output)?,
+        Command::Diff(args) => diff::run(&args, output)?,
+        Command::Patch(args) => patch::run(&args, output)?,
         Command::Serve(args) => serve::run(args, output)?,
         Command::Push(args) => return push::run(args, output),
         Command::Completions(args) => complete::completions(&args),

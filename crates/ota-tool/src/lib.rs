@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod cmd;
+pub mod delta;
 pub mod files;
 pub mod ids;
 pub mod image;

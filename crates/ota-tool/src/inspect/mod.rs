@@ -5,7 +5,9 @@ mod image;
 mod journal;
 mod keys;
 pub(crate) mod package;
+mod patch;
 
+use crate::delta;
 use crate::files;
 use crate::ids;
 use crate::keys::KeyRing;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 /// Inspects.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Image, package, key, or a dump of a slot, a journal or a whole flash
+    /// Image, package, patch, key, or a dump of a slot, a journal or a whole flash
     file: PathBuf,
     /// What it is, when looking at it does not tell
     #[arg(long, value_enum, default_value = "auto")]
@@ -41,6 +43,8 @@ enum Kind {
     Image,
     /// Package
     Package,
+    /// Patch
+    Patch,
     /// Key blob or PEM
     Key,
     /// Dump of a journal
@@ -75,6 +79,7 @@ pub fn run(args: &Args, output: Output) -> Result<ExitCode> {
     let found = match kind {
         Some(Kind::Image) => image::inspect(&bytes, &ring),
         Some(Kind::Package) => package::inspect(&bytes, &ring),
+        Some(Kind::Patch) => patch::inspect(&bytes),
         Some(Kind::Key) => keys::inspect(&bytes),
         Some(Kind::Journal) => journal::inspect(&bytes, args.layout.write_size()),
         Some(Kind::Flash) => flash::inspect(&bytes, &args.layout, &ring).context("reading the flash dump")?,
@@ -94,6 +99,8 @@ fn detect(bytes: &[u8], layout: &LayoutArgs) -> Option<Kind> {
     }
     if bytes.starts_with(&PACKAGE_MAGIC) {
         Some(Kind::Package)
+    } else if bytes.starts_with(&delta::MAGIC) {
+        Some(Kind::Patch)
     } else if bytes.starts_with(&blob::MAGIC) || bytes.starts_with(b"-----BEGIN ") {
         Some(Kind::Key)
     } else if bytes.starts_with(&IMAGE_MAGIC.to_le_bytes()) {
@@ -114,14 +121,14 @@ fn unknown(bytes: &[u8]) -> Found {
             let first = files::hex(bytes.get(..16).unwrap_or(bytes));
             Found::broken(
                 json!({ "kind": "unknown", "first_bytes": first }),
-                "neither image, package, key nor journal; for a flash dump give --board or --slot-a, --slot-b, --journal",
+                "neither image, package, patch, key nor journal; for a flash dump give --board or --slot-a, --slot-b, --journal",
             )
         }
     }
 }
 
 /// Adds the fields of `more`.
-fn merge(value: &mut Value, more: Value) {
+pub(crate) fn merge(value: &mut Value, more: Value) {
     if let (Value::Object(fields), Value::Object(more)) = (value, more) {
         fields.extend(more);
     }

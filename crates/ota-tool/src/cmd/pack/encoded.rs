@@ -1,11 +1,12 @@
 //! Deltas and compressed images, beside the full ones.
 
 use super::Input;
+use crate::delta::Profile;
 use crate::files;
 use crate::output::Output;
 use crate::package::{ComponentSpec, PayloadSpec};
 use anyhow::{Context, Result, ensure};
-use ota_diff::{Options, ProfileId};
+use ota_diff::Options;
 use ota_verify::Envelope;
 use ota_verify::Manifest;
 use ota_verify::image::ImageInfo;
@@ -26,13 +27,7 @@ pub(super) struct Encodings {
     no_full: bool,
     /// What decoder the devices have: s (2.25 KiB of RAM) or m (4 KiB)
     #[arg(long, value_enum, default_value = "m")]
-    profile: Size,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Size {
-    S,
-    M,
+    profile: Profile,
 }
 
 /// An image that devices run.
@@ -80,11 +75,7 @@ impl Encodings {
     }
 
     fn options(&self) -> Options<'static> {
-        let profile = match self.profile {
-            Size::S => ProfileId::S,
-            Size::M => ProfileId::M,
-        };
-        Options { profile, ..Options::default() }
+        Options { profile: self.profile.id(), ..Options::default() }
     }
 }
 
