@@ -11,7 +11,7 @@ fn main() {
     let out = firmware::out();
     firmware::trust(&out);
     let image = (FLASH + firmware::chosen(SLOTS) + HEADER, SLOT_LEN - HEADER - TRAILER);
-    for (program, place) in [("loader", (ROM, ROM_LEN)), ("app", image), ("bench", image)] {
+    for (program, place) in [("loader", (ROM, ROM_LEN)), ("app", image), ("bench", image), ("delta", image)] {
         firmware::program(&out, program, place, (RAM, RETAINED));
     }
 }

@@ -33,3 +33,9 @@ pub const SLOT_LEN: u32 = 0x10_0000;
 pub const HEADER: u32 = 0x200;
 /// What is kept free behind the payload for the image's TLVs.
 pub const TRAILER: u32 = 0x1000;
+/// Where the delta benchmark finds its images, behind the flash part: a head sector, the old image, the patches.
+pub const DELTA: u32 = FLASH_LEN;
+/// Where it writes the new image.
+pub const DELTA_NEW: u32 = 0xC0_0000;
+/// Room for it: the rest of the PSRAM.
+pub const DELTA_NEW_LEN: u32 = 0x40_0000;

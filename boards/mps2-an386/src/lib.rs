@@ -20,8 +20,10 @@ pub mod map;
 mod mmio;
 pub mod reset;
 mod retained;
+#[cfg(feature = "delta")]
+pub mod samples;
 mod scb;
-#[cfg(feature = "bench")]
+#[cfg(any(feature = "bench", feature = "delta"))]
 pub mod stack;
 pub mod start;
 pub mod stopwatch;

@@ -41,9 +41,15 @@ enum Command {
     Test,
     /// Measures ROM, static RAM and deepest stack of each profile against `size.toml`
     Size(size::Options),
-    /// Measures what starts, signatures and the journal cost
+    /// Measures what starts, signatures, the journal and patches cost
     #[command(subcommand)]
     Bench(bench::What),
+    /// A part of `bench delta`: runs a command and notes what it took
+    #[command(hide = true)]
+    Measured(bench::delta::measured::Args),
+    /// A part of `bench delta`: qbsdiff as a program
+    #[command(hide = true)]
+    Qbsdiff(bench::delta::kit::Qbsdiff),
     /// Runs the real peers: brokers, file servers, signing tools, clouds written by others
     Interop {
         /// Only this one
@@ -61,6 +67,8 @@ fn main() -> std::process::ExitCode {
         Command::Test => suite::run(),
         Command::Size(options) => size::run(&options),
         Command::Bench(what) => bench::run(&what),
+        Command::Measured(args) => bench::delta::measured::run(&args),
+        Command::Qbsdiff(args) => bench::delta::kit::qbsdiff(&args),
         Command::Interop { peer } => interop::run(peer.as_deref()),
     };
     if let Err(error) = result {

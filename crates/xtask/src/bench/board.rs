@@ -48,7 +48,7 @@ pub(super) fn measure() -> Result<(Counts, Counts)> {
     let firmware = Firmware::new(MPS2, &vendor.blob())?;
     let (loader, program) = (dir.join("loader.elf"), dir.join("bench.bin"));
     keep(&firmware.loader()?, &loader)?;
-    flatten(&firmware.benchmark()?, &program)?;
+    flatten(&firmware.benchmark("bench")?, &program)?;
     let samples = samples(&programs, dir)?;
     let run = |kib: usize| {
         let image = padded(&vendor, &program, kib << 10)?;
@@ -108,7 +108,7 @@ fn noise() -> impl Iterator<Item = u8> {
     })
 }
 
-fn counted(loader: &Path, flash: &FlashFile, file: &Path) -> Result<Counts> {
+pub(super) fn counted(loader: &Path, flash: &FlashFile, file: &Path) -> Result<Counts> {
     flash.save(file)?;
     let mut device = Proc::start("bench", &mut emulator::counting(loader, file))?;
     device.wait_for("bench done", LONG)?;

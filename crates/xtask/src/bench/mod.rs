@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what things cost, counted.
 
 mod board;
+pub(crate) mod delta;
 mod report;
 
 use crate::run::root;
@@ -16,6 +17,8 @@ pub(crate) enum What {
     Boot(Options),
     /// SHA-256 and every signature algorithm, in instructions on the emulated Cortex-M4
     Verify(Options),
+    /// Patches and compressed images against the tools of others: size, time, memory, and the cost on a device
+    Delta(delta::Options),
 }
 
 /// How figures are shown.
@@ -34,6 +37,7 @@ pub(crate) fn run(what: &What) -> Result<()> {
     let (name, options) = match what {
         What::Boot(options) => ("boot", options),
         What::Verify(options) => ("verify", options),
+        What::Delta(options) => return delta::run(options),
     };
     let (small, large) = board::measure()?;
     let figures = if name == "boot" { boot(&small, &large)? } else { verify(&small)? };

@@ -7,7 +7,7 @@ use anyhow::Result;
 use std::path::Path;
 
 /// Each board's folder, and the features with which all of its programs build.
-const BOARDS: [(&str, &str); 2] = [(MPS2.name, "app,bench"), (MICROBIT.name, "app")];
+const BOARDS: [(&str, &str); 2] = [(MPS2.name, "app,bench,delta"), (MICROBIT.name, "app")];
 const TESTS: [&str; 4] = ["test", "--lib", "--features", "app"];
 
 /// Checks; prints the counts of the tests.

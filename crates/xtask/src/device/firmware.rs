@@ -56,9 +56,9 @@ impl Firmware {
         self.build("app", &[("OTA_SLOT", slot.name()), ("OTAAPP_VERSION", version), ("OTAAPP_FAULT", fault)])
     }
 
-    /// Builds the benchmark, for slot A.
-    pub(crate) fn benchmark(&self) -> Result<PathBuf> {
-        self.build("bench", &[])
+    /// Builds a benchmark, for slot A: `bench` or `delta`.
+    pub(crate) fn benchmark(&self, program: &str) -> Result<PathBuf> {
+        self.build(program, &[])
     }
 
     /// All but the loader want a feature of their name.

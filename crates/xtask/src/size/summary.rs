@@ -2,6 +2,7 @@
 
 use super::plan::{Plan, Weight};
 use super::report::{BUDGETED, short_target};
+use crate::markdown::grouped;
 use std::fmt::Write;
 
 /// Profiles by target, then the boards' whole programs.
@@ -43,29 +44,9 @@ fn profiles(plan: &Plan) -> String {
     text
 }
 
-/// A number with a comma before each three digits.
-fn grouped(number: u32) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), text);
-        }
-    }
 
     #[test]
     fn the_readme_says_what_is_recorded() {
