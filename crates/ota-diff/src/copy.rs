@@ -114,6 +114,24 @@ impl Copy {
     }
 }
 
+/// A block as it is predicted.
+struct Predicted {
+    bytes: [u8; STEP_BYTES as usize],
+    len: u32,
+    units: u32,
+    /// The least trust in any of the units.
+    trust: u32,
+}
+
+impl Predicted {
+    fn put(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len as usize) {
+            *place = byte;
+        }
+        self.len += 1;
+    }
+}
+
 /// What is expected of a unit.
 struct Forecast {
     shift: i32,
@@ -131,13 +149,9 @@ impl<P: Profile> Model<P> {
         self.left.min(BLOCK)
     }
 
-    fn look(&self, q: u32, i: u32, left: u32) -> Look<'_> {
-        Look { bytes: self.copy.view.look(q), q, i, left, from_new: self.copy.from_new }
-    }
-
     /// The byte that holds most of the instruction's code.
-    fn top(&self, q: u32) -> u32 {
-        let at = (q | 1).wrapping_sub(self.copy.view.start);
+    fn top(&self) -> u32 {
+        let at = (self.copy.q | 1).wrapping_sub(self.copy.view.start);
         u32::from(self.copy.view.bytes.get(at as usize).copied().unwrap_or(0))
     }
 
@@ -183,60 +197,63 @@ impl<P: Profile> Model<P> {
         output: &mut Output,
         images: &mut M,
     ) -> Result<(), Fault<M::Error>> {
-        let start = output.produced();
-        let distance = start.wrapping_sub(self.copy.q);
-        let (mut bytes, mut len, mut units, mut trust) = ([0; STEP_BYTES as usize], 0, 0_u32, 3);
-        let context = self.copy.context;
         self.copy.load(self.space.old_size, output, images)?;
+        let start = output.produced();
+        let context = I::TRACKS.then_some(self.copy.context);
+        let mut block = Predicted { bytes: [0; STEP_BYTES as usize], len: 0, units: 0, trust: 3 };
+        let distance = start.wrapping_sub(self.copy.q);
         if self.copy.from_new && distance < STEP_BYTES {
-            self.repeat(&mut bytes, distance);
-            len = self.block_len();
+            self.repeat(&mut block.bytes, distance);
+            block.len = self.block_len();
         }
-        while len < self.block_len() {
-            let (q, i) = (self.copy.q + len, start + len);
-            let mut context = self.copy.context;
-            let look = self.look(q, i, self.left - len);
-            let unit = isa::detect::<I>(&look, &self.space, &mut context);
-            let mut word = look.raw(unit.len);
-            if unit.kind != Kind::Byte {
-                let forecast = self.forecast(&unit);
-                if !forecast.is_known && !self.copy.from_new {
-                    self.learn_unit(coder, &unit, forecast.shift);
-                }
-                let look = self.look(q, i, self.left - len);
-                word = isa::moved::<I>(&unit, &look, forecast.shift, &self.space, &mut context);
-                units += 1;
-                trust = trust.min(forecast.trust);
-            }
-            self.copy.context = context;
-            for byte in word.to_le_bytes().iter().take(unit.len as usize) {
-                if let Some(place) = bytes.get_mut(len as usize) {
-                    *place = *byte;
-                }
-                len += 1;
-            }
+        while block.len < self.block_len() {
+            self.predict::<I, C>(coder, start, &mut block);
         }
-        let predicted = bytes.get(..len as usize).unwrap_or(&[]);
+        let predicted = block.bytes.get(..block.len as usize).unwrap_or(&[]);
         let wanted = C::ENCODES && (start..).zip(predicted).all(|(at, byte)| coder.wanted(at) == *byte);
-        let surety = match units {
+        let surety = match block.units {
             0 => 0,
-            1 => 1 + trust,
-            _ => 5 + trust,
+            1 => 1 + block.trust,
+            _ => 5 + block.trust,
         };
         let set = (surety * 4 + (self.block_history & 3)) * 2 + u32::from(self.copy.from_new);
         let is_good = self.blocks.code(coder, set as usize, wanted);
-        self.block_history = (self.block_history << 1 | u32::from(!is_good)) & 0xFF;
+        self.block_history = (self.block_history << 1 | u32::from(!is_good)) & 3;
         if is_good {
             predicted.iter().for_each(|byte| output.put(*byte));
-            self.copy.q += len;
-            self.advance(len, Phase::Block);
+            self.copy.q += block.len;
+            self.advance(block.len, Phase::Block);
         } else {
-            self.copy.context = context;
-            self.copy.block_left = len;
+            self.copy.context = context.unwrap_or(self.copy.context);
+            self.copy.block_left = block.len;
             self.copy.has_fault = false;
             self.phase = Phase::Unit;
         }
         Ok(())
+    }
+
+    /// Predicts the next unit of a block that begins at `start`.
+    fn predict<I: Isas, C: Coder>(&mut self, coder: &mut C, start: u32, block: &mut Predicted) {
+        let (q, i, left) = (self.copy.q + block.len, start + block.len, self.left - block.len);
+        let look = Look { bytes: self.copy.view.look(q), q, i, left, from_new: self.copy.from_new };
+        let unit = isa::detect::<I>(&look, &self.space, &mut self.copy.context);
+        if unit.kind == Kind::Byte {
+            // Where instructions have two bytes, no unit begins at an odd one.
+            let pairs = I::THUMB && self.space.arch == crate::Arch::Thumb && (q | i) & 1 == 0;
+            let count = if pairs { 2 } else { 1 };
+            let room = (self.block_len() - block.len) as usize;
+            look.bytes.iter().take(count.min(room)).for_each(|byte| block.put(*byte));
+            return;
+        }
+        let raw = look.raw(unit.len);
+        let forecast = self.forecast(&unit);
+        if !forecast.is_known && !self.copy.from_new {
+            self.learn_unit(coder, &unit, forecast.shift);
+        }
+        let word = isa::moved::<I>(&unit, raw, i, forecast.shift, &self.space, &mut self.copy.context);
+        word.to_le_bytes().iter().take(unit.len as usize).for_each(|byte| block.put(*byte));
+        block.units += 1;
+        block.trust = block.trust.min(forecast.trust);
     }
 
     /// Continues bytes that repeat after `distance`.
@@ -258,74 +275,78 @@ impl<P: Profile> Model<P> {
     ) -> Result<(), Fault<M::Error>> {
         self.copy.load(self.space.old_size, output, images)?;
         let (q, i) = (self.copy.q, output.produced());
-        let mut context = self.copy.context;
-        let look = self.look(q, i, self.left);
+        let look = Look { bytes: self.copy.view.look(q), q, i, left: self.left, from_new: self.copy.from_new };
         let repeats = self.copy.from_new && i.wrapping_sub(q) < STEP_BYTES;
-        let unit = if repeats { Unit::BYTE } else { isa::detect::<I>(&look, &self.space, &mut context) };
-        let old = look.raw(unit.len);
+        let unit = if repeats { Unit::BYTE } else { isa::detect::<I>(&look, &self.space, &mut self.copy.context) };
+        let raw = look.raw(unit.len);
         let forecast = self.forecast(&unit);
-        let look = self.look(q, i, self.left);
-        let mut word = isa::moved::<I>(&unit, &look, forecast.shift, &self.space, &mut context);
+        let mut word = isa::moved::<I>(&unit, raw, i, forecast.shift, &self.space, &mut self.copy.context);
         let wanted = wanted_word(coder, i, unit.len);
-        let is_last = unit.len >= self.copy.block_left;
-        let is_good = if is_last && !self.copy.has_fault && unit.kind == Kind::Byte {
-            false
-        } else {
-            let kind = unit.kind as u32;
-            let history = u32::from(self.unit_history[unit.kind as usize]);
-            let fared = if unit.kind == Kind::Byte { history & 7 } else { forecast.trust << 1 | history & 1 };
-            let since = i.wrapping_sub(self.last_changed).min(15);
-            let top = self.top(q);
-            let parity = self.parity(i);
-            let contexts = [
-                0x100_0000 | kind << 8 | fared << 1 | parity,
-                0x200_0000 | kind << 16 | top << 1 | parity,
-                0x300_0000 | kind << 8 | since << 4 | u32::from(self.copy.has_fault) << 1 | parity,
-                0x400_0000 | kind << 16 | (old & 0xFF) << 8 | history & 1,
-            ];
-            self.mixer.decide(coder, &contexts, UNIT_ROWS + kind as usize * 4, word == wanted)
-        };
-        let history = &mut self.unit_history[unit.kind as usize];
-        *history = *history << 1 | u8::from(!is_good);
-        self.copy.has_fault |= !is_good;
+        let is_good = self.is_as_predicted(coder, &unit, raw, forecast.trust, i, word == wanted);
         self.copy.block_left = self.copy.block_left.saturating_sub(unit.len);
-        let then = if self.copy.block_left == 0 { Phase::Block } else { Phase::Unit };
         let mut shift = Some(forecast.shift);
         if !is_good {
-            if unit.kind == Kind::Byte {
-                self.replaced(coder, output, old as u8);
-                self.copy.q += 1;
-                self.advance(1, then);
-                return Ok(());
-            }
-            let solution = if C::ENCODES {
-                isa::solve::<I>(&unit, &self.look(q, i, self.left), wanted, &self.space, &context)
-            } else {
-                None
+            let solution = match C::ENCODES {
+                true => isa::solve::<I>(&unit, raw, i, wanted, &self.space, &self.copy.context),
+                false => None,
             };
-            shift = self.solved(coder, &unit, &forecast, solution);
-            if let Some(shift) = shift {
-                let look = self.look(q, i, self.left);
-                word = isa::moved::<I>(&unit, &look, shift, &self.space, &mut context);
-            }
+            shift = if unit.kind == Kind::Byte { None } else { self.solved(coder, &unit, &forecast, solution) };
+            let Some(shift) = shift else {
+                self.copy.raw_left = unit.len;
+                self.phase = Phase::Raw;
+                return Ok(());
+            };
+            word = isa::moved::<I>(&unit, raw, i, shift, &self.space, &mut self.copy.context);
         }
-        self.copy.context = context;
-        let Some(shift) = shift else {
-            self.copy.raw_left = unit.len;
-            self.phase = Phase::Raw;
-            return Ok(());
-        };
         isa::settled::<I>(&unit, word, i, &self.space, &mut self.copy.context);
         word.to_le_bytes().iter().take(unit.len as usize).for_each(|byte| output.put(*byte));
-        if !self.copy.from_new
+        let is_page = unit.kind == Kind::High && self.space.arch == crate::Arch::RiscV;
+        if let Some(shift) = shift
+            && !self.copy.from_new
             && unit.kind != Kind::Byte
-            && (is_good || unit.kind != Kind::High || self.space.arch != crate::Arch::RiscV)
+            && (is_good || !is_page)
         {
             self.learn_unit(coder, &unit, shift);
         }
         self.copy.q += unit.len;
-        self.advance(unit.len, then);
+        self.advance(unit.len, if self.copy.block_left == 0 { Phase::Block } else { Phase::Unit });
         Ok(())
+    }
+
+    /// Whether a unit is as predicted; in a block that is not, the last byte cannot be the first to be.
+    fn is_as_predicted<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        unit: &Unit,
+        raw: u32,
+        trust: u32,
+        i: u32,
+        wanted: bool,
+    ) -> bool {
+        let is_byte = unit.kind == Kind::Byte;
+        let kind = unit.kind as u32;
+        let fault = u32::from(self.copy.has_fault);
+        let history = self.unit_history.get_mut(kind as usize).map_or(0, |history| *history);
+        let history = u32::from(history);
+        let is_good = if is_byte && fault == 0 && self.copy.block_left <= 1 {
+            false
+        } else {
+            let fared = if is_byte { history & 7 } else { trust << 1 | history & 1 };
+            let since = i.wrapping_sub(self.last_changed).min(15);
+            let parity = self.parity(i);
+            let contexts = [
+                0x100_0000 | kind << 8 | fared << 1 | parity,
+                0x200_0000 | kind << 16 | self.top() << 1 | parity,
+                0x300_0000 | kind << 8 | since << 4 | fault << 1 | parity,
+                0x400_0000 | kind << 16 | (raw & 0xFF) << 8 | history & 1,
+            ];
+            self.mixer.decide(coder, &contexts, UNIT_ROWS + kind as usize * 4, wanted)
+        };
+        if let Some(place) = self.unit_history.get_mut(kind as usize) {
+            *place = (history << 1 | u32::from(!is_good)) as u8;
+        }
+        self.copy.has_fault |= !is_good;
+        is_good
     }
 
     /// The shift of a unit that is not as predicted, if a shift explains it.

@@ -53,7 +53,7 @@ impl<'a> Oracle<'a> {
     }
 
     fn comes_out(&self, unit: &Unit, look: &Look<'_>, shift: i32, mut context: Context) -> bool {
-        let word = isa::moved::<Every>(unit, look, shift, &self.space, &mut context);
+        let word = isa::moved::<Every>(unit, look.raw(unit.len), look.i, shift, &self.space, &mut context);
         self.new[look.i as usize..].starts_with(&word.to_le_bytes()[..unit.len as usize])
     }
 

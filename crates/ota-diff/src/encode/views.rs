@@ -33,7 +33,7 @@ fn blank_field<I: Isas>(unit: &isa::Unit, look: &Look<'_>, space: &Space, mut co
     if unit.kind == Kind::Low {
         return isa::riscv::blank_low(unit, look.raw(4));
     }
-    isa::moved::<I>(unit, look, home.wrapping_sub(unit.key) as i32, space, &mut context)
+    isa::moved::<I>(unit, look.raw(unit.len), look.i, home.wrapping_sub(unit.key) as i32, space, &mut context)
 }
 
 /// Sorted suffixes of an image.

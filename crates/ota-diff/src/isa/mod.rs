@@ -44,6 +44,9 @@ pub trait Isas {
     const RISCV: bool = false;
     #[doc(hidden)]
     const XTENSA: bool = false;
+    /// Whether instructions before a unit matter to it.
+    #[doc(hidden)]
+    const TRACKS: bool = Self::RISCV || Self::XTENSA;
 }
 
 /// A decoder for Arm Thumb and plain data.
@@ -248,17 +251,17 @@ fn pointer(look: &Look<'_>, space: &Space) -> Option<Unit> {
     Some(Unit { kind: space.pointed(word)?, len: 4, key: word, form: 0, is_offset: false })
 }
 
-/// The unit's bytes when what it means moves by `shift`.
-pub(crate) fn moved<I: Isas>(unit: &Unit, look: &Look<'_>, shift: i32, space: &Space, context: &mut Context) -> u32 {
-    let raw = look.raw(unit.len);
+/// The unit's bytes, of old `raw`, when what it means moves by `shift`.
+pub(crate) fn moved<I: Isas>(unit: &Unit, raw: u32, i: u32, shift: i32, space: &Space, context: &mut Context) -> u32 {
     let target = unit.key.wrapping_add_signed(shift);
+    let place = if unit.is_offset { target.wrapping_sub(space.base) } else { target };
     match unit.kind {
         Kind::Byte => raw,
         Kind::Code | Kind::Data => target,
         _ => match space.arch {
-            Arch::Thumb if I::THUMB => thumb::moved(unit, raw, target.wrapping_sub(space.base), look.i),
-            Arch::RiscV if I::RISCV => riscv::moved(unit, raw, target, look.i, space, context),
-            Arch::Xtensa if I::XTENSA => xtensa::moved(unit, raw, target.wrapping_sub(space.base), look.i),
+            Arch::Thumb if I::THUMB => thumb::moved(unit, raw, place, i),
+            Arch::RiscV if I::RISCV => riscv::moved(unit, raw, target, i, space, context),
+            Arch::Xtensa if I::XTENSA => xtensa::moved(unit, raw, place, i),
             _ => raw,
         },
     }
@@ -285,23 +288,24 @@ pub(crate) fn spare_bits(unit: &Unit, arch: Arch) -> u32 {
 /// The shift that makes `unit` come out as `wanted`, if there is one: the encoder's question.
 pub(crate) fn solve<I: Isas>(
     unit: &Unit,
-    look: &Look<'_>,
+    raw: u32,
+    i: u32,
     wanted: u32,
     space: &Space,
     context: &Context,
 ) -> Option<i32> {
-    let raw = look.raw(unit.len);
+    let home = if unit.is_offset { space.base } else { 0 };
     let target = match (unit.kind, space.arch) {
         (Kind::Byte, _) => return None,
         (Kind::Code | Kind::Data, _) => wanted,
-        (_, Arch::Thumb) => thumb::target(unit, raw, wanted, look.i)?.wrapping_add(space.base),
-        (_, Arch::RiscV) => riscv::target(unit, raw, wanted, look.i, space, context)?,
-        (_, Arch::Xtensa) => xtensa::target(unit, wanted, look.i)?.wrapping_add(space.base),
+        (_, Arch::Thumb) => thumb::target(unit, raw, wanted, i)?.wrapping_add(home),
+        (_, Arch::RiscV) => riscv::target(unit, raw, wanted, i, space, context)?,
+        (_, Arch::Xtensa) => xtensa::target(unit, wanted, i)?.wrapping_add(home),
         (_, Arch::None) => return None,
     };
     let shift = target.wrapping_sub(unit.key) as i32;
     let shift = if unit.kind == Kind::High && space.arch == Arch::Thumb { i32::from(shift as i16) } else { shift };
     let mut trial = *context;
-    let hit = moved::<I>(unit, look, shift, space, &mut trial) == wanted;
+    let hit = moved::<I>(unit, raw, i, shift, space, &mut trial) == wanted;
     (hit && shift.unsigned_abs() <= 0x100_0000).then_some(shift)
 }

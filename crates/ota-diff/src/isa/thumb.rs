@@ -100,7 +100,7 @@ fn local(look: &Look<'_>, space: &Space, half: u32) -> Option<Unit> {
 pub(super) fn moved(unit: &Unit, raw: u32, target: u32, i: u32) -> u32 {
     match unit.kind {
         Kind::Branch => branch_to(raw, target.wrapping_sub(i).wrapping_sub(4)),
-        Kind::High => move_of(raw, unit.key.wrapping_add(target.wrapping_sub(unit.key))),
+        Kind::High => move_of(raw, target),
         Kind::Local => short_to(unit.form, raw, target, i),
         _ => raw,
     }
