@@ -13,6 +13,7 @@ pub mod machine;
 mod outbox;
 pub mod patch_target;
 pub mod policy;
+pub mod records;
 pub mod run;
 pub mod slot_target;
 pub mod step;

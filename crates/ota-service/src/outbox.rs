@@ -28,8 +28,6 @@ const TEXT_AT: usize = MODULE_AT + MODULE_MAX;
 /// Longest record.
 pub(crate) const OUTBOX_MAX: usize = HEAD + ENTRIES_MAX as usize * ENTRY;
 const RECORD_VERSION: u8 = 3;
-/// In place of the rollbacks of an image: it was accepted.
-const INSTALLED: u8 = u8::MAX;
 
 /// How the text of a rollback begins.
 pub(crate) const ROLLED_BACK: &str = "rolled back: ";
@@ -61,10 +59,28 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    /// In place of the rollbacks of an image: it was accepted.
+    pub(crate) const INSTALLED: u8 = u8::MAX;
+
     pub(crate) const fn new() -> Self {
         let mut record = [0; OUTBOX_MAX];
         record[0] = RECORD_VERSION;
         Self { record }
+    }
+
+    /// The record, when it is sound.
+    pub(crate) fn read(record: &[u8]) -> Option<Self> {
+        let mut outbox = Self::new();
+        outbox.buffer().get_mut(..record.len())?.copy_from_slice(record);
+        outbox.is_sound(record.len()).then_some(outbox)
+    }
+    /// How often the image that is noted was rolled back, or [`Self::INSTALLED`], and the first bytes of its digest.
+    pub(crate) fn last_image(&self) -> (u8, &[u8]) {
+        (self.record[NOTE], &self.record[NOTE + 9..HEAD])
+    }
+    /// What is to be told.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = Report<'_>> {
+        self.entries().iter().filter_map(report)
     }
 
     /// Where a stored record is read to; then call [`Outbox::adopt`] with its length.
@@ -116,15 +132,15 @@ impl Outbox {
 
     /// One more rollback of this image. Another image's are forgotten.
     pub(crate) fn count_rollback(&mut self, image: &Image) {
-        self.note(self.rollbacks(image).saturating_add(1).min(INSTALLED - 1), image);
+        self.note(self.rollbacks(image).saturating_add(1).min(Self::INSTALLED - 1), image);
     }
     /// This image was accepted.
     pub(crate) fn set_installed(&mut self, image: &Image) {
-        self.note(INSTALLED, image);
+        self.note(Self::INSTALLED, image);
     }
     /// Whether this image is the one that was accepted last, and no other was chosen since.
     pub(crate) fn is_installed(&self, image: &Image) -> bool {
-        self.noted(image) == INSTALLED
+        self.noted(image) == Self::INSTALLED
     }
     fn note(&mut self, times: u8, image: &Image) {
         self.record[NOTE] = times;
@@ -134,7 +150,7 @@ impl Outbox {
     /// How often this image was rolled back since another one was chosen.
     pub(crate) fn rollbacks(&self, image: &Image) -> u8 {
         match self.noted(image) {
-            INSTALLED => 0,
+            Self::INSTALLED => 0,
             times => times,
         }
     }

@@ -84,6 +84,22 @@ fn a_journal_that_is_none_is_not_taken_for_a_new_one() {
 }
 
 #[test]
+fn the_agents_records_are_told_in_words_and_others_in_bytes() {
+    let (_guard, dir) = scratch();
+    let mut journal = Journal::mount(Region::new(SimFlash::<8>::new(8192), Partition::new(0, 8192))).unwrap();
+    let stored = [&[1, 1][..], &7_u64.to_le_bytes(), &4096_u32.to_le_bytes()].concat();
+    journal.append(Kind::Progress, &stored).unwrap();
+    journal.append(Kind::Job, b"of another time").unwrap();
+    let mut bytes = vec![0; 8192];
+    ota_hal::ReadAt::read_at(&mut journal.into_region(), 0, &mut bytes).unwrap();
+    fs::write(dir.join("j"), bytes).unwrap();
+    let (fine, shown) = inspect(&dir, &["j", "--kind", "journal"]);
+    let records = &shown["records"];
+    assert!(fine && records["progress"]["durable_bytes"] == 4096 && records["progress"]["job"] == 7, "{shown}");
+    assert_eq!(records["job"]["start"], "6f6620616e6f746865722074696d65", "{shown}");
+}
+
+#[test]
 fn any_bytes_get_an_answer() {
     let (_guard, dir) = scratch();
     release(&dir, "p256", "1.0.0");

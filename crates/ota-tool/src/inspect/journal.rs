@@ -6,6 +6,7 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashEr
 use ota_boot::RollbackReason;
 use ota_boot::record::{Image, Phase, RECORD_LEN, Record};
 use ota_hal::{Flash, Journal, JournalError, Kind, Partition, Region, SlotId, crc};
+use ota_service::records::{Field, describe};
 use serde_json::{Map, Value, json};
 
 /// Where the magic of a bank header is.
@@ -69,7 +70,7 @@ pub(super) fn inspect(bytes: &[u8], write_size: Option<u32>) -> Found {
             Kind::Boot => boot(record, &mut problems),
             // The device's secrets are in here.
             Kind::App => json!({ "bytes": record.len() }),
-            _ => json!({ "bytes": record.len(), "start": files::hex(record.get(..SHOWN).unwrap_or(record)) }),
+            _ => agents(*kind, record).unwrap_or_else(|| unknown(record)),
         };
         found.insert(name, shown);
     }
@@ -87,6 +88,29 @@ pub(super) fn inspect(bytes: &[u8], write_size: Option<u32>) -> Found {
     }
     value["records"] = Value::Object(found);
     Found { value, problems }
+}
+
+/// A record of the update agent, read with its own code. What is told several times becomes a list.
+fn agents(kind: Kind, record: &[u8]) -> Option<Value> {
+    let mut told = Map::new();
+    let known = describe(kind, record, &mut |name, field| {
+        let value = match field {
+            Field::Number(number) => json!(number),
+            Field::Text(text) => json!(text),
+            Field::Bytes(bytes) => json!(files::hex(bytes)),
+        };
+        match told.get_mut(name) {
+            Some(Value::Array(list)) => list.push(value),
+            Some(first) => *first = json!([first.take(), value]),
+            None => drop(told.insert(name.to_owned(), value)),
+        }
+    });
+    known.then_some(Value::Object(told))
+}
+
+/// A record that nobody here knows.
+fn unknown(record: &[u8]) -> Value {
+    json!({ "bytes": record.len(), "start": files::hex(record.get(..SHOWN).unwrap_or(record)) })
 }
 
 /// The boot record, for the flash view.
