@@ -70,7 +70,7 @@ impl Outbox {
 
     /// The record, when it is sound.
     pub(crate) fn read(record: &[u8]) -> Option<Self> {
-        let mut outbox = Self::new();
+        let mut outbox = Self { record: [0; OUTBOX_MAX] };
         outbox.buffer().get_mut(..record.len())?.copy_from_slice(record);
         outbox.is_sound(record.len()).then_some(outbox)
     }

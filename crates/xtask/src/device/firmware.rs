@@ -90,7 +90,7 @@ pub(crate) fn flatten(elf: &Path, out: &Path) -> Result<()> {
 }
 
 /// What lies in flash.
-pub(crate) fn flat(elf: &[u8]) -> Result<Vec<u8>> {
+fn flat(elf: &[u8]) -> Result<Vec<u8>> {
     const LOAD: u32 = 1;
     ensure!(elf.starts_with(b"\x7FELF\x01\x01"), "not a 32-bit little-endian ELF file");
     let (table, size, count) = (word(elf, 28)?, half(elf, 42)?, half(elf, 44)?);
