@@ -4,7 +4,7 @@ use crate::coder::Coder;
 use crate::tape::Tape;
 
 /// A chance of 12 bits with a count of 4 bits in one half-word: 1 of 2, never seen.
-pub(crate) const EVEN: u16 = 0x8000;
+const EVEN: u16 = 0x8000;
 /// How fast a chance follows, by how often it was used.
 const RATES: [u8; 16] = [1, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5];
 /// No flag is ever surer than this.
@@ -17,9 +17,17 @@ fn follow(chance: u32, rate: u32, bit: bool) -> u32 {
 
 /// A set of flags in one array.
 #[derive(Clone, Copy)]
-pub(crate) struct Flags<const N: usize>(pub(crate) [u16; N]);
+pub(crate) struct Flags<const N: usize>([u16; N]);
 
 impl<const N: usize> Flags<N> {
+    pub(crate) const fn idle() -> Self {
+        Self([0; N])
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.0.fill(EVEN);
+    }
+
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, index: usize, wanted: bool) -> bool {
         flag(&mut self.0, coder, index, wanted)
     }
@@ -71,8 +79,12 @@ fn number<C: Coder>(flags: &mut [u16], coder: &mut C, tree: usize, second: usize
 pub(crate) struct FineFlags<const N: usize>([u16; N]);
 
 impl<const N: usize> FineFlags<N> {
-    pub(crate) const fn new() -> Self {
-        Self([LIKELY; N])
+    pub(crate) const fn idle() -> Self {
+        Self([0; N])
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.0.fill(LIKELY);
     }
 
     pub(crate) fn code<C: Coder>(&mut self, coder: &mut C, index: usize, wanted: bool) -> bool {
@@ -126,8 +138,13 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>, const W: usize> Mixer<T, W> {
     /// Bytes in a saved state.
     pub(crate) const SAVED_LEN: usize = size_of::<T>() + 2 * W;
 
-    pub(crate) const fn new(slots: T) -> Self {
-        Self { slots, weights: [WEIGHT; W] }
+    pub(crate) const fn idle(slots: T) -> Self {
+        Self { slots, weights: [0; W] }
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.slots.as_mut().fill(0);
+        self.weights.fill(WEIGHT);
     }
 
     /// Codes a byte. `first` is the index of the first of eight rows of weights, one per bit.

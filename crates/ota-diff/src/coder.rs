@@ -68,8 +68,13 @@ impl RangeDecoder {
     /// Bytes in a saved state.
     pub(crate) const SAVED_LEN: usize = 4 + 4 + RING as usize + 3;
 
-    pub(crate) const fn new(stream_len: u32) -> Self {
-        Self { code: 0, range: 1, ring: [0; RING as usize], head: 0, held: 0, left: stream_len, overrun: 0 }
+    pub(crate) const fn idle() -> Self {
+        Self { code: 0, range: 0, ring: [0; RING as usize], head: 0, held: 0, left: 0, overrun: 0 }
+    }
+
+    pub(crate) fn begin(&mut self, stream_len: u32) {
+        (self.code, self.range, self.left) = (0, 1, stream_len);
+        (self.head, self.held, self.overrun) = (0, 0, 0);
     }
 
     /// Takes what fits of the patch; returns how much that was.

@@ -29,26 +29,44 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     /// Bytes of a saved state.
     pub const SAVED_LEN: usize = 4 + RangeDecoder::SAVED_LEN + Output::SAVED_LEN + Model::<P>::SAVED_LEN;
 
-    /// Starts to decode what follows the header.
+    /// A decoder without work. All of it is zero: as a static it costs RAM only.
+    #[must_use]
+    pub const fn idle() -> Self {
+        Self {
+            input: RangeDecoder::idle(),
+            output: Output::new(),
+            model: Model::idle(),
+            patch_len: 0,
+            isas: PhantomData,
+        }
+    }
+
+    /// Starts to decode what follows the header, in place: nothing of the decoder's size is on the stack.
     ///
     /// # Errors
     /// When the patch wants another profile, or an instruction set that is not in `I`.
-    pub fn start(header: &Header) -> Result<Self, PatchError> {
+    pub fn begin(&mut self, header: &Header) -> Result<(), PatchError> {
         if header.profile != P::ID {
             return Err(PatchError::Profile(header.profile));
         }
         if !knows::<I>(header.arch) {
             return Err(PatchError::Arch(header.arch));
         }
-        let stream_len = header.patch_len.saturating_sub(HEADER_LEN as u32);
-        let space = Space::new(header.arch, header.old_size);
-        Ok(Self {
-            input: RangeDecoder::new(stream_len),
-            output: Output::new(),
-            model: Model::new(space, header.new_size),
-            patch_len: header.patch_len,
-            isas: PhantomData,
-        })
+        self.patch_len = header.patch_len;
+        self.input.begin(header.patch_len.saturating_sub(HEADER_LEN as u32));
+        self.output.begin();
+        self.model.begin(Space::new(header.arch, header.old_size), header.new_size);
+        Ok(())
+    }
+
+    /// A decoder that has begun, for those who have the stack for it.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn start(header: &Header) -> Result<Self, PatchError> {
+        let mut decoder = Self::idle();
+        decoder.begin(header)?;
+        Ok(decoder)
     }
 
     /// Takes patch bytes and writes image bytes; returns how many patch bytes were taken.
@@ -160,9 +178,19 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     /// # Errors
     /// As [`Self::resume`].
     pub fn resume_from(header: &Header, take: &mut dyn FnMut(&mut [u8])) -> Result<Self, PatchError> {
-        let mut decoder = Self::start(header)?;
-        decoder.walk(&mut Tape(take));
-        if decoder.is_sound() { Ok(decoder) } else { Err(PatchError::Saved) }
+        let mut decoder = Self::idle();
+        decoder.resume_in_place(header, take)?;
+        Ok(decoder)
+    }
+
+    /// As [`Self::resume_from`], where the decoder lies.
+    ///
+    /// # Errors
+    /// As [`Self::resume`]; the decoder has to begin anew then.
+    pub fn resume_in_place(&mut self, header: &Header, take: &mut dyn FnMut(&mut [u8])) -> Result<(), PatchError> {
+        self.begin(header)?;
+        self.walk(&mut Tape(take));
+        if self.is_sound() { Ok(()) } else { Err(PatchError::Saved) }
     }
 
     fn is_sound(&self) -> bool {

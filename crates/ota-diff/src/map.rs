@@ -63,6 +63,10 @@ impl<T: AsRef<[Entry]> + AsMut<[Entry]>> Map<T> {
         Self { entries, len: 0 }
     }
 
+    pub(crate) fn begin(&mut self) {
+        self.len = 0;
+    }
+
     pub(crate) fn guess(&mut self, key: u32) -> Option<Guess> {
         guess(self.entries.as_mut(), self.len, key)
     }

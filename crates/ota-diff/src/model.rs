@@ -1,6 +1,6 @@
 //! The model of the stream: operations, literals and the state of it all. Copies are in `copy`.
 
-use crate::chance::{EVEN, FineFlags, Flags, Mixer};
+use crate::chance::{FineFlags, Flags, Mixer};
 use crate::coder::{Coder, Op, Source};
 use crate::copy::{Copy, Fault};
 use crate::isa::{Context, Isas, KINDS, Space, WINDOWS, Window};
@@ -101,15 +101,16 @@ impl<P: Profile> Model<P> {
         + Copy::SAVED_LEN
         + (1 + 4 + KINDS + 1 + 1 + 16 + 4 + 1 + 12 + 16);
 
-    pub(crate) const fn new(space: Space, new_size: u32) -> Self {
+    /// A model without work. All of it is zero, so that a static one costs no ROM.
+    pub(crate) const fn idle() -> Self {
         Self {
-            mixer: Mixer::new(P::SLOTS),
+            mixer: Mixer::idle(P::SLOTS),
             shifts: Map::new(P::MAP),
             locals: Map::new(P::LOCALS),
-            flags: Flags([EVEN; at::END]),
-            blocks: FineFlags::new(),
-            space,
-            new_size,
+            flags: Flags::idle(),
+            blocks: FineFlags::idle(),
+            space: Space::new(crate::Arch::None, 0),
+            new_size: 0,
             phase: Phase::Space,
             left: 0,
             copy: Copy::new(),
@@ -118,12 +119,30 @@ impl<P: Profile> Model<P> {
             last_change: 0,
             last_changed: 0,
             recent: [0; 4],
-            last_op: 1,
+            last_op: 0,
             last_literal: 0,
             old_end: 0,
             last_distance: 0,
             alignments: [0; 4],
         }
+    }
+
+    /// Gets ready for a stream.
+    pub(crate) fn begin(&mut self, space: Space, new_size: u32) {
+        self.mixer.begin();
+        self.shifts.begin();
+        self.locals.begin();
+        self.flags.begin();
+        self.blocks.begin();
+        self.space = Space { base: NO_BASE, ..space };
+        self.new_size = new_size;
+        self.phase = Phase::Space;
+        self.copy = Copy::new();
+        self.unit_history = [0; KINDS];
+        (self.left, self.block_history, self.last_change, self.last_changed) = (0, 0, 0, 0);
+        (self.last_op, self.last_literal, self.old_end, self.last_distance) = (1, 0, 0, 0);
+        self.recent = [0; 4];
+        self.alignments = [0; 4];
     }
 
     /// Decodes a little more. Takes at most `STEP_MAX` bytes of the patch and puts out at most `STEP_BYTES`.
@@ -352,7 +371,8 @@ impl<P: Profile> Model<P> {
 
 /// Copies of this length tell how addresses moved.
 const LONG: u32 = 200;
-const NO_BASE: u32 = 0x8000_0000;
+/// Offsets as keys are counted from here when nobody knows where the image lies: no window is there.
+pub(crate) const NO_BASE: u32 = 0x8000_0000;
 
 const _: () = assert!(WINDOWS == 4);
 

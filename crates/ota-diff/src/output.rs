@@ -24,6 +24,10 @@ impl Output {
         Self { pending: [0; PENDING as usize], held: 0, written: 0, tail: 0 }
     }
 
+    pub(crate) fn begin(&mut self) {
+        (self.held, self.written, self.tail) = (0, 0, 0);
+    }
+
     /// Where the next decoded byte belongs.
     pub(crate) const fn produced(&self) -> u32 {
         self.written + self.held

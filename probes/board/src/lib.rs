@@ -88,6 +88,16 @@ impl<T> Place<T> {
     pub const fn new() -> Self {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
+    /// A place with a value from the start.
+    pub const fn holding(value: T) -> Self {
+        Self(UnsafeCell::new(MaybeUninit::new(value)))
+    }
+    /// The value it was made with. To be called once.
+    #[allow(clippy::mut_from_ref)]
+    pub fn held(&'static self) -> &'static mut T {
+        // SAFETY: called once, in a program with one thread, of a place made by `holding`.
+        unsafe { (*self.0.get()).assume_init_mut() }
+    }
     /// Moves `value` there. To be called once.
     #[allow(clippy::mut_from_ref)]
     pub fn put(&'static self, value: T) -> &'static mut T {

@@ -11,7 +11,7 @@ const SECTOR: u32 = 4096;
 
 type State = Decoder<S, Thumb>;
 
-static STATE: Place<State> = Place::new();
+static STATE: Place<State> = Place::holding(State::idle());
 
 /// The images lie in memory; the new one is written through a register.
 struct Mapped;
@@ -46,12 +46,13 @@ extern "C" fn _start() -> ! {
 fn decode() -> Result<u32, PatchError> {
     let patch = bytes_at(0x2100_0000, register(1) as usize);
     let header = Header::parse(patch)?;
-    let started = if anything::<u8>(2) == 0 {
-        State::start(&header)
+    let decoder = STATE.held();
+    if anything::<u8>(2) == 0 {
+        decoder.begin(&header)?;
     } else {
-        State::resume_from(&header, &mut |bytes| bytes.iter_mut().for_each(|byte| *byte = register(8) as u8))
-    };
-    let decoder = STATE.put(started?);
+        let take = &mut |bytes: &mut [u8]| bytes.iter_mut().for_each(|byte| *byte = register(8) as u8);
+        decoder.resume_in_place(&header, take)?;
+    }
     let mut rest = patch.get(HEADER_LEN..).unwrap_or(&[]);
     while !decoder.is_done() && !rest.is_empty() {
         let until = (decoder.position() / SECTOR + 1) * SECTOR;

@@ -179,7 +179,10 @@ fn smallest<P: Profile>(old: &[u8], new: &[u8], arch: Arch, progress: &mut dyn F
 
 /// Runs the model over a plan.
 fn run<'a, P: Profile>(old: &[u8], new: &[u8], mut coder: RangeEncoder<'a>, space: Space) -> RangeEncoder<'a> {
-    let mut model = Model::<P>::new(space, new.len() as u32);
+    let mut model = Model::<P>::idle();
+    model.begin(space, new.len() as u32);
+    // What the stream begins with.
+    model.space = space;
     let mut output = Output::new();
     let mut images = Pair { old, new };
     while output.produced() < new.len() as u32 {

@@ -2,6 +2,7 @@
 
 use crate::Arch;
 use crate::isa::{Space, WINDOWS, Window};
+use crate::model::NO_BASE;
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
@@ -39,7 +40,7 @@ impl Census {
 /// The space of an instruction set, judged by the old image, or by the new one when there is no old one.
 pub(crate) fn guess(arch: Arch, old: &[u8], new: &[u8]) -> Space {
     let image = if old.is_empty() { new } else { old };
-    let mut space = Space::new(arch, old.len() as u32);
+    let mut space = Space { base: NO_BASE, ..Space::new(arch, old.len() as u32) };
     let windows = match arch {
         Arch::None => Vec::new(),
         Arch::Thumb => thumb(image),

@@ -154,7 +154,7 @@ impl Space {
 
     pub(crate) const fn new(arch: Arch, old_size: u32) -> Self {
         let nothing = Window { start: 0, len: 0, is_code: false };
-        Self { arch, old_size, base: 0x8000_0000, windows: [nothing; WINDOWS] }
+        Self { arch, old_size, base: 0, windows: [nothing; WINDOWS] }
     }
 
     /// What a word points to: code, data or nothing.
