@@ -37,12 +37,13 @@ impl Step {
 pub(super) fn measure(programs: &Programs, dir: &Path) -> Result<Vec<Step>> {
     let (old, new) = (dir.join("old"), dir.join("new"));
     let step = |mib: usize| {
-        eprintln!("{mib} MiB");
         let [first, second] = releases(mib << 20, SEED);
         std::fs::write(&old, first)?;
         std::fs::write(&new, &second)?;
         let made = ours::cost(programs, &old, &new, dir).with_context(|| format!("{mib} MiB"))?;
-        Ok(Step { mib, image: second.len() as u64, made })
+        let step = Step { mib, image: second.len() as u64, made };
+        eprintln!("{mib} MiB: {:.1} s, {:.0} MiB", made.cost.seconds, step.memory_mib());
+        Ok(step)
     };
     MIB.into_iter().map(step).collect()
 }
