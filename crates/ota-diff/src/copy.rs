@@ -5,11 +5,12 @@ use crate::isa::{self, Context, Isas, Kind, LOOK, Look, Unit};
 use crate::model::{Model, Phase, UNIT_ROWS, at, to_front};
 use crate::output::{Output, STEP_BYTES};
 use crate::tape::Tape;
-use crate::{Images, PatchError, Profile};
+use crate::{Images, Profile};
 
 /// Why a step failed.
 pub(crate) enum Fault<E> {
-    Patch(PatchError),
+    /// An operation reaches outside an image.
+    Range,
     Images(E),
 }
 
@@ -29,28 +30,30 @@ const LOCAL_REACH: u32 = 16;
 
 /// Where a copy stands.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Copy {
-    pub(crate) from_new: bool,
     /// The next byte to copy.
     pub(crate) q: u32,
     /// By how much the copy moves its bytes.
     pub(crate) shift: i32,
-    pub(crate) context: Context,
     /// Bytes of a block that is not as predicted, and whether a fault in it was found.
     block_left: u32,
-    has_fault: bool,
     /// Bytes left of a unit that is spelled out.
     raw_left: u32,
+    pub(crate) from_new: bool,
+    has_fault: bool,
     view: View,
+    pub(crate) context: Context,
 }
 
 /// Source bytes at hand. Not saved.
 #[derive(Clone, Copy)]
+#[repr(C)]
 struct View {
-    bytes: [u8; VIEW],
     start: u32,
     len: u32,
     of_new: bool,
+    bytes: [u8; VIEW],
 }
 
 impl View {
@@ -151,8 +154,7 @@ impl<P: Profile> Model<P> {
 
     /// The byte that holds most of the instruction's code.
     fn top(&self) -> u32 {
-        let at = (self.copy.q | 1).wrapping_sub(self.copy.view.start);
-        u32::from(self.copy.view.bytes.get(at as usize).copied().unwrap_or(0))
+        self.copy.view.look(self.copy.q | 1).first().map_or(0, |byte| u32::from(*byte))
     }
 
     fn forecast(&mut self, unit: &Unit) -> Forecast {

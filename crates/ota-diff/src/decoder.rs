@@ -12,11 +12,12 @@ use core::marker::PhantomData;
 /// Decodes one patch. `P` says how much it may remember, `I` which instruction sets it knows.
 ///
 /// All it remembers is in this struct: there is nothing on the heap, and images are read through [`Images`].
+#[repr(C)]
 pub struct Decoder<P: Profile, I: Isas = Every> {
+    patch_len: u32,
     input: RangeDecoder,
     output: Output,
     model: Model<P>,
-    patch_len: u32,
     isas: PhantomData<I>,
 }
 
@@ -104,8 +105,9 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     /// Runs steps as long as there is input for one and room for its output.
     fn steps<T: Images>(&mut self, images: &mut T) -> Result<(), DecodeError<T::Error>> {
         while self.input.is_ready() && self.output.has_room() && self.output.produced() < self.model.new_size {
+            let at = self.output.produced();
             self.model.step::<I, _, _>(&mut self.input, &mut self.output, images).map_err(|fault| match fault {
-                Fault::Patch(error) => DecodeError::Patch(error),
+                Fault::Range => PatchError::Range(at).into(),
                 Fault::Images(error) => DecodeError::Images(error),
             })?;
             if self.input.is_past_end() {

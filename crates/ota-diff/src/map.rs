@@ -79,16 +79,25 @@ impl<T: AsRef<[Entry]> + AsMut<[Entry]>> Map<T> {
 
     pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.small(&mut self.len);
-        for entry in self.entries.as_mut() {
-            tape.word(&mut entry.key);
-            tape.word(&mut entry.shift_age);
-        }
+        walk(self.entries.as_mut(), tape);
     }
 
     pub(crate) fn is_sound(&self) -> bool {
-        let used = self.entries.as_ref().get(..self.len as usize).unwrap_or(&[]);
-        used.len() == self.len as usize && used.is_sorted_by(|a, b| a.key < b.key)
+        self.entries.as_ref().get(..self.len as usize).is_some_and(is_sorted)
     }
+}
+
+#[inline(never)]
+fn walk(entries: &mut [Entry], tape: &mut Tape<'_>) {
+    for entry in entries {
+        tape.word(&mut entry.key);
+        tape.word(&mut entry.shift_age);
+    }
+}
+
+#[inline(never)]
+fn is_sorted(entries: &[Entry]) -> bool {
+    entries.is_sorted_by(|a, b| a.key < b.key)
 }
 
 /// How many entries have a smaller key.

@@ -7,7 +7,7 @@ use crate::isa::{Context, Isas, KINDS, Space, WINDOWS, Window};
 use crate::map::Map;
 use crate::output::Output;
 use crate::tape::Tape;
-use crate::{Images, PatchError, Profile};
+use crate::{Images, Profile};
 
 /// Where each use has its flags.
 pub(crate) mod at {
@@ -63,32 +63,35 @@ pub(crate) enum Phase {
 const PHASES: [Phase; 6] = [Phase::Space, Phase::Op, Phase::Literal, Phase::Block, Phase::Unit, Phase::Raw];
 
 /// All that the decoder remembers but for what is on its way in and out.
+///
+/// In this order: what is used most lies where short instructions reach it.
+#[repr(C)]
 pub(crate) struct Model<P: Profile> {
-    pub(crate) mixer: Mixer<P::Slots, WEIGHTS>,
-    pub(crate) shifts: Map<P::Map>,
-    pub(crate) locals: Map<P::Locals>,
-    pub(crate) flags: Flags<{ at::END }>,
-    pub(crate) blocks: FineFlags<{ BLOCK_SETS }>,
-    pub(crate) space: Space,
-    pub(crate) new_size: u32,
-    pub(crate) phase: Phase,
     /// Bytes of the operation that are left.
     pub(crate) left: u32,
-    pub(crate) copy: Copy,
-    /// How each kind of unit fared lately, a bit per unit.
-    pub(crate) unit_history: [u8; KINDS],
-    pub(crate) block_history: u32,
-    /// By how much the last replaced byte differed from the old one.
-    pub(crate) last_change: u8,
-    pub(crate) last_changed: u32,
-    pub(crate) recent: [i32; 4],
-    /// 0 after a literal, 1 after a copy from the old image, 2 after one from the new.
-    last_op: u32,
-    last_literal: u32,
     /// Where the last copy from the old image ended.
     pub(crate) old_end: u32,
+    last_literal: u32,
     last_distance: u32,
+    pub(crate) last_changed: u32,
+    pub(crate) block_history: u32,
+    /// 0 after a literal, 1 after a copy from the old image, 2 after one from the new.
+    last_op: u32,
+    pub(crate) new_size: u32,
+    pub(crate) phase: Phase,
+    /// By how much the last replaced byte differed from the old one.
+    pub(crate) last_change: u8,
+    pub(crate) copy: Copy,
+    pub(crate) space: Space,
+    /// How each kind of unit fared lately, a bit per unit.
+    pub(crate) unit_history: [u8; KINDS],
+    pub(crate) recent: [i32; 4],
     alignments: [i32; 4],
+    pub(crate) locals: Map<P::Locals>,
+    pub(crate) blocks: FineFlags<{ BLOCK_SETS }>,
+    pub(crate) flags: Flags<{ at::END }>,
+    pub(crate) shifts: Map<P::Map>,
+    pub(crate) mixer: Mixer<P::Slots, WEIGHTS>,
 }
 
 impl<P: Profile> Model<P> {
@@ -157,7 +160,7 @@ impl<P: Profile> Model<P> {
                 self.read_space(coder);
                 self.phase = Phase::Op;
             }
-            Phase::Op => self.operation(coder, output.produced())?,
+            Phase::Op => self.operation(coder, output.produced()).ok_or(Fault::Range)?,
             Phase::Literal => {
                 self.literal(coder, output);
                 self.advance(1, Phase::Literal);
@@ -197,7 +200,8 @@ impl<P: Profile> Model<P> {
     }
 
     #[inline(never)]
-    fn operation<E, C: Coder>(&mut self, coder: &mut C, i: u32) -> Result<(), Fault<E>> {
+    /// The next operation; nothing when it reaches outside an image.
+    fn operation<C: Coder>(&mut self, coder: &mut C, i: u32) -> Option<()> {
         let op = coder.next_op();
         let last = self.last_op as usize;
         if last != 0 && self.flags.code(coder, at::LITERAL + last, op.source == Source::Literal) {
@@ -210,14 +214,14 @@ impl<P: Profile> Model<P> {
         } else {
             self.copy_old(coder, op, i)?;
         }
-        if self.left > self.new_size - i { Err(Fault::Patch(PatchError::Range(i))) } else { Ok(()) }
+        (self.left <= self.new_size.saturating_sub(i)).then_some(())
     }
 
     fn length<C: Coder>(&mut self, coder: &mut C, tree: usize, wanted: u32) -> u32 {
         self.flags.number(coder, tree, at::SECOND_LEN, wanted.wrapping_sub(1)).saturating_add(1)
     }
 
-    fn copy_new<E, C: Coder>(&mut self, coder: &mut C, op: Op, i: u32) -> Result<(), Fault<E>> {
+    fn copy_new<C: Coder>(&mut self, coder: &mut C, op: Op, i: u32) -> Option<()> {
         let wanted = i.wrapping_sub(op.from);
         if !self.flags.code(coder, at::PLACE + 12, wanted == self.last_distance) {
             self.last_distance =
@@ -225,19 +229,19 @@ impl<P: Profile> Model<P> {
         }
         self.left = self.length(coder, at::COPY_LEN, op.len);
         if self.last_distance == 0 || self.last_distance > i {
-            return Err(Fault::Patch(PatchError::Range(i)));
+            return None;
         }
         self.begin_copy(true, i - self.last_distance, i);
         self.last_op = 2;
         self.last_literal = 0;
-        Ok(())
+        Some(())
     }
 
-    fn copy_old<E, C: Coder>(&mut self, coder: &mut C, op: Op, i: u32) -> Result<(), Fault<E>> {
+    fn copy_old<C: Coder>(&mut self, coder: &mut C, op: Op, i: u32) -> Option<()> {
         let from = self.place(coder, op.from, i);
         self.left = self.length(coder, at::COPY_LEN, op.len);
         if from > self.space.old_size || self.left > self.space.old_size - from {
-            return Err(Fault::Patch(PatchError::Range(i)));
+            return None;
         }
         let alignment = from.wrapping_sub(i) as i32;
         to_front(&mut self.alignments, alignment);
@@ -251,7 +255,7 @@ impl<P: Profile> Model<P> {
         self.old_end = from + self.left;
         self.last_op = 1;
         self.last_literal = 0;
-        Ok(())
+        Some(())
     }
 
     pub(crate) fn learn<C: Coder>(&mut self, coder: &mut C, key: u32, shift: i32) {

@@ -6,6 +6,7 @@
 pub(crate) struct Tape<'a>(pub(crate) &'a mut dyn FnMut(&mut [u8]));
 
 impl Tape<'_> {
+    #[inline(never)]
     pub(crate) fn bytes(&mut self, fields: &mut [u8]) {
         (self.0)(fields);
     }
@@ -26,10 +27,12 @@ impl Tape<'_> {
         *field = u32::from_le_bytes(raw);
     }
 
+    #[inline(never)]
     pub(crate) fn words(&mut self, fields: &mut [u32]) {
         fields.iter_mut().for_each(|field| self.word(field));
     }
 
+    #[inline(never)]
     pub(crate) fn shifts(&mut self, fields: &mut [i32]) {
         for field in fields {
             let mut word = *field as u32;
@@ -46,6 +49,7 @@ impl Tape<'_> {
         *field = u32::from(byte);
     }
 
+    #[inline(never)]
     pub(crate) fn flag(&mut self, field: &mut bool) {
         let mut number = u32::from(*field);
         self.small(&mut number);

@@ -32,15 +32,16 @@ impl<'a> History<'a> {
         Self { text, chains: BEGINNINGS.map(chain) }
     }
 
-    /// The longest match of what is at `at` with something before it, of each chain; then adds the place.
-    pub(crate) fn matches(&mut self, at: usize) -> [Option<usize>; BEGINNINGS.len()] {
+    /// The longest match of what is at `at` with something before it, of each chain, if that is
+    /// asked; then adds the place.
+    pub(crate) fn matches(&mut self, at: usize, search: bool) -> [Option<usize>; BEGINNINGS.len()] {
         let text = self.text;
         self.chains.each_mut().map(|chain| {
             let key = text.get(at..at + chain.len)?;
             let head = chain.heads.get_mut(hash(key))?;
             let first = std::mem::replace(head, at as u32);
             chain.links[at] = first;
-            longest(text, &chain.links, first, at, chain.len)
+            if search { longest(text, &chain.links, first, at, chain.len) } else { None }
         })
     }
 }

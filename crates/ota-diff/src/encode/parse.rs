@@ -106,10 +106,11 @@ pub(crate) fn parse(
         let best = beam.best();
         let main = beam.alignment_before(best.node, 8);
         beam.offer(i, best, Source::Literal, 0, costs.begin_literal);
-        if i >= search_from && beam.search(i, best, main.unwrap_or(0)) > MATCH_LONG {
+        let search = i >= search_from;
+        if search && beam.search(i, best, main.unwrap_or(0)) > MATCH_LONG {
             search_from = i + STRIDE;
         }
-        for from in history.matches(i).into_iter().flatten() {
+        for from in history.matches(i, search).into_iter().flatten() {
             beam.offer(i, best, Source::New, from as i64 - i as i64, costs.begin_new);
         }
         if let Some(alignment) = main {
