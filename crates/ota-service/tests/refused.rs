@@ -155,7 +155,7 @@ fn payloads_this_device_cannot_use() {
     let with = |change: fn(&mut ota_verify::manifest::Payload)| draft.package_with(&image, change);
     let none = "failed -3 refused: package: no payload for this device";
     refused(with(|p| p.slot = ForSlot::A), none, true);
-    refused(with(|p| p.encoding = Encoding::Compressed), none, true);
+    refused(with(|p| p.encoding = Encoding::Compressed), "failed -3 refused: not a patch, or a damaged one", true);
     refused(with(|p| p.encoding = Encoding::Delta { base: [0; 32] }), none, true);
     refused(with(|p| p.offset = 10), "failed -3 refused: manifest: payload out of range", true);
     refused(with(|p| p.offset = u32::MAX), "failed -3 refused: manifest: payload out of range", true);

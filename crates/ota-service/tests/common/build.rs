@@ -84,6 +84,8 @@ pub struct Draft {
     pub counter: u32,
     pub identity: Identity,
     pub payload: usize,
+    /// What the payload's random bytes come from.
+    pub seed: u8,
     /// The address in the header, with ROM_FIXED.
     pub linked: Option<u32>,
     pub signer: &'static Signer,
@@ -98,13 +100,14 @@ impl Draft {
             counter: n.into(),
             identity: IDENTITY,
             payload: 30_000 + usize::from(n) * 777,
+            seed: n,
             linked: None,
             signer: vendor(),
             manifest_signer: vendor(),
         }
     }
 
-    fn version(&self) -> Version {
+    pub fn version(&self) -> Version {
         Version { major: self.version, minor: 0, revision: 0, build: 0 }
     }
 
@@ -122,7 +125,7 @@ impl Draft {
         bytes.extend(if self.linked.is_some() { 0x100u32 } else { 0 }.to_le_bytes());
         bytes.extend([self.version, 0, 0, 0, 0, 0, 0, 0]);
         bytes.extend([0; 4]);
-        let mut rng = ota_testkit::Rng::new(self.version.into());
+        let mut rng = ota_testkit::Rng::new(self.seed.into());
         bytes.extend(rng.bytes(self.payload));
         bytes.extend(protected);
         let digest = sha256(&bytes);

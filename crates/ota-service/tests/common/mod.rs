@@ -13,7 +13,8 @@ use ota_boot::{Boot, Config, Copied, Decision as BootDecision, InPlace, Placemen
 use ota_hal::reset::NoWatchdog;
 use ota_hal::{Flash, Journal, Layout, Partition, Region, ResetCause, Shared, SharedJournal, SlotId};
 use ota_service::{
-    Agent, App, Buffers, Decision, Exit, Gate, Health, Notice, Parts, Policy, SlotTarget, block_on, run, run_offline,
+    Agent, App, Buffers, Decision, Exit, Gate, Health, Notice, Parts, PatchTarget, Policy, SlotTarget, block_on,
+    patch_target::M, run, run_offline,
 };
 use ota_testkit::{FakeClock, Rng, SimFlash};
 use ota_transport::Offer;
@@ -209,12 +210,17 @@ impl World {
         let mut product = self.product.clone();
         product.version = format!("{version}.0.0");
         let target = SlotTarget::new(Region::new(flash, LAYOUT.slot(other)), other, &key, IDENTITY);
+        let mut decoder = None;
         let parts = Parts {
             boot: Boot::new(journal, slot),
-            target: match self.in_place {
-                Some(placement) if !self.forgetful => target.linked_at(placement.address(other)),
-                _ => target,
-            },
+            target: PatchTarget::<_, _, M>::new(
+                match self.in_place {
+                    Some(placement) if !self.forgetful => target.linked_at(placement.address(other)),
+                    _ => target,
+                },
+                Region::new(flash, LAYOUT.slot(slot)),
+                &mut decoder,
+            ),
             journal,
             keys: &key,
             identity: IDENTITY,

@@ -13,7 +13,8 @@ use ota_board_linux::{Board, Feeder, FileFlash, KeyRing, part};
 use ota_boot::Boot;
 use ota_download::{HttpConfig, HttpSource, http::SCRATCH};
 use ota_hal::{Journal, Reset, Shared, SharedJournal, Watchdog};
-use ota_service::{Agent, Buffers, ENVELOPE_BUFFER, Notice, Parts, Policy, SlotTarget};
+use ota_service::patch_target::M;
+use ota_service::{Agent, Buffers, ENVELOPE_BUFFER, Notice, Parts, PatchTarget, Policy, SlotTarget};
 use ota_transport::mqtt::Inbox;
 use otaapp::device::{self, Broker, Device, Link, Local, Platform, Shell};
 use otaapp::product::{Fault, Product};
@@ -31,7 +32,7 @@ struct Host<'a>(PhantomData<&'a ()>);
 
 impl<'a> Platform for Host<'a> {
     type Flash = Flash<'a>;
-    type Target = SlotTarget<'a, Flash<'a>, KeyRing>;
+    type Target = PatchTarget<'a, Flash<'a>, KeyRing, M>;
     type Keys = KeyRing;
     type Connect = Tcp;
     type Source = Traced<HttpSource<'a, Tcp>, Note>;
@@ -62,7 +63,9 @@ pub(crate) async fn run(board: Board) -> Result<()> {
     let journal = RefCell::new(journal);
     let journal = SharedJournal::new(&journal);
     let boot = Boot::new(journal, running);
-    let target = SlotTarget::new(part::slot(&flash, running.other()), running.other(), &keys, identity);
+    let mut decoder = None;
+    let slot = SlotTarget::new(part::slot(&flash, running.other()), running.other(), &keys, identity);
+    let target = PatchTarget::new(slot, part::slot(&flash, running), &mut decoder);
     let app = Product::new(Fault::BUILT_IN, second, tell as fn(Notice<'_>));
     let parts = Parts { boot, target, journal, keys: &keys, identity, app, entropy: Chance };
     let mut envelope = [0; ENVELOPE_BUFFER];
