@@ -48,6 +48,7 @@ pub(crate) struct Options {
 /// Measures, prints and judges.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut plan = Plan::load()?;
+    plan.knows(options.profile.as_deref(), options.target.as_deref())?;
     let targets: Vec<String> = match &options.target {
         Some(target) => vec![target.clone()],
         None => plan.targets.clone(),
@@ -65,7 +66,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let everything = options.target.is_none() && options.profile.is_none();
     let firmware = if everything { whole::weigh(&plan)? } else { Vec::new() };
     let same = plan.compiler.as_ref().is_none_or(|recorded| recorded.version == compiler);
-    let faults: Vec<String> = rows.iter().flat_map(|row| row.faults(same)).collect();
+    let mut faults: Vec<String> = rows.iter().flat_map(|row| row.faults(same)).collect();
+    if !options.update {
+        faults.extend(rows.iter().filter_map(Row::unlimited));
+    }
     if options.json {
         println!("{}", report::json(&rows, &firmware, &compiler, &faults));
     } else {
@@ -76,7 +80,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             );
         }
     }
-    ensure!(faults.is_empty(), "too large, or linked what must not be:\n    {}", faults.join("\n    "));
+    ensure!(
+        faults.is_empty(),
+        "too large, without a ceiling, or linked what must not be:\n    {}",
+        faults.join("\n    ")
+    );
     if options.update {
         record(&mut plan, rows, firmware, compiler)?;
     }

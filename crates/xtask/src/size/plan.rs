@@ -120,6 +120,17 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Refuses a profile or a target that is not here, and names those that are.
+    pub(crate) fn knows(&self, profile: Option<&str>, target: Option<&str>) -> Result<()> {
+        let profiles: Vec<&str> = self.profiles.iter().map(|profile| profile.name.as_str()).collect();
+        let targets: Vec<&str> = self.targets.iter().map(String::as_str).collect();
+        for (what, asked, known) in [("profile", profile, profiles), ("target", target, targets)] {
+            let there = asked.is_none_or(|name| known.contains(&name));
+            ensure!(there, "{} is no {what} of size.toml; it has {}", asked.unwrap_or_default(), known.join(", "));
+        }
+        Ok(())
+    }
+
     /// What is recorded of a profile on a target.
     pub(crate) fn recorded(&self, profile: &str, target: &str) -> Option<&Recorded> {
         self.recorded.get(profile)?.get(target)
@@ -166,6 +177,16 @@ mod tests {
         assert_eq!((smaller.rom_max, smaller.ram_max), (576, 384));
         let larger = Recorded::ratchet(5000, 100, 200, Some(&smaller));
         assert_eq!((larger.rom, larger.rom_max), (5000, 576));
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_with_what_is() {
+        let plan = Plan::load().expect("size.toml can be read");
+        assert!(plan.knows(None, None).is_ok());
+        assert!(plan.knows(Some("loader"), Some("thumbv7em-none-eabi")).is_ok());
+        let said = |profile, target| plan.knows(profile, target).unwrap_err().to_string();
+        assert!(said(Some("loder"), None).contains("agent-core"));
+        assert!(said(None, Some("thumbv7em")).contains("thumbv7em-none-eabi"));
     }
 
     #[test]

@@ -63,6 +63,12 @@ impl Row<'_> {
         faults.into_iter().map(|fault| format!("{} on {}: {fault}", self.profile.name, self.target)).collect()
     }
 
+    /// Nothing is recorded, so it could grow without end.
+    pub(crate) fn unlimited(&self) -> Option<String> {
+        let sentence = "no ceiling is recorded; `cargo xtask size --update` records one";
+        self.recorded.is_none().then(|| format!("{} on {}: {sentence}", self.profile.name, self.target))
+    }
+
     fn largest(&self) -> String {
         let mut text = "the largest symbols are".to_owned();
         for item in self.measured.items.iter().filter(|item| item.counted).take(NAMED) {
