@@ -40,14 +40,18 @@ pub(crate) fn run(what: &What) -> Result<()> {
         What::Delta(options) => return delta::run(options),
     };
     let (small, large) = board::measure()?;
-    let figures = if name == "boot" { boot(&small, &large)? } else { verify(&small)? };
+    let (figures, stack) = match what {
+        What::Boot(_) => (boot(&small, &large)?, Some(small.get("loader-stack")?)),
+        _ => (verify(&small)?, None),
+    };
+    let table = report::table(&figures) + &stack.map(report::stack).unwrap_or_default();
     if options.json {
-        println!("{:#}", report::json(name, &figures)?);
+        println!("{:#}", report::json(name, &figures, stack)?);
     } else {
-        print!("{}", report::table(&figures));
+        print!("{table}");
     }
     if options.update {
-        let block = format!("{}\n{}\n", report::table(&figures), report::note(name)?);
+        let block = format!("{table}\n{}\n", report::note(name)?);
         crate::block::write(&root().join("docs/performance.md"), &format!("bench-{name}"), &block)?;
     }
     Ok(())

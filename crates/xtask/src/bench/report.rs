@@ -29,6 +29,11 @@ pub(super) fn table(figures: &[Figure]) -> String {
     aligned(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), 1)
 }
 
+/// The deepest stack of the loader, found in RAM after the start that was counted.
+pub(super) fn stack(bytes: u64) -> String {
+    format!("\nThe loader's deepest stack in that start, found in RAM afterwards: {} bytes.\n", grouped(bytes))
+}
+
 /// What the figures were made with, for the documentation.
 pub(super) fn note(name: &str) -> Result<String> {
     let (emulator, rustc) = made_with()?;
@@ -36,14 +41,16 @@ pub(super) fn note(name: &str) -> Result<String> {
 }
 
 /// Everything, for programs.
-pub(super) fn json(name: &str, figures: &[Figure]) -> Result<Value> {
+pub(super) fn json(name: &str, figures: &[Figure], stack: Option<u64>) -> Result<Value> {
     let (emulator, rustc) = made_with()?;
     let counts = figures.iter().map(|figure| (figure.name.to_owned(), json!(figure.instructions)));
     let counts: serde_json::Map<String, Value> = counts.collect();
     let unit = "instructions";
-    Ok(
-        json!({ "bench": name, "target": TARGET, "emulator": emulator, "rustc": rustc, "unit": unit, "figures": counts }),
-    )
+    let mut all = json!({ "bench": name, "target": TARGET, "emulator": emulator, "rustc": rustc, "unit": unit, "figures": counts });
+    if let Some(bytes) = stack {
+        all["loader_stack_bytes"] = bytes.into();
+    }
+    Ok(all)
 }
 
 /// Emulator and compiler.
