@@ -40,7 +40,7 @@ impl Counts {
 
 /// Runs it from an image of 100 KiB and from one of 200 KiB.
 pub(super) fn measure() -> Result<(Counts, Counts)> {
-    emulator::ready()?;
+    MPS2.ready()?;
     let scratch = Scratch::new("bench", false)?;
     let dir = scratch.path();
     let programs = Programs::build()?;

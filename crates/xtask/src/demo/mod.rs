@@ -8,6 +8,7 @@ mod shelf;
 mod steps;
 mod valve;
 
+use crate::device::firmware::MPS2;
 use crate::device::{Board, Linux, Mps2};
 use crate::proc;
 use crate::serial;
@@ -115,6 +116,10 @@ fn story(short: bool, in_place: bool, cuts: bool) -> Vec<(&'static str, Step)> {
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.board == Name::Microbit {
         return serial::run(&options.serial());
+    }
+    if options.board == Name::Mps2An386 {
+        // Before minutes of building.
+        MPS2.ready()?;
     }
     proc::show(options.verbose);
     let (dice, seed) = Dice::new(options.seed);

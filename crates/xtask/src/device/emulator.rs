@@ -1,8 +1,6 @@
 //! The emulated Cortex-M4: how it is started, and what its flash file holds. `boards/mps2-an386/README.md` has the
 //! memory map.
 
-use crate::nostd::cargo_for;
-use crate::run::{has, need_debian};
 use crate::vendor::Slot;
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -26,14 +24,6 @@ const FILE_LEN: usize = 16 << 20;
 /// Where the processor sees a slot.
 pub(crate) const fn address(slot: Slot) -> u32 {
     addresses::FLASH + addresses::SLOTS[slot as usize]
-}
-
-/// Installs emulator and compiler when they are missing, or says what to install.
-pub(crate) fn ready() -> Result<()> {
-    if !has("qemu-system-arm") {
-        need_debian(&["qemu-system-arm"], "the emulated board")?;
-    }
-    cargo_for("build", TARGET).map(drop)
 }
 
 /// The emulator with power, over this loader and this flash.

@@ -2,7 +2,7 @@
 
 use crate::building;
 use crate::nostd::cargo_for;
-use crate::run::{root, target_dir};
+use crate::run::{has, need_debian, root, target_dir};
 use crate::size::elf::{half, word};
 use crate::vendor::{Slot, Vendor};
 use crate::world::{CLASS, Programs, VENDOR};
@@ -14,6 +14,16 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Port {
     pub(crate) name: &'static str,
     target: &'static str,
+}
+
+impl Port {
+    /// Installs emulator and compiler when they are missing, or says what to install.
+    pub(crate) fn ready(&self) -> Result<()> {
+        if !has("qemu-system-arm") {
+            need_debian(&["qemu-system-arm"], "the emulated board")?;
+        }
+        cargo_for("build", self.target).map(drop)
+    }
 }
 
 /// The Cortex-M4.

@@ -16,9 +16,8 @@ pub(crate) struct Mps2 {
 }
 
 impl Mps2 {
-    /// Sees to the tools, and builds the loader into `dir` for devices that believe `key`.
+    /// Builds the loader into `dir` for devices that believe `key`.
     pub(crate) fn new(dir: &Path, key: &Path) -> Result<Self> {
-        emulator::ready()?;
         let firmware = Firmware::new(MPS2, key)?;
         let loader = dir.join("loader.elf");
         keep(&firmware.loader()?, &loader)?;

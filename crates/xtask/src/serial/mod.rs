@@ -8,7 +8,7 @@ mod probe;
 mod story;
 
 use crate::demo::Dice;
-use crate::run::{has, need_debian};
+use crate::device::firmware::MICROBIT;
 use crate::table::Table;
 use crate::vendor::Vendor;
 use crate::world::{Programs, Scratch};
@@ -44,9 +44,7 @@ const STEPS: [(&str, Step, bool); 8] = [
 
 /// Builds, tells the story, prints figures; an error if one step went otherwise.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
-    if !has("qemu-system-arm") {
-        need_debian(&["qemu-system-arm"], "the emulated board")?;
-    }
+    MICROBIT.ready()?;
     let (dice, seed) = Dice::new(settings.seed);
     println!("building: ota, the loader, its application as 1.0.0, 1.1.0 and bad ones (seed {seed})");
     let scratch = Scratch::new("microbit", settings.keep)?;

@@ -32,7 +32,7 @@ pub(super) struct Device {
 impl Device {
     /// Builds loader and benchmark with a key of their own.
     pub(super) fn new(programs: &Programs, dir: &Path) -> Result<Self> {
-        emulator::ready()?;
+        MPS2.ready()?;
         let vendor = Vendor::new(programs, dir, "vendor", "rsa2048")?;
         let firmware = Firmware::new(MPS2, &vendor.blob())?;
         let (loader, program, image) = (dir.join("loader.elf"), dir.join("delta.bin"), dir.join("delta.img"));
