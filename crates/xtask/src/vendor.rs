@@ -123,8 +123,20 @@ impl<'p> Vendor<'p> {
         self.pack_all(&[Image { file: image.to_owned(), slot: None }], out)
     }
 
+    /// What `ota inspect` says of a package, as JSON.
+    pub(crate) fn inspect(&self, package: &Path) -> Result<String> {
+        // It fails for a package with a damaged payload, and shows it all the same.
+        let out = self.programs.ota().args(["--json", "inspect"]).arg(package).output()?;
+        String::from_utf8(out.stdout).context("not text")
+    }
+
     /// Packs the images of one application into `out`.
     pub(crate) fn pack_all(&self, images: &[Image], out: &Path) -> Result<()> {
+        self.pack_from(images, &[], &[], out)
+    }
+
+    /// The same with deltas from the images of another one, and with `more` options.
+    pub(crate) fn pack_from(&self, images: &[Image], from: &[Image], more: &[&str], out: &Path) -> Result<()> {
         let mut pack = self.programs.ota();
         pack.arg("pack").arg("--out").arg(out).arg("--key").arg(self.pem()).arg("--force");
         for image in images {
@@ -133,7 +145,10 @@ impl<'p> Vendor<'p> {
             }
             pack.arg(&image.file);
         }
-        output(&mut pack).map(drop)
+        for base in from {
+            pack.arg("--from").arg(&base.file);
+        }
+        output(pack.args(more)).map(drop)
     }
 }
 

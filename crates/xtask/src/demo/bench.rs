@@ -28,6 +28,8 @@ pub(super) struct Bench<'p> {
     pub(super) cuts: u32,
     /// The package with 1.1.0: where what the device takes of it lies.
     pub(super) payload: Range<u64>,
+    /// Where the delta lies in `again.ota` that the device takes.
+    pub(super) delta: Range<u64>,
     /// What is offered again and again under power cuts: version, file, and the images in it.
     pub(super) cycle: [(&'static str, &'static str, Vec<Image>); 2],
     /// What is in the hostile packages that the device refuses before it takes the image.
@@ -77,6 +79,7 @@ impl<'p> Bench<'p> {
             kills: KILLS.into_iter(),
             cuts,
             payload,
+            delta: shelf.delta,
             cycle: shelf.cycle,
             hostile: shelf.hostile,
             at_cut,
@@ -105,6 +108,16 @@ impl<'p> Bench<'p> {
         while self.percent() < percent {
             ensure!(Instant::now() < until, "the download stopped at {} %", self.percent());
             std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Waits until the device has received a byte behind this place of the object.
+    pub(super) fn await_position(&mut self, at: u64) -> Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while self.device.reads().last().is_none_or(|(from, len)| from + len <= at) {
+            ensure!(Instant::now() < until, "byte {at} was not received");
+            std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())
     }

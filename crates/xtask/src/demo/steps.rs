@@ -196,13 +196,68 @@ pub(super) fn power_cycle(bench: &mut Bench<'_>) -> Result<String> {
     Ok(format!("{line}; without slot B nothing starts"))
 }
 
-pub(super) fn still_updatable(bench: &mut Bench<'_>) -> Result<String> {
+pub(super) fn wrong_base(bench: &mut Bench<'_>) -> Result<String> {
+    refused(bench, "wrong-base.ota", "1.4.0", "another base", Left::Untouched)
+}
+
+/// So slowly, in KiB/s, that a kill meets a small delta in mid-download.
+const SLOW: &str = "4";
+
+pub(super) fn killed_delta(bench: &mut Bench<'_>) -> Result<String> {
+    bench.cloud.restart(Some(SLOW))?;
+    bench.device.running()?.wait_for("broker: connected", PATIENCE)?;
+    let before = bench.device.received().total;
     bench.cloud.offer("again.ota")?;
+    bench.device.running()?.wait_for("ota: Accepted", PATIENCE)?;
+    let (start, end) = (bench.delta.start, bench.delta.end);
+    bench.await_position(start + (end - start) / 2)?;
+    bench.device.power_off();
+    let (at, len) = bench.device.reads().last().copied().context("nothing was received")?;
+    ensure!((start + 1..end).contains(&(at + len)), "the kill came outside of the delta");
+    bench.cloud.restart(None)?;
+    bench.device.power_on()?;
+    bench.device.running()?.wait_for("version 1.1.0, accepted, last reset PowerOn", PATIENCE)?;
+    let what = arrived(bench, Slot::A, "1.0.0", before, end - start)?;
+    Ok(format!("killed after {} of {} bytes; {what}", at + len - start, end - start))
+}
+
+pub(super) fn delta(bench: &mut Bench<'_>) -> Result<String> {
+    let before = bench.device.received().total;
+    bench.cloud.offer("next.ota")?;
+    let full = arrived(bench, Slot::B, "1.1.0", before, 0)?;
+    Ok(full)
+}
+
+pub(super) fn no_base(bench: &mut Bench<'_>) -> Result<String> {
+    let before = bench.device.received().total;
+    // Its delta is from the first 1.1.0; now another one runs.
+    bench.cloud.offer("again.ota")?;
+    let (received, full) = installed(bench, Slot::A, "1.0.0", before)?;
+    ensure!(received >= full, "{received} bytes cannot be the image of {full}");
+    Ok(format!("it does not hold the base of the delta and takes the full image: {received} bytes received"))
+}
+
+/// Most bytes that come before a payload: the envelope.
+const ENVELOPE: u64 = 2048;
+
+/// A delta ends in this version: what came over the wire, beside what the full image has.
+fn arrived(bench: &mut Bench<'_>, slot: Slot, version: &str, before: u64, delta: u64) -> Result<String> {
+    let (received, full) = installed(bench, slot, version, before)?;
+    let most = if delta == 0 { full / 4 } else { delta + ENVELOPE + TWICE_MAX };
+    ensure!(received <= most, "{received} bytes were received, {most} are allowed");
+    Ok(format!("{received} bytes on the wire for an image of {full}; {version} confirmed in slot {}", slot.name()))
+}
+
+/// Waits until this version is confirmed in this slot; how many bytes were received since, and how many its image has.
+fn installed(bench: &mut Bench<'_>, slot: Slot, version: &str, before: u64) -> Result<(u64, u64)> {
     let device = bench.device.running()?;
-    device.wait_for("slot A, version 1.0.0, on trial", LONG)?;
+    let name = slot.name().to_uppercase();
+    device.wait_for(&format!("slot {name}, version {version}, on trial"), LONG)?;
     device.wait_for("ota: Confirmed", PATIENCE)?;
-    success(bench, "1.0.0")?;
+    success(bench, version)?;
     let state = bench.status()?.boot;
-    ensure!(state.contains("running: A") && state.ends_with("security floor 3"), "the boot record says {state}");
-    Ok(format!("1.0.0, released again with counter 3, is installed and confirmed: {state}"))
+    let running = format!("running: {name}");
+    ensure!(state.contains(&running) && state.ends_with("security floor 3"), "the boot record says {state}");
+    let (_, _, images) = bench.cycle.iter().find(|(of, ..)| *of == version).context("no such version")?;
+    Ok((bench.device.received().total - before, std::fs::metadata(for_slot(images, slot)?)?.len()))
 }

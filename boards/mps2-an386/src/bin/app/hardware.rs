@@ -15,7 +15,8 @@ use embassy_net::{Stack, StackResources};
 use ota_download::http::SCRATCH;
 use ota_download::{Connect, ConnectError, HttpSource, Nal};
 use ota_hal::Shared;
-use ota_service::{ENVELOPE_BUFFER, Notice, SlotTarget};
+use ota_service::patch_target::{Decoder, M, Thumb};
+use ota_service::{ENVELOPE_BUFFER, Notice, PatchTarget};
 use ota_verify::rsa::Rsa2048Pss;
 use otaapp::device::{Console, Platform, tell};
 use otaapp::trace::Traced;
@@ -39,6 +40,7 @@ pub(crate) struct Memory {
     pub(crate) stack: StackResources<{ SOCKETS + 2 }>,
     pub(crate) tcp: TcpClientState<SOCKETS, TCP_TX, TCP_RX>,
     pub(crate) scratch: [u8; SCRATCH],
+    pub(crate) decoder: Option<Decoder<M, Thumb>>,
     pub(crate) envelope: [u8; ENVELOPE_BUFFER],
     pub(crate) message: [u8; MESSAGE],
     pub(crate) data: [u8; READ_BUFFER],
@@ -53,6 +55,7 @@ impl Memory {
             stack: StackResources::new(),
             tcp: TcpClientState::new(),
             scratch: [0; SCRATCH],
+            decoder: None,
             envelope: [0; ENVELOPE_BUFFER],
             message: [0; MESSAGE],
             data: [0; READ_BUFFER],
@@ -99,7 +102,7 @@ pub(crate) struct Mps2<'a>(PhantomData<&'a ()>);
 
 impl<'a> Platform for Mps2<'a> {
     type Flash = Flash<'a>;
-    type Target = SlotTarget<'a, Flash<'a>, Key>;
+    type Target = PatchTarget<'a, Flash<'a>, Key, M, Thumb>;
     type Keys = Key;
     type Connect = Net<'a>;
     type Source = Traced<HttpSource<'a, Net<'a>>, Note>;

@@ -23,7 +23,7 @@ use hardware::{Log, Memory, Mps2, Net, Note, Terminal, heard, log, unheard};
 use ota_boot::Boot;
 use ota_download::{HttpConfig, HttpSource};
 use ota_hal::{Journal, ResetCause, SharedJournal, SlotId};
-use ota_service::{Agent, Buffers, Parts, Policy, SlotTarget};
+use ota_service::{Agent, Buffers, Parts, PatchTarget, Policy, SlotTarget};
 use ota_transport::mqtt::Inbox;
 use otaapp::device::{Broker, Device, Link, Local, Shell};
 use otaapp::product::{Fault, Product, VERSION};
@@ -75,8 +75,9 @@ fn device(uart: Uart, running: SlotId, memory: &mut Memory) {
 
     let boot = Boot::new(journal, running);
     let other = running.other();
-    let target = SlotTarget::new(region(&flash, LAYOUT.slot(other)), other, &keys, trust::IDENTITY);
-    let target = target.linked_at(slot_address(other));
+    let slot = SlotTarget::new(region(&flash, LAYOUT.slot(other)), other, &keys, trust::IDENTITY);
+    let slot = slot.linked_at(slot_address(other));
+    let target = PatchTarget::new(slot, region(&flash, LAYOUT.slot(running)), &mut memory.decoder);
     let app = Product::new(Fault::BUILT_IN, Dog::running(), log as Log);
     let parts = Parts { boot, target, journal, keys: &keys, identity: trust::IDENTITY, app, entropy: chance };
     let policy = Policy { bare_image: true, ..Policy::new() };
