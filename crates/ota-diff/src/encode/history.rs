@@ -1,5 +1,6 @@
 //! Matches inside the new image: what was written before, found by the hash of its first bytes.
 
+use super::views::common;
 use std::vec::Vec;
 
 /// Chains for beginnings of these lengths: short ones find the nearest, long ones what is worth most.
@@ -32,39 +33,47 @@ impl<'a> History<'a> {
         Self { text, chains: BEGINNINGS.map(chain) }
     }
 
-    /// The longest match of what is at `at` with something before it, of each chain, if that is
-    /// asked; then adds the place.
-    pub(crate) fn matches(&mut self, at: usize, search: bool) -> [Option<usize>; BEGINNINGS.len()] {
-        let text = self.text;
-        self.chains.each_mut().map(|chain| {
-            let key = text.get(at..at + chain.len)?;
-            let head = chain.heads.get_mut(hash(key))?;
-            let first = std::mem::replace(head, at as u32);
-            chain.links[at] = first;
-            if search { longest(text, &chain.links, first, at, chain.len) } else { None }
-        })
+    /// Adds the place `at`; all before it were added already.
+    pub(crate) fn add(&mut self, at: usize) {
+        for chain in &mut self.chains {
+            let Some(key) = self.text.get(at..at + chain.len) else { continue };
+            if let Some(head) = chain.heads.get_mut(hash(key)) {
+                chain.links[at] = std::mem::replace(head, at as u32);
+            }
+        }
+    }
+
+    /// The longest match of what is at `at`, the place added last, with something before it, of each chain.
+    pub(crate) fn matches(&self, at: usize) -> [Option<usize>; BEGINNINGS.len()] {
+        self.chains.each_ref().map(|chain| longest(self.text, &chain.links, at, chain.len))
     }
 }
 
 fn hash(key: &[u8]) -> usize {
-    let mixed = key.iter().fold(0_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    let mixed = key.chunks(4).fold(0_u32, |hash, part| {
+        let word = part.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
+        (hash ^ word).wrapping_mul(0x9E37_79B1).rotate_left(15)
+    });
     (mixed.wrapping_mul(0x9E37_79B1) >> (32 - HASH_BITS)) as usize
 }
 
-fn longest(text: &[u8], links: &[u32], first: u32, at: usize, least: usize) -> Option<usize> {
+fn longest(text: &[u8], links: &[u32], at: usize, least: usize) -> Option<usize> {
     let wanted = &text[at..text.len().min(at + LONGEST)];
     let (mut best, mut best_len) = (None, least - 1);
-    let mut link = first;
+    let mut link = links[at] as usize;
     for _ in 0..DEPTH {
-        let Some(next) = links.get(link as usize) else { break };
-        let len = wanted.iter().zip(&text[link as usize..]).take_while(|(a, b)| a == b).count();
-        if len > best_len {
-            (best, best_len) = (Some(link as usize), len);
+        let Some(next) = links.get(link) else { break };
+        // What is no longer than the best differs there at the latest.
+        if wanted.get(best_len).is_some_and(|byte| text[link + best_len] == *byte) {
+            let len = common(wanted, &text[link..]);
+            if len > best_len {
+                (best, best_len) = (Some(link), len);
+            }
+            if best_len >= ENOUGH {
+                break;
+            }
         }
-        if best_len >= ENOUGH {
-            break;
-        }
-        link = *next;
+        link = *next as usize;
     }
     best
 }

@@ -7,16 +7,12 @@ mod oracle;
 mod parse;
 mod range;
 mod space;
+mod tries;
 mod views;
 
-use crate::isa::Space;
-use crate::model::Model;
-use crate::output::Output;
-use crate::{Arch, DIGEST_LEN, Every, HEADER_LEN, Header, Images, M, Profile, ProfileId, S};
-use core::convert::Infallible;
+use crate::{Arch, DIGEST_LEN, HEADER_LEN, Header, M, ProfileId, S};
 #[cfg(feature = "bsdiff")]
 pub use foreign::from_bsdiff40;
-use range::RangeEncoder;
 use sha2::{Digest, Sha256};
 use std::vec::Vec;
 
@@ -88,7 +84,7 @@ pub fn encode(old: &[u8], new: &[u8], options: &mut Options<'_>) -> Result<Vec<u
         ArchChoice::Fixed(arch) => std::vec![arch],
         ArchChoice::Auto => space::candidates(old, new),
     };
-    let passes = archs.len() * PASSES;
+    let passes = archs.len() * tries::PASSES;
     let mut passed = 0;
     let mut progress = |done: usize| {
         if done == new.len() {
@@ -99,11 +95,10 @@ pub fn encode(old: &[u8], new: &[u8], options: &mut Options<'_>) -> Result<Vec<u
             tell(Progress { permille: part.min(1000) as u16 });
         }
     };
-    let tries = archs.into_iter().map(|arch| match options.profile {
-        ProfileId::S => smallest::<S>(old, new, arch, &mut progress),
-        ProfileId::M => smallest::<M>(old, new, arch, &mut progress),
-    });
-    let best = tries.min_by_key(|(_, stream)| stream.len());
+    let best = match options.profile {
+        ProfileId::S => tries::best::<S>(old, new, &archs, &mut progress),
+        ProfileId::M => tries::best::<M>(old, new, &archs, &mut progress),
+    };
     let (space, stream) = best.ok_or(EncodeError::Empty)?;
     let mut header = Header {
         profile: options.profile,
@@ -119,6 +114,10 @@ pub fn encode(old: &[u8], new: &[u8], options: &mut Options<'_>) -> Result<Vec<u
     if crate::patch::decode(&header, old, &stream).as_deref() != Ok(new) {
         return Err(EncodeError::SelfCheck);
     }
+    // Passes that were not needed count as done.
+    if let Some(tell) = &mut options.progress {
+        tell(Progress { permille: 1000 });
+    }
     let mut patch = header.to_bytes().to_vec();
     patch.extend(stream);
     Ok(patch)
@@ -130,67 +129,4 @@ pub fn encode(old: &[u8], new: &[u8], options: &mut Options<'_>) -> Result<Vec<u
 /// When the image is empty or too large.
 pub fn compress(new: &[u8], options: &mut Options<'_>) -> Result<Vec<u8>, EncodeError> {
     encode(&[], new, options)
-}
-
-struct Pair<'a> {
-    old: &'a [u8],
-    new: &'a [u8],
-}
-
-impl Images for Pair<'_> {
-    type Error = Infallible;
-    fn read_old(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Infallible> {
-        bytes.copy_from_slice(&self.old[offset as usize..][..bytes.len()]);
-        Ok(())
-    }
-    fn read_new(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Infallible> {
-        bytes.copy_from_slice(&self.new[offset as usize..][..bytes.len()]);
-        Ok(())
-    }
-    fn write(&mut self, _: &[u8]) -> Result<(), Infallible> {
-        Ok(())
-    }
-}
-
-/// Times the images are parsed per instruction set.
-const PASSES: usize = 2;
-
-/// The smallest stream for an instruction set.
-fn smallest<P: Profile>(old: &[u8], new: &[u8], arch: Arch, progress: &mut dyn FnMut(usize)) -> (Space, Vec<u8>) {
-    let space = space::guess(arch, old, new);
-    let (blank_old, blank_new) = (views::blank(old, &space), views::blank(new, &space));
-    let (raw, blank) = (views::Index::new(old), views::Index::new(&blank_old));
-    let has_blank = arch != Arch::None;
-    let pair =
-        parse::Pair { old, new, blank_old: &blank_old, blank_new: &blank_new, raw: &raw, blank: &blank, has_blank };
-    let costs = parse::Costs::TYPICAL;
-    let plan = parse::parse(&pair, None, costs, progress);
-    let mut coder = RangeEncoder::new(new, &plan);
-    coder.lessons = Some(Vec::new());
-    let lessons = run::<P>(old, new, coder, space).lessons.unwrap_or_default();
-    let oracle = oracle::Oracle::new(old, new, space, lessons);
-    let plan = parse::parse(&pair, Some(&oracle), costs, progress);
-    let streams = space::bases(&space).into_iter().map(|space| {
-        let coder = run::<P>(old, new, RangeEncoder::new(new, &plan), space);
-        (space, coder.finish())
-    });
-    streams.min_by_key(|(_, stream)| stream.len()).unwrap_or((space, Vec::new()))
-}
-
-/// Runs the model over a plan.
-fn run<'a, P: Profile>(old: &[u8], new: &[u8], mut coder: RangeEncoder<'a>, space: Space) -> RangeEncoder<'a> {
-    let mut model = Model::<P>::idle();
-    model.begin(space, new.len() as u32);
-    // What the stream begins with.
-    model.space = space;
-    let mut output = Output::new();
-    let mut images = Pair { old, new };
-    while output.produced() < new.len() as u32 {
-        // A plan that this refuses fails the self-check.
-        if model.step::<Every, _, _>(&mut coder, &mut output, &mut images).is_err() {
-            break;
-        }
-        let _ = output.flush(&mut images, u32::MAX);
-    }
-    coder
 }

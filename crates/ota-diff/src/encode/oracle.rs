@@ -2,7 +2,6 @@
 
 use crate::Every;
 use crate::isa::{self, Arch, Context, Kind, LOOK, Look, Space, Unit};
-use std::collections::BTreeMap;
 use std::vec::Vec;
 
 pub(crate) struct Oracle<'a> {
@@ -13,9 +12,12 @@ pub(crate) struct Oracle<'a> {
 }
 
 impl<'a> Oracle<'a> {
-    pub(crate) fn new(old: &'a [u8], new: &'a [u8], space: Space, lessons: Vec<(u32, i32)>) -> Self {
-        let shifts: BTreeMap<u32, i32> = lessons.into_iter().collect();
-        Self { old, new, space, shifts: shifts.into_iter().collect() }
+    pub(crate) fn new(old: &'a [u8], new: &'a [u8], space: Space, mut lessons: Vec<(u32, i32)>) -> Self {
+        // The last lesson about a key counts.
+        lessons.reverse();
+        lessons.sort_by_key(|(key, _)| *key);
+        lessons.dedup_by_key(|(key, _)| *key);
+        Self { old, new, space, shifts: lessons }
     }
 
     fn shift(&self, key: u32) -> i32 {

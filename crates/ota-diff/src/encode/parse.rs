@@ -2,7 +2,7 @@
 
 use super::history::History;
 use super::oracle::Oracle;
-use super::views::Index;
+use super::views::{Index, common};
 use crate::coder::{Op, Source};
 use std::vec::Vec;
 
@@ -45,6 +45,11 @@ const COPY_MIN: u32 = 4;
 const MATCH_LONG: usize = 64;
 const STRIDE: usize = 8;
 
+/// A copy that goes on for more than this is left alone until so much of it is left, so that a better one is found in time.
+const SURE_LEAST: usize = 24;
+/// How far that is looked at.
+const SURE_MOST: usize = 4096;
+
 /// Both images, raw and blank, with the suffixes of the old ones.
 pub(crate) struct Pair<'a> {
     pub(crate) old: &'a [u8],
@@ -52,9 +57,8 @@ pub(crate) struct Pair<'a> {
     pub(crate) blank_old: &'a [u8],
     pub(crate) blank_new: &'a [u8],
     pub(crate) raw: &'a Index<'a>,
-    pub(crate) blank: &'a Index<'a>,
-    /// Whether the blank view is another one.
-    pub(crate) has_blank: bool,
+    /// Unless the blank view is the same.
+    pub(crate) blank: Option<&'a Index<'a>>,
 }
 
 #[derive(Clone, Copy)]
@@ -98,23 +102,17 @@ pub(crate) fn parse(
     beam.nodes.push(Node { start: 0, source: Source::Literal, alignment: 0, parent: ROOT });
     beam.states.push(State { source: Source::Literal, alignment: 0, cost: 0.0, node: 1 });
     let mut history = History::new(pair.blank_new);
-    let mut search_from = 0;
+    let (mut search_from, mut sure_until) = (0, 0);
     for i in 0..pair.new.len() {
         if i % (1 << 16) == 0 {
             progress(i);
         }
-        let best = beam.best();
-        let main = beam.alignment_before(best.node, 8);
-        beam.offer(i, best, Source::Literal, 0, costs.begin_literal);
-        let search = i >= search_from;
-        if search && beam.search(i, best, main.unwrap_or(0)) > MATCH_LONG {
-            search_from = i + STRIDE;
+        history.add(i);
+        if i >= sure_until {
+            sure_until = i + beam.sure_len(i);
         }
-        for from in history.matches(i, search).into_iter().flatten() {
-            beam.offer(i, best, Source::New, from as i64 - i as i64, costs.begin_new);
-        }
-        if let Some(alignment) = main {
-            beam.offer(i, best, Source::Old, alignment, costs.resume);
+        if i >= sure_until {
+            search_from = beam.branch(i, search_from, &history);
         }
         beam.advance(i);
     }
@@ -126,6 +124,19 @@ impl Beam<'_> {
     fn best(&self) -> State {
         let cheapest = self.states.iter().copied().min_by(|a, b| a.cost.total_cmp(&b.cost));
         cheapest.unwrap_or(State { source: Source::Literal, alignment: 0, cost: 0.0, node: ROOT })
+    }
+
+    /// For how many bytes a copy goes on so well that nothing else is worth a try.
+    fn sure_len(&self, i: usize) -> usize {
+        let state = self.best();
+        let [from, to] = match state.source {
+            Source::Literal => return 0,
+            Source::Old => [self.pair.blank_old, self.pair.blank_new],
+            Source::New => [self.pair.new; 2],
+        };
+        let from = usize::try_from(i as i64 + state.alignment).ok().and_then(|q| from.get(q..)).unwrap_or(&[]);
+        let len = common(&from[..from.len().min(SURE_MOST)], &to[i..]);
+        len.saturating_sub(SURE_LEAST)
     }
 
     /// The alignment of the last copy from the old image on the way to a node.
@@ -141,6 +152,26 @@ impl Beam<'_> {
             node = parent;
         }
         None
+    }
+
+    /// Offers whatever may begin at `i`; returns from where on matches are to be searched again.
+    fn branch(&mut self, i: usize, search_from: usize, history: &History<'_>) -> usize {
+        let best = self.best();
+        let main = self.alignment_before(best.node, 8);
+        self.offer(i, best, Source::Literal, 0, self.costs.begin_literal);
+        let mut then = search_from;
+        if i >= search_from {
+            if self.search(i, best, main.unwrap_or(0)) > MATCH_LONG {
+                then = i + STRIDE;
+            }
+            for from in history.matches(i).into_iter().flatten() {
+                self.offer(i, best, Source::New, from as i64 - i as i64, self.costs.begin_new);
+            }
+        }
+        if let Some(alignment) = main {
+            self.offer(i, best, Source::Old, alignment, self.costs.resume);
+        }
+        then
     }
 
     fn offer(&mut self, i: usize, from: State, source: Source, alignment: i64, price: f32) {
@@ -162,10 +193,8 @@ impl Beam<'_> {
         if len >= MATCH_MIN {
             self.offer(i, best, Source::Old, at as i64 - i as i64, self.costs.begin_old);
         }
-        if !self.pair.has_blank {
-            return len;
-        }
-        let (at, len) = self.pair.blank.longest(&self.pair.blank_new[i..], near);
+        let Some(blank) = self.pair.blank else { return len };
+        let (at, len) = blank.longest(&self.pair.blank_new[i..], near);
         if len >= MATCH_MIN {
             self.offer(i, best, Source::Old, at as i64 - i as i64, self.costs.begin_old);
         }

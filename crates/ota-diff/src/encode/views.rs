@@ -36,29 +36,52 @@ fn blank_field<I: Isas>(unit: &isa::Unit, look: &Look<'_>, space: &Space, mut co
     isa::moved::<I>(unit, look.raw(unit.len), look.i, home.wrapping_sub(unit.key) as i32, space, &mut context)
 }
 
-/// Sorted suffixes of an image.
+/// Sorted suffixes of an image, of two bytes at least.
 pub(crate) struct Index<'a> {
     text: &'a [u8],
     suffixes: Vec<i32>,
+    /// Where those begin that start with a pair of bytes, for each pair.
+    starts: Vec<u32>,
 }
 
 /// Matches are not looked at beyond this length.
 const LONGEST: usize = 4096;
-/// How many equally good neighbours are tried for being near.
+/// How many equally good neighbours are tried for being near, and how many of their bytes are compared.
 const NEIGHBOURS: usize = 64;
+const NEIGHBOUR_BYTES: usize = 1 << 14;
 
 impl<'a> Index<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
         let mut suffixes = std::vec![0; text.len()];
         divsufsort::sort_in_place(text, &mut suffixes);
-        Self { text, suffixes }
+        // A last byte alone is no pair; it would sort before the pairs that it begins.
+        let lonely = text.len().checked_sub(1);
+        suffixes.retain(|suffix| Some(*suffix as usize) != lonely);
+        let mut starts = std::vec![0; 0x1_0001];
+        for pair in text.windows(2) {
+            starts[usize::from(u16::from_be_bytes([pair[0], pair[1]])) + 1] += 1;
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        Self { text, suffixes, starts }
     }
 
-    /// The longest match of the start of `wanted`: where, and how long; of equal ones the nearest to `near`.
+    /// The suffixes that start like `wanted`, by its first two bytes.
+    fn bucket(&self, wanted: &[u8]) -> Option<(usize, usize)> {
+        let pair = usize::from(u16::from_be_bytes(*wanted.first_chunk()?));
+        let [start, end] = *self.starts.get(pair..)?.first_chunk()?;
+        (start < end).then_some((start as usize, end as usize))
+    }
+
+    /// The longest match of the start of `wanted`: where, and how long, of two bytes at least; of equal ones
+    /// the nearest to `near`.
     pub(crate) fn longest(&self, wanted: &[u8], near: i64) -> (usize, usize) {
         let wanted = &wanted[..wanted.len().min(LONGEST)];
-        let (mut low, mut high) = (0, self.suffixes.len());
-        let (mut common_low, mut common_high) = (0, 0);
+        let Some((mut low, mut high)) = self.bucket(wanted) else { return (0, 0) };
+        let (mut common_low, mut common_high) = (2, 2);
         let (mut best_len, mut best) = (0, 0);
         while low < high {
             let middle = (low + high) / 2;
@@ -81,15 +104,17 @@ impl<'a> Index<'a> {
     }
 
     fn nearest(&self, found: usize, wanted: &[u8], near: i64) -> usize {
+        let most = NEIGHBOURS.min(NEIGHBOUR_BYTES / wanted.len().max(1));
         let away = |suffix: i32| (i64::from(suffix) - near).abs();
         let matches = |suffix: &&i32| self.text[**suffix as usize..].starts_with(wanted);
-        let up = self.suffixes[found..].iter().take(NEIGHBOURS).take_while(matches);
-        let down = self.suffixes[..found].iter().rev().take(NEIGHBOURS).take_while(matches);
+        let up = self.suffixes[found..].iter().take(most).take_while(matches);
+        let down = self.suffixes[..found].iter().rev().take(most).take_while(matches);
         let best = up.chain(down).copied().min_by_key(|suffix| away(*suffix));
         best.unwrap_or(self.suffixes[found]) as usize
     }
 }
 
-fn common(a: &[u8], b: &[u8]) -> usize {
+/// How many bytes at the start are equal.
+pub(crate) fn common(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
