@@ -52,6 +52,21 @@ fn every_sector_edge_resumes() {
     }
 }
 
+/// Behind the end of the old image there is nothing, whatever a decoder that was not interrupted read before.
+#[test]
+fn the_last_byte_of_an_odd_image_resumes() {
+    for seed in 1..40 {
+        let (mut old, _) = releases(seed, 30, Arch::Thumb);
+        old.truncate(old.len() - 1 + old.len() % 2);
+        let mut new = old.clone();
+        for at in (2..old.len()).step_by(60).chain([old.len() - 6]) {
+            new[at] ^= 0x11;
+        }
+        let made = encode(&old, &new, &mut options(ProfileId::M, Arch::Thumb)).unwrap();
+        assert!(decode(&old, &made, &Feed { piece: 64, sector: 1 }) == Ok(new), "{seed}");
+    }
+}
+
 #[test]
 fn moved_functions_cost_next_to_nothing() {
     let (old, new) = releases(77, 400, Arch::Thumb);
