@@ -124,14 +124,15 @@ fn squash(x: i32) -> u32 {
 
 /// The most opinions on one bit.
 pub(crate) const OPINIONS: usize = 4;
-const WEIGHT: i16 = 10000;
+const WEIGHT: u16 = 10000;
 const LEARNING: i32 = 32;
 
 /// Byte models: contexts hash into one table of chances; trained weights mix what they say.
 #[derive(Clone, Copy)]
 pub(crate) struct Mixer<T, const W: usize> {
     slots: T,
-    weights: [i16; W],
+    /// Numbers with a sign.
+    weights: [u16; W],
 }
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>, const W: usize> Mixer<T, W> {
@@ -160,17 +161,13 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>, const W: usize> Mixer<T, W> {
 
     pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.bytes(self.slots.as_mut());
-        for weight in &mut self.weights {
-            let mut raw = *weight as u16;
-            tape.halves(core::slice::from_mut(&mut raw));
-            *weight = raw as i16;
-        }
+        tape.halves(&mut self.weights);
     }
 }
 
 fn byte<C: Coder>(
     slots: &mut [u8],
-    weights: &mut [i16],
+    weights: &mut [u16],
     coder: &mut C,
     contexts: &[u32],
     first: usize,
@@ -187,7 +184,7 @@ fn byte<C: Coder>(
 
 fn mixed<C: Coder>(
     slots: &mut [u8],
-    row: &mut [i16],
+    row: &mut [u16],
     coder: &mut C,
     contexts: &[u32],
     node: u32,
@@ -201,17 +198,14 @@ fn mixed<C: Coder>(
         let slot = slots.get(index as usize).copied().unwrap_or(0);
         let says = LOGS[usize::from(slot & 15)] - LOGS[usize::from(slot >> 4)];
         *opinion = (index as u16, says);
-        sum += i32::from(*weight) * i32::from(says);
+        sum += i32::from(*weight as i16) * i32::from(says);
     }
     let chance = squash(sum >> 15);
     let bit = coder.bit(chance * 16 + 8, wanted);
     let error = ((i32::from(bit) << 12) - chance as i32) * LEARNING;
-    for (at, (weight, (index, says))) in row.iter_mut().zip(opinions).enumerate() {
+    for (weight, (index, says)) in row.iter_mut().zip(opinions) {
         let step = (i32::from(says) * error + 0x8000) >> 16;
-        *weight = (i32::from(*weight) + step).clamp(-0x8000, 0x7FFF) as i16;
-        if opinions.iter().take(at).any(|(earlier, _)| *earlier == index) {
-            continue;
-        }
+        *weight = (i32::from(*weight as i16) + step).clamp(-0x8000, 0x7FFF) as u16;
         if let Some(slot) = slots.get_mut(usize::from(index)) {
             *slot = train(*slot, bit);
         }

@@ -117,22 +117,12 @@ impl Copy {
     }
 }
 
-/// A block as it is predicted.
+/// A block as it is predicted: its bytes are in the output, not kept yet.
 struct Predicted {
-    bytes: [u8; STEP_BYTES as usize],
     len: u32,
     units: u32,
     /// The least trust in any of the units.
     trust: u32,
-}
-
-impl Predicted {
-    fn put(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.len as usize) {
-            *place = byte;
-        }
-        self.len += 1;
-    }
 }
 
 /// What is expected of a unit.
@@ -202,16 +192,16 @@ impl<P: Profile> Model<P> {
         self.copy.load(self.space.old_size, output, images)?;
         let start = output.produced();
         let context = I::TRACKS.then_some(self.copy.context);
-        let mut block = Predicted { bytes: [0; STEP_BYTES as usize], len: 0, units: 0, trust: 3 };
+        let mut block = Predicted { len: 0, units: 0, trust: 3 };
         let distance = start.wrapping_sub(self.copy.q);
         if self.copy.from_new && distance < STEP_BYTES {
-            self.repeat(&mut block.bytes, distance);
             block.len = self.block_len();
+            self.repeat(output, block.len, distance);
         }
         while block.len < self.block_len() {
-            self.predict::<I, C>(coder, start, &mut block);
+            self.predict::<I, C>(coder, output, &mut block);
         }
-        let predicted = block.bytes.get(..block.len as usize).unwrap_or(&[]);
+        let predicted = output.pencilled(block.len);
         let wanted = C::ENCODES && (start..).zip(predicted).all(|(at, byte)| coder.wanted(at) == *byte);
         let surety = match block.units {
             0 => 0,
@@ -222,7 +212,7 @@ impl<P: Profile> Model<P> {
         let is_good = self.blocks.code(coder, set as usize, wanted);
         self.block_history = (self.block_history << 1 | u32::from(!is_good)) & 3;
         if is_good {
-            predicted.iter().for_each(|byte| output.put(*byte));
+            output.keep(block.len);
             self.copy.q += block.len;
             self.advance(block.len, Phase::Block);
         } else {
@@ -234,17 +224,15 @@ impl<P: Profile> Model<P> {
         Ok(())
     }
 
-    /// Predicts the next unit of a block that begins at `start`.
-    fn predict<I: Isas, C: Coder>(&mut self, coder: &mut C, start: u32, block: &mut Predicted) {
-        let (q, i, left) = (self.copy.q + block.len, start + block.len, self.left - block.len);
+    /// Predicts the next unit of a block.
+    fn predict<I: Isas, C: Coder>(&mut self, coder: &mut C, output: &mut Output, block: &mut Predicted) {
+        let (q, i, left) = (self.copy.q + block.len, output.produced() + block.len, self.left - block.len);
         let look = Look { bytes: self.copy.view.look(q), q, i, left, from_new: self.copy.from_new };
         let unit = isa::detect::<I>(&look, &self.space, &mut self.copy.context);
         if unit.kind == Kind::Byte {
-            // Where instructions have two bytes, no unit begins at an odd one.
-            let pairs = I::THUMB && self.space.arch == crate::Arch::Thumb && (q | i) & 1 == 0;
-            let count = if pairs { 2 } else { 1 };
-            let room = (self.block_len() - block.len) as usize;
-            look.bytes.iter().take(count.min(room)).for_each(|byte| block.put(*byte));
+            let count = isa::plain::<I>(&look, &self.space, &self.copy.context).min(self.block_len() - block.len);
+            (block.len..).zip(look.bytes.iter().take(count as usize)).for_each(|(at, byte)| output.pencil(at, *byte));
+            block.len += count;
             return;
         }
         let raw = look.raw(unit.len);
@@ -253,18 +241,17 @@ impl<P: Profile> Model<P> {
             self.learn_unit(coder, &unit, forecast.shift);
         }
         let word = isa::moved::<I>(&unit, raw, i, forecast.shift, &self.space, &mut self.copy.context);
-        word.to_le_bytes().iter().take(unit.len as usize).for_each(|byte| block.put(*byte));
+        (block.len..).zip(word.to_le_bytes()).for_each(|(at, byte)| output.pencil(at, byte));
+        block.len += unit.len;
         block.units += 1;
         block.trust = block.trust.min(forecast.trust);
     }
 
     /// Continues bytes that repeat after `distance`.
-    fn repeat(&self, bytes: &mut [u8], distance: u32) {
+    fn repeat(&self, output: &mut Output, count: u32, distance: u32) {
         let period = self.copy.view.look(self.copy.q);
         let period = period.get(..distance as usize).unwrap_or(period);
-        for (place, byte) in bytes.iter_mut().zip(period.iter().cycle()) {
-            *place = *byte;
-        }
+        (0..count).zip(period.iter().cycle()).for_each(|(at, byte)| output.pencil(at, *byte));
     }
 
     /// One unit of a block that is not as predicted.

@@ -301,7 +301,7 @@ impl<P: Profile> Model<P> {
     #[inline(never)]
     fn literal<C: Coder>(&mut self, coder: &mut C, output: &mut Output) {
         let odd = self.parity(output.produced());
-        let before = output.tail() & 0xFF;
+        let before = u32::from(output.tail());
         let contexts = [0x1_0000 + odd, 0x2_0000 + before * 2 + odd];
         let wanted = coder.wanted(output.produced());
         let row = odd as usize * 8 * LITERAL_OPINIONS;
@@ -311,7 +311,7 @@ impl<P: Profile> Model<P> {
     /// A byte that replaces `old`.
     pub(crate) fn replaced<C: Coder>(&mut self, coder: &mut C, output: &mut Output, old: u8) {
         let odd = self.parity(output.produced());
-        let before = output.tail() & 0xFF;
+        let before = u32::from(output.tail());
         let (same, changed) = (u32::from(old), u32::from(old.wrapping_add(self.last_change)));
         let contexts = [
             0x8_0000 + same,

@@ -7,18 +7,18 @@ const PENDING: u32 = 32;
 /// The most bytes that one step of the model puts out.
 pub(crate) const STEP_BYTES: u32 = 20;
 
-/// Decoded bytes that were not written yet, and the last ones of all as context.
+/// Decoded bytes that were not written yet, and the last one of all as context.
 pub(crate) struct Output {
     pending: [u8; PENDING as usize],
     held: u32,
     written: u32,
-    /// The last four bytes, the last one lowest.
-    tail: u32,
+    /// The last byte.
+    tail: u8,
 }
 
 impl Output {
     /// Bytes in a saved state.
-    pub(crate) const SAVED_LEN: usize = PENDING as usize + 1 + 4 + 4;
+    pub(crate) const SAVED_LEN: usize = PENDING as usize + 1 + 4 + 1;
 
     pub(crate) const fn new() -> Self {
         Self { pending: [0; PENDING as usize], held: 0, written: 0, tail: 0 }
@@ -37,7 +37,8 @@ impl Output {
         self.written
     }
 
-    pub(crate) const fn tail(&self) -> u32 {
+    /// The last decoded byte; 0 before the first.
+    pub(crate) const fn tail(&self) -> u8 {
         self.tail
     }
 
@@ -46,11 +47,27 @@ impl Output {
     }
 
     pub(crate) fn put(&mut self, byte: u8) {
-        if let Some(place) = self.pending.get_mut(self.held as usize) {
+        self.pencil(0, byte);
+        self.keep(1);
+    }
+
+    /// Writes a byte that may come `ahead` bytes after the last one: it counts when it is kept.
+    pub(crate) fn pencil(&mut self, ahead: u32, byte: u8) {
+        if let Some(place) = self.pending.get_mut((self.held + ahead) as usize) {
             *place = byte;
-            self.held += 1;
         }
-        self.tail = self.tail << 8 | u32::from(byte);
+    }
+
+    /// The first `count` bytes that may come.
+    pub(crate) fn pencilled(&self, count: u32) -> &[u8] {
+        let held = self.held as usize;
+        self.pending.get(held..held + count as usize).unwrap_or(&[])
+    }
+
+    /// Keeps the first `count` bytes that may come, at least one and at most as many as there is room for.
+    pub(crate) fn keep(&mut self, count: u32) {
+        self.held = (self.held + count).min(PENDING);
+        self.tail = self.pending.get(self.held as usize - 1).copied().unwrap_or(0);
     }
 
     /// Writes what is pending, but nothing at or past `until`.
@@ -89,7 +106,7 @@ impl Output {
         tape.bytes(&mut self.pending);
         tape.small(&mut self.held);
         tape.word(&mut self.written);
-        tape.word(&mut self.tail);
+        tape.bytes(core::slice::from_mut(&mut self.tail));
     }
 
     pub(crate) const fn is_sound(&self, new_size: u32) -> bool {

@@ -9,7 +9,7 @@ use board::samples::Samples;
 use board::{stack, stopwatch};
 use common::text::Line;
 use cortex_m_rt::entry;
-use ota_diff::{Decoder, HEADER_LEN, Header, Images, M, Profile, S};
+use ota_diff::{Arch, Decoder, HEADER_LEN, Header, Images, Isas, M, Profile, RiscV, S, Thumb, Xtensa};
 use ota_hal::{ResetCause, Watchdog};
 use ota_verify::digest_region;
 
@@ -34,13 +34,18 @@ fn main() -> ! {
     }
 }
 
+/// Runs the decoder that a device of the patch's instruction set would have.
 fn run<P: Profile>(uart: Uart, name: &str, patch: &[u8], samples: &mut Samples) {
+    match Header::parse(patch).map(|header| header.arch()) {
+        Ok(Arch::RiscV) => run_for::<P, RiscV>(uart, name, patch, samples),
+        Ok(Arch::Xtensa) => run_for::<P, Xtensa>(uart, name, patch, samples),
+        _ => run_for::<P, Thumb>(uart, name, patch, samples),
+    }
+}
+
+fn run_for<P: Profile, I: Isas>(uart: Uart, name: &str, patch: &[u8], samples: &mut Samples) {
     samples.new.fill(0xFF);
-    let Some(started) = Header::parse(patch).ok().and_then(|header| Decoder::<P>::start(&header).ok()) else {
-        uart.write_all(&[name, " not started: the patch is for another decoder\n"]);
-        return;
-    };
-    let mut decoder = started;
+    let mut decoder = Decoder::<P, I>::idle();
     let mut images = Memory { old: samples.old, new: samples.new, at: 0 };
     let (mut instructions, mut whole) = (0, false);
     let stack = stack::deepest(|| {
@@ -56,7 +61,7 @@ fn run<P: Profile>(uart: Uart, name: &str, patch: &[u8], samples: &mut Samples) 
     for (what, number, unit) in [
         ("", instructions, "instructions"),
         ("-stack", stack, "bytes"),
-        ("-state", size_of::<Decoder<P>>() as u32, "bytes"),
+        ("-state", size_of::<Decoder<P, I>>() as u32, "bytes"),
     ] {
         uart.write_all(&["bench ", name, what, " "]);
         uart.write_number(number);
@@ -65,8 +70,9 @@ fn run<P: Profile>(uart: Uart, name: &str, patch: &[u8], samples: &mut Samples) 
 }
 
 /// Decodes the whole patch, a piece at a time.
-fn decode<P: Profile>(decoder: &mut Decoder<P>, patch: &[u8], images: &mut Memory<'_>) -> Option<()> {
+fn decode<P: Profile, I: Isas>(decoder: &mut Decoder<P, I>, patch: &[u8], images: &mut Memory<'_>) -> Option<()> {
     let len = images.new.len() as u32;
+    decoder.begin(&Header::parse(patch).ok()?).ok()?;
     for piece in patch.get(HEADER_LEN..)?.chunks(PIECE) {
         let mut rest = piece;
         while !rest.is_empty() {

@@ -242,6 +242,16 @@ pub(crate) fn detect<I: Isas>(look: &Look<'_>, space: &Space, context: &mut Cont
     found.or_else(|| pointer(look, space)).unwrap_or(Unit::BYTE)
 }
 
+/// How many bytes follow, with the one at hand, of which is known that no unit begins there.
+pub(crate) fn plain<I: Isas>(look: &Look<'_>, space: &Space, context: &Context) -> u32 {
+    match space.arch {
+        Arch::Thumb if I::THUMB => 2 - ((look.q | look.i) & 1),
+        // Behind the first byte of an instruction, only a word can begin.
+        Arch::RiscV | Arch::Xtensa if I::TRACKS => context.next.saturating_sub(look.q).clamp(1, 4 - (look.q & 3)),
+        _ => 1,
+    }
+}
+
 /// A whole word that points into a window.
 fn pointer(look: &Look<'_>, space: &Space) -> Option<Unit> {
     if (look.q | look.i) & 3 != 0 || look.left < 4 || look.from_new {

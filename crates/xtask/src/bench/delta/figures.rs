@@ -12,6 +12,8 @@ const AGAINST_BEST: [f64; 2] = [0.50, 0.53];
 const AGAINST_LITE: f64 = 0.38;
 /// Instructions per byte of the new image on patch releases.
 const INSTRUCTIONS: f64 = 250.0;
+/// Bytes of stack on the device, without the decoder's state.
+const STACK: u64 = 512;
 
 /// All figures of one pair.
 pub(super) struct Row {
@@ -75,6 +77,10 @@ pub(super) fn faults(rows: &[Row], whole: bool) -> Vec<String> {
             if let Some(ratio) = row.against_best(profile).filter(|ratio| *ratio > 1.0) {
                 faults.push(format!("{id}, profile {}: {ratio:.3} of the best other patch, above 1.0", profile.name()));
             }
+            let deep = row.device[profile as usize].map(|decoded| decoded.stack).filter(|bytes| *bytes > STACK);
+            faults.extend(
+                deep.map(|bytes| format!("{id}, profile {}: {bytes} bytes of stack, above {STACK}", profile.name())),
+            );
             let slow = row.instructions(profile).filter(|count| row.pair.is_small() && *count > INSTRUCTIONS);
             faults.extend(slow.map(|count| {
                 format!("{id}, profile {}: {count:.0} instructions per byte, above {INSTRUCTIONS}", profile.name())
