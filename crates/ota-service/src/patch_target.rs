@@ -33,7 +33,7 @@ use output::Output;
 pub struct PatchTarget<'k, F, K, P: Profile, I: Isas = Every> {
     slot: SlotTarget<'k, F, K>,
     base: Base<F>,
-    decoder: &'k mut Option<Decoder<P, I>>,
+    decoder: &'k mut Decoder<P, I>,
     work: Work,
 }
 
@@ -76,8 +76,9 @@ const OTHER_BASE: SlotError = SlotError::damage("patch is for another base");
 impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
     const UNIT: u32 = F::WRITE_SIZE as u32;
 
-    /// The slot of `slot`; `running` is the other one, which runs. `memory` is where the decoder works.
-    pub const fn new(slot: SlotTarget<'k, F, K>, running: Region<F>, memory: &'k mut Option<Decoder<P, I>>) -> Self {
+    /// The slot of `slot`; `running` is the other one, which runs. `memory` is where the decoder works,
+    /// such as a static [`Decoder::idle`], which is all zeros and takes no ROM.
+    pub const fn new(slot: SlotTarget<'k, F, K>, running: Region<F>, memory: &'k mut Decoder<P, I>) -> Self {
         let work = Work {
             stage: Stage::Raw,
             plan: Plan::raw(0, None),
@@ -100,7 +101,6 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
     fn prepare(&mut self, plan: &Plan, stage: Stage) -> Result<(), SlotError> {
         let areas = self.room().filter(|[first, _]| plan.size <= first.start && plan.size != 0);
         let areas = areas.ok_or(SlotError::burn("no room for checkpoints behind the image"))?;
-        *self.decoder = None;
         self.work.stage = stage;
         self.work.plan = *plan;
         (self.work.taken, self.work.durable, self.work.marked, self.work.same) = (0, 0, 0, Some(0));
@@ -111,18 +111,19 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
     /// Continues at the newest checkpoint. It may be newer than `durable`, which was stored after it. `false` where there is
     /// none.
     fn restore(&mut self, durable: u32) -> Result<bool, SlotError> {
-        let Self { slot, base, work, .. } = self;
+        let Self { slot, base, work, decoder } = self;
         let fits = |head: &[u8]| Header::parse(head).is_ok_and(|header| makes(&header, &work.plan));
         let Some(found) = work.shelf.find(&mut slot.region, durable, fits) else { return Ok(false) };
         let Ok(header) = Header::parse(&found.patch) else { return Ok(false) };
         let mut saved = found.state(&mut slot.region);
-        let decoder = Decoder::resume_from(&header, &mut |bytes| saved.take(bytes));
-        let sound = |d: &Decoder<P, I>| d.consumed() == found.position && d.position().is_multiple_of(Self::UNIT);
-        let Some(decoder) = decoder.ok().filter(sound).filter(|_| saved.is_whole()) else { return Ok(false) };
+        let resumed = decoder.resume_in_place(&header, &mut |bytes| saved.take(bytes));
+        let fits = decoder.consumed() == found.position && decoder.position().is_multiple_of(Self::UNIT);
+        if resumed.is_err() || !fits || !saved.is_whole() {
+            return Ok(false);
+        }
         (work.head, work.marked) = (found.patch, decoder.position());
         (work.taken, work.durable) = (found.position, found.position);
         work.same = Some(decoder.position());
-        *self.decoder = Some(decoder);
         images(slot, base, work).mend(found.sequence)?;
         Ok(true)
     }
@@ -155,7 +156,7 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
         } else if header.old_size() != 0 {
             return Err(OTHER_BASE);
         }
-        *self.decoder = Some(Decoder::start(&header).map_err(patch_error)?);
+        self.decoder.begin(&header).map_err(patch_error)?;
         self.work.shelf.look(&mut self.slot.region);
         self.work.stage = Stage::Stream;
         Ok(())
@@ -163,7 +164,6 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
 
     fn decode(&mut self, mut bytes: &[u8], progress: &mut dyn FnMut()) -> Result<(), SlotError> {
         let Self { slot, base, work, decoder } = self;
-        let decoder = decoder.as_mut().ok_or(SlotError::burn("nothing was begun"))?;
         let sector = work.shelf.sector();
         loop {
             progress();
@@ -193,15 +193,13 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
 
     /// The last byte of the payload was taken.
     fn complete(&mut self) -> Result<(), SlotError> {
-        match self.decoder.as_ref().map(Decoder::finish) {
-            Some(Ok(())) => {}
-            Some(Err(e)) => return Err(patch_error(e)),
-            None => return Err(patch_error(PatchError::Short)),
+        if self.work.stage == Stage::Head {
+            return Err(patch_error(PatchError::Short));
         }
+        self.decoder.finish().map_err(patch_error)?;
         if self.work.same.is_none() {
             self.slot.flush()?;
         }
-        *self.decoder = None;
         self.work.durable = self.work.plan.length;
         self.work.stage = Stage::Complete;
         Ok(())

@@ -105,7 +105,7 @@ impl<const W: usize> Device<W> {
     }
     fn with<R>(&self, work: impl FnOnce(&mut Patching<'_, '_, W>) -> R) -> R {
         let flash = Shared::new(&self.flash);
-        let mut memory = None;
+        let mut memory = Decoder::idle();
         let slot = SlotTarget::new(Region::new(flash, self.slot), SlotId::B, &NoKeys, IDENTITY);
         work(&mut PatchTarget::new(slot, Region::new(flash, Partition::new(0, self.slot.len)), &mut memory))
     }
@@ -350,7 +350,7 @@ fn an_image_that_leaves_no_room_for_checkpoints_is_not_decoded() {
     }
     let small = Device::<8>::new(&update, 16, &[]);
     let flash = Shared::new(&small.flash);
-    let mut memory: Option<Decoder<S>> = None;
+    let mut memory = Decoder::<S>::idle();
     let slot = SlotTarget::new(Region::new(flash, Partition::new(0, SECTOR)), SlotId::B, &NoKeys, IDENTITY);
     let target = PatchTarget::new(slot, Region::new(flash, small.slot), &mut memory);
     assert_eq!(target.decodes(), Accepts::RAW);

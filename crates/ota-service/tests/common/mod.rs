@@ -14,7 +14,8 @@ use ota_hal::reset::NoWatchdog;
 use ota_hal::{Flash, Journal, Layout, Partition, Region, ResetCause, Shared, SharedJournal, SlotId};
 use ota_service::{
     Agent, App, Buffers, Decision, Exit, Gate, Health, Notice, Parts, PatchTarget, Policy, SlotTarget, block_on,
-    patch_target::M, run, run_offline,
+    patch_target::{Decoder, M},
+    run, run_offline,
 };
 use ota_testkit::{FakeClock, Rng, SimFlash};
 use ota_transport::Offer;
@@ -210,7 +211,7 @@ impl World {
         let mut product = self.product.clone();
         product.version = format!("{version}.0.0");
         let target = SlotTarget::new(Region::new(flash, LAYOUT.slot(other)), other, &key, IDENTITY);
-        let mut decoder = None;
+        let mut decoder = Decoder::idle();
         let parts = Parts {
             boot: Boot::new(journal, slot),
             target: PatchTarget::<_, _, M>::new(

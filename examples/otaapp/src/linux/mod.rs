@@ -13,7 +13,7 @@ use ota_board_linux::{Board, Feeder, FileFlash, KeyRing, part};
 use ota_boot::Boot;
 use ota_download::{HttpConfig, HttpSource, http::SCRATCH};
 use ota_hal::{Journal, Reset, Shared, SharedJournal, Watchdog};
-use ota_service::patch_target::M;
+use ota_service::patch_target::{Decoder, M};
 use ota_service::{Agent, Buffers, ENVELOPE_BUFFER, Notice, Parts, PatchTarget, Policy, SlotTarget};
 use ota_transport::mqtt::Inbox;
 use otaapp::device::{self, Broker, Device, Link, Local, Platform, Shell};
@@ -63,7 +63,7 @@ pub(crate) async fn run(board: Board) -> Result<()> {
     let journal = RefCell::new(journal);
     let journal = SharedJournal::new(&journal);
     let boot = Boot::new(journal, running);
-    let mut decoder = None;
+    let mut decoder = Decoder::idle();
     let slot = SlotTarget::new(part::slot(&flash, running.other()), running.other(), &keys, identity);
     let target = PatchTarget::new(slot, part::slot(&flash, running), &mut decoder);
     let app = Product::new(Fault::BUILT_IN, second, tell as fn(Notice<'_>));

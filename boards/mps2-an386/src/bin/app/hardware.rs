@@ -34,15 +34,13 @@ const REPORTS: usize = 2048;
 /// Room for a URL of 1 KiB; more would be fetched twice after a power cut.
 const READ_BUFFER: usize = 1536;
 
-/// Where patches are decoded. Not in [`Memory`]: an empty one is not all zeros, and flash would hold a copy of all buffers.
-pub(crate) type Room = Option<Decoder<M, Thumb>>;
-
-/// All buffers of the application, zeros at the start. There is no heap.
+/// All buffers of the application. There is no heap.
 pub(crate) struct Memory {
     /// Sockets for TCP, and those of DHCP and DNS.
     pub(crate) stack: StackResources<{ SOCKETS + 2 }>,
     pub(crate) tcp: TcpClientState<SOCKETS, TCP_TX, TCP_RX>,
     pub(crate) scratch: [u8; SCRATCH],
+    pub(crate) decoder: Decoder<M, Thumb>,
     pub(crate) envelope: [u8; ENVELOPE_BUFFER],
     pub(crate) message: [u8; MESSAGE],
     pub(crate) data: [u8; READ_BUFFER],
@@ -57,6 +55,7 @@ impl Memory {
             stack: StackResources::new(),
             tcp: TcpClientState::new(),
             scratch: [0; SCRATCH],
+            decoder: Decoder::idle(),
             envelope: [0; ENVELOPE_BUFFER],
             message: [0; MESSAGE],
             data: [0; READ_BUFFER],

@@ -19,7 +19,7 @@ use core::cell::RefCell;
 use cortex_m_rt::entry;
 use embassy_net::dns::DnsSocket;
 use embassy_net::tcp::client::TcpClient;
-use hardware::{Log, Memory, Mps2, Net, Note, Room, Terminal, heard, log, unheard};
+use hardware::{Log, Memory, Mps2, Net, Note, Terminal, heard, log, unheard};
 use ota_boot::Boot;
 use ota_download::{HttpConfig, HttpSource};
 use ota_hal::{Journal, ResetCause, SharedJournal, SlotId};
@@ -35,7 +35,6 @@ const BROKER: (&str, u16) = ("10.0.2.2", 1883);
 #[entry]
 fn main() -> ! {
     static mut MEMORY: Memory = Memory::new();
-    static mut DECODER: Room = None;
     let uart = Uart::start_waking();
     // The loader starts this program from a slot, and nothing else takes these two.
     let (Some(running), Some(core)) = (running_slot(), cortex_m::Peripherals::take()) else { reset(ResetCause::Fault) };
@@ -48,12 +47,12 @@ fn main() -> ! {
         Fault::None | Fault::Gate => {}
     }
     time::start(core.SYST);
-    device(uart, running, MEMORY, DECODER);
+    device(uart, running, MEMORY);
     reset(ResetCause::Software)
 }
 
 /// Puts the device together and runs it; returns when it is to be reset.
-fn device(uart: Uart, running: SlotId, memory: &mut Memory, decoder: &mut Room) {
+fn device(uart: Uart, running: SlotId, memory: &mut Memory) {
     let (Some(keys), Some(flash)) = (trust::key(), Psram::take(LAYOUT.slot(running))) else { return };
     let flash = RefCell::new(flash);
     let Ok(journal) = Journal::mount(region(&flash, LAYOUT.journal())) else {
@@ -78,7 +77,7 @@ fn device(uart: Uart, running: SlotId, memory: &mut Memory, decoder: &mut Room) 
     let other = running.other();
     let slot = SlotTarget::new(region(&flash, LAYOUT.slot(other)), other, &keys, trust::IDENTITY);
     let slot = slot.linked_at(slot_address(other));
-    let target = PatchTarget::new(slot, region(&flash, LAYOUT.slot(running)), decoder);
+    let target = PatchTarget::new(slot, region(&flash, LAYOUT.slot(running)), &mut memory.decoder);
     let app = Product::new(Fault::BUILT_IN, Dog::running(), log as Log);
     let parts = Parts { boot, target, journal, keys: &keys, identity: trust::IDENTITY, app, entropy: chance };
     let policy = Policy { bare_image: true, ..Policy::new() };
