@@ -18,13 +18,14 @@ const fn step(name: &'static str, args: &'static [&'static str]) -> Step {
     Step { name, args }
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     step("format", &["fmt", "--all", "--check"]),
     step("layers", &["xtask", "layers"]),
     step("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]),
     step("docs", &["doc", "--workspace", "--no-deps", "--locked"]),
     step("tests", &["test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"]),
     step("no_std builds", &["xtask", "nostd"]),
+    step("size", &["xtask", "size"]),
     step("board", &["xtask", "board"]),
     step("interop", &["xtask", "interop"]),
     step("demo", &["xtask", "demo"]),
