@@ -88,6 +88,9 @@ struct Beam<'a> {
     states: Vec<State>,
     nodes: Vec<Node>,
     nodes_max: usize,
+    /// At how many places something else was looked for.
+    #[cfg(test)]
+    branches: usize,
 }
 
 /// Finds the operations that make the new image.
@@ -97,30 +100,46 @@ pub(crate) fn parse(
     costs: Costs,
     progress: &mut dyn FnMut(usize),
 ) -> Vec<Op> {
-    let mut beam = Beam { pair, oracle, costs, states: Vec::new(), nodes: Vec::new(), nodes_max: 1 << 20 };
-    beam.nodes.push(Node { start: 0, source: Source::Literal, alignment: 0, parent: ROOT });
-    beam.nodes.push(Node { start: 0, source: Source::Literal, alignment: 0, parent: ROOT });
-    beam.states.push(State { source: Source::Literal, alignment: 0, cost: 0.0, node: 1 });
-    let mut history = History::new(pair.blank_new);
-    let (mut search_from, mut sure_until) = (0, 0);
-    for i in 0..pair.new.len() {
-        if i % (1 << 16) == 0 {
-            progress(i);
-        }
-        history.add(i);
-        if i >= sure_until {
-            sure_until = i + beam.sure_len(i);
-        }
-        if i >= sure_until {
-            search_from = beam.branch(i, search_from, &history);
-        }
-        beam.advance(i);
-    }
-    progress(pair.new.len());
+    let mut beam = Beam::new(pair, oracle, costs);
+    beam.walk(progress);
     tidy(&beam.path())
 }
 
-impl Beam<'_> {
+impl<'a> Beam<'a> {
+    fn new(pair: &'a Pair<'a>, oracle: Option<&'a Oracle<'a>>, costs: Costs) -> Self {
+        let root = Node { start: 0, source: Source::Literal, alignment: 0, parent: ROOT };
+        Self {
+            pair,
+            oracle,
+            costs,
+            states: std::vec![State { source: Source::Literal, alignment: 0, cost: 0.0, node: 1 }],
+            nodes: std::vec![root; 2],
+            nodes_max: 1 << 20,
+            #[cfg(test)]
+            branches: 0,
+        }
+    }
+
+    /// Goes over the new image.
+    fn walk(&mut self, progress: &mut dyn FnMut(usize)) {
+        let mut history = History::new(self.pair.blank_new);
+        let (mut search_from, mut sure_until) = (0, 0);
+        for i in 0..self.pair.new.len() {
+            if i % (1 << 16) == 0 {
+                progress(i);
+            }
+            history.add(i);
+            if i >= sure_until {
+                sure_until = i + self.sure_len(i);
+            }
+            if i >= sure_until {
+                search_from = self.branch(i, search_from, &history);
+            }
+            self.advance(i);
+        }
+        progress(self.pair.new.len());
+    }
+
     fn best(&self) -> State {
         let cheapest = self.states.iter().copied().min_by(|a, b| a.cost.total_cmp(&b.cost));
         cheapest.unwrap_or(State { source: Source::Literal, alignment: 0, cost: 0.0, node: ROOT })
@@ -156,6 +175,10 @@ impl Beam<'_> {
 
     /// Offers whatever may begin at `i`; returns from where on matches are to be searched again.
     fn branch(&mut self, i: usize, search_from: usize, history: &History<'_>) -> usize {
+        #[cfg(test)]
+        {
+            self.branches += 1;
+        }
         let best = self.best();
         let main = self.alignment_before(best.node, 8);
         self.offer(i, best, Source::Literal, 0, self.costs.begin_literal);
@@ -323,3 +346,6 @@ fn push(plan: &mut Vec<Op>, op: Op) {
         _ => plan.push(op),
     }
 }
+
+#[cfg(test)]
+mod tests;
