@@ -69,10 +69,17 @@ fn run_for<P: Profile, I: Isas>(uart: Uart, name: &str, patch: &[u8], samples: &
     }
 }
 
+/// A frame of its own: the header is of no use later.
+#[inline(never)]
+fn begin<P: Profile, I: Isas>(decoder: &mut Decoder<P, I>, patch: &[u8]) -> Option<()> {
+    decoder.begin(&Header::parse(patch).ok()?).ok()
+}
+
 /// Decodes the whole patch, a piece at a time.
+#[inline(never)]
 fn decode<P: Profile, I: Isas>(decoder: &mut Decoder<P, I>, patch: &[u8], images: &mut Memory<'_>) -> Option<()> {
     let len = images.new.len() as u32;
-    decoder.begin(&Header::parse(patch).ok()?).ok()?;
+    begin(decoder, patch)?;
     for piece in patch.get(HEADER_LEN..)?.chunks(PIECE) {
         let mut rest = piece;
         while !rest.is_empty() {
