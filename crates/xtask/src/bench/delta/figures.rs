@@ -154,6 +154,9 @@ mod tests {
         let mut slow = row("a-p", [1, 1], &others);
         slow.device[0] = Some(Decoded { instructions: 250_001, stack: 0, state: 0 });
         assert_eq!(faults(&[slow], false).len(), 1);
+        let mut deep = row("a-p", [1, 1], &others);
+        deep.device = [512, 513].map(|stack| Some(Decoded { instructions: 0, stack, state: 0 }));
+        assert_eq!(faults(&[deep], false), ["a-p, profile S: 513 bytes of stack, above 512"]);
         let mut failed = row("a-p", [1, 1], &others);
         failed.ours[1] = Err("gives another image".into());
         assert_eq!(faults(&[failed], false), ["a-p, profile S: gives another image"]);
