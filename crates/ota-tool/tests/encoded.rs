@@ -71,6 +71,11 @@ fn each_slot_gets_the_delta_from_the_other_one_and_the_image_comes_out() {
         assert_eq!(payload.image_size as usize, new.len());
         assert!(matches!(payload.encoding, Encoding::Delta { base } if Header::parse(bytes).unwrap().is_base(&base)));
     }
+    // An image that is given twice is one base.
+    assert_eq!(
+        payloads(&dir, &pack(&dir, &["--from", "old.ota", "--from", "old-a.img", "--from", "old.ota"])).len(),
+        4
+    );
     // A bare image says where it runs; `slot=` says it where the image does not.
     assert_eq!(payloads(&dir, &pack(&dir, &["--from", "old-a.img"])).len(), 3);
     assert_eq!(
@@ -96,13 +101,18 @@ fn what_compresses_is_compressed_and_the_full_image_may_be_left_out() {
 fn options_that_mean_nothing_are_refused() {
     let (_guard, dir) = scratch();
     releases(&dir);
+    let foreign = ["sign", "app.bin", "-o", "foreign.img", "-k", "k.pem", "--version", "1.0.0", "--counter", "1"];
+    good(&dir, &[&foreign[..], &["--vendor", "other.example", "--class", CLASS]].concat());
     let base = ["pack", "new-a.img", "-o", "x.ota", "-k", "k.pem"];
     for (more, why) in [
-        (&["--no-full"][..], "about firmware"),
+        (&["--no-full"][..], "leaves nothing to pack"),
         (&["--from", "missing.img"], "missing.img"),
         (&["--from", "app.bin"], "not a signed image"),
         (&["--from", "radio:old-a.img"], "firmware only"),
-        (&["--from", "old-a.img", "--no-full"], "no encoded payload"),
+        (&["--from", "old-a.img", "--no-full"], "no delta can start from old-a.img"),
+        (&["--from", "new-a.img"], "no delta can start from new-a.img"),
+        (&["--from", "old-b.img", "--from", "old-a.img"], "no delta can start from old-a.img"),
+        (&["--from", "foreign.img"], "another vendor or class"),
     ] {
         let said = bad(&dir, &[&base[..], more].concat());
         assert!(said.contains(why), "{more:?}: {said}");

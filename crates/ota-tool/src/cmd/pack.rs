@@ -72,7 +72,7 @@ pub fn run(args: &Args, output: Output) -> Result<()> {
     let identity = identity(args, &loaded)?;
     let sequence = args.sequence.map_or_else(now, Ok)?;
     let mut components = components(loaded)?;
-    args.encodings.add(&mut components, output)?;
+    args.encodings.add(&mut components, identity, output)?;
     let spec = PackageSpec { identity, sequence, components };
     let package = spec.build(&keys)?;
     files::write(&args.out, &package, Access::Public)?;

@@ -1,17 +1,16 @@
 //! Deltas and compressed images, beside the full ones.
 
-use super::Input;
+use super::{Found, Input};
 use crate::delta::Profile;
 use crate::files;
 use crate::output::Output;
 use crate::package::{ComponentSpec, PayloadSpec};
 use anyhow::{Context, Result, ensure};
 use ota_diff::Options;
-use ota_verify::Envelope;
-use ota_verify::Manifest;
 use ota_verify::image::ImageInfo;
-use ota_verify::manifest::{FIRMWARE, ForSlot, Form, Payload};
+use ota_verify::manifest::{Encoding, FIRMWARE, ForSlot, Form, Payload};
 use ota_verify::package::Object;
+use ota_verify::{Envelope, Identity, Manifest};
 
 /// How firmware is encoded.
 #[derive(Debug, clap::Args)]
@@ -37,27 +36,26 @@ struct Base {
 }
 
 impl Encodings {
-    /// Adds what is asked for to the firmware; says what is left out, and why.
-    pub(super) fn add(&self, components: &mut [ComponentSpec], output: Output) -> Result<()> {
-        let bases = self
-            .from
-            .iter()
-            .map(|text| bases(text))
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>();
-        let asked = !bases.is_empty() || self.compress;
+    /// Adds what is asked for to the firmware. An OLD that no payload can start from is an error.
+    pub(super) fn add(&self, components: &mut [ComponentSpec], identity: Identity, output: Output) -> Result<()> {
+        let asked = !self.from.is_empty() || self.compress;
+        ensure!(asked || !self.no_full, "--no-full leaves nothing to pack; give --from or --compress with it");
         let Some(firmware) = components.iter_mut().find(|c| c.name == FIRMWARE).filter(|_| asked) else {
-            ensure!(!asked && !self.no_full, "--from, --compress and --no-full are about firmware; there is none");
+            ensure!(!asked, "--from, --compress and --no-full are about firmware; there is none");
             return Ok(());
         };
         let full = firmware.payloads.clone();
+        let bases = self.bases(&full, identity)?;
         let bar = output.bar((full.len() * (bases.len() + usize::from(self.compress))) as u64, "encoding");
         for new in &full {
             for old in bases.iter().filter(|old| old.leads_to(new)) {
-                let bytes = ota_diff::encode(&old.bytes, &new.bytes, &mut self.options())?;
                 bar.inc(1);
+                let delta = Encoding::Delta { base: files::sha256(&old.bytes) };
+                // The same image may be in two OLD files.
+                if firmware.payloads.iter().any(|other| other.slot == new.slot && other.encoding == delta) {
+                    continue;
+                }
+                let bytes = ota_diff::encode(&old.bytes, &new.bytes, &mut self.options())?;
                 firmware.payloads.extend(smaller(new.encoded(Some(&old.bytes), bytes), new));
             }
             if self.compress {
@@ -72,6 +70,24 @@ impl Encodings {
             ensure!(!firmware.payloads.is_empty(), "no encoded payload is smaller than its full image");
         }
         Ok(())
+    }
+
+    /// The images in all OLD files.
+    fn bases(&self, full: &[PayloadSpec], identity: Identity) -> Result<Vec<Base>> {
+        let mut all = Vec::new();
+        for text in &self.from {
+            let found = bases(text)?;
+            for base in &found {
+                let image = Found::read(&base.bytes).with_context(|| text.clone())?;
+                ensure!(image.identity == identity, "{text} is firmware of another vendor or class than the new one");
+            }
+            ensure!(
+                found.iter().any(|base| full.iter().any(|new| base.leads_to(new))),
+                "no delta can start from {text}: it is the new firmware, or runs in the slot that the new one is for"
+            );
+            all.extend(found);
+        }
+        Ok(all)
     }
 
     fn options(&self) -> Options<'static> {
