@@ -189,6 +189,17 @@ fn a_damaged_patch_is_answered_with_the_full_image_and_without_one_with_a_reason
 }
 
 #[test]
+fn a_damaged_delta_is_answered_with_the_compressed_image_where_there_is_no_full_one() {
+    let small = (Encoding::Compressed, compress(&new().image(), &mut Options::default()).unwrap());
+    let (mut object, places) = package(&[delta(), small]);
+    object[places[0].start + 200] ^= 0x10;
+    let mut world = offered(object);
+    world.until_heard("version 2.0.0");
+    assert_eq!(delivered(&world, &places[1]), places[1].len());
+    world.is_well(2);
+}
+
+#[test]
 fn an_image_that_leaves_no_room_for_checkpoints_comes_in_full() {
     let large = Draft { payload: 62_000, ..new() };
     let image = large.image();

@@ -138,15 +138,15 @@ pub struct Accepts {
     pub delta: u32,
     /// Of a compressed image.
     pub compressed: u32,
-    /// A raw payload is to be taken before all others: they came out wrong.
-    pub raw_first: bool,
+    /// The simplest form is to be taken, raw before compressed before a delta: one of these came out wrong.
+    pub simple_first: bool,
 }
 
 impl Accepts {
     /// Decodes everything, however large.
-    pub const ALL: Self = Self { delta: u32::MAX, compressed: u32::MAX, raw_first: false };
+    pub const ALL: Self = Self { delta: u32::MAX, compressed: u32::MAX, simple_first: false };
     /// Takes raw images only.
-    pub const RAW: Self = Self { delta: 0, compressed: 0, raw_first: false };
+    pub const RAW: Self = Self { delta: 0, compressed: 0, simple_first: false };
 }
 
 /// The payload chosen for a device, with what is known of its image.
@@ -252,8 +252,8 @@ impl<'a> Manifest<'a> {
         len
     }
 
-    /// Picks the payload for this device: a delta whose base is `base`, else compressed, else raw, whatever its size; of
-    /// equals the first. `holds` says whether the device holds the base of this digest (SHA-256 of a complete image file, the one
+    /// Picks the payload for this device: a delta whose base it holds, else compressed, else raw, whatever its size (with
+    /// [`Accepts::simple_first`] the other way round); of equals the first. `holds` says whether the device holds the base of this digest (SHA-256 of a complete image file, the one
     /// in the running slot); it is asked for deltas that would be taken, and for nothing else.
     ///
     /// # Errors
@@ -268,12 +268,13 @@ impl<'a> Manifest<'a> {
         let (component, mut walk) = self.find(name).ok_or(PackageError::NoSuchComponent)?;
         let mut best = None;
         while let Some(taken) = walk.payload()? {
-            let (rank, most) = match taken.form {
-                Form::Raw if accepts.raw_first => (0, u32::MAX),
-                Form::Delta => (1, accepts.delta),
-                Form::Compressed => (2, accepts.compressed),
-                Form::Raw => (3, u32::MAX),
+            let most = match taken.form {
+                Form::Raw => u32::MAX,
+                Form::Compressed => accepts.compressed,
+                Form::Delta => accepts.delta,
             };
+            let simple = taken.form as u8;
+            let rank = if accepts.simple_first { simple } else { u8::MAX - simple };
             let better = best.as_ref().is_none_or(|(least, _)| rank < *least);
             if better
                 && taken.slot.suits(slot)

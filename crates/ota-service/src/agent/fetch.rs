@@ -264,8 +264,8 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let manifest = Envelope::open(package, &rules).map_err(refused)?;
         let (target, app) = (&mut self.parts.target, &mut self.parts.app);
         let mut holds = |base: &[u8; 32]| target.holds(base, &mut || app.working());
-        // What came out wrong once comes as it is, if it can.
-        let accepts = Accepts { raw_first: job.refetched, ..decodes };
+        // What came out wrong once comes as it is, or compressed, if it can.
+        let accepts = Accepts { simple_first: job.refetched, ..decodes };
         let payload = manifest.select(&job.module, slot, accepts, &mut holds).map_err(refused)?.payload;
         if payload.image_size > self.parts.target.capacity() {
             return Err(TOO_LARGE);

@@ -289,7 +289,7 @@ fn selection_prefers_delta_then_compressed_then_raw() {
     assert_eq!(manifest.select("", SlotId::A, small, &mut never).unwrap().payload.offset, 3200);
     let smaller = Accepts { delta: 99, compressed: 99, ..all };
     assert_eq!(manifest.select("", SlotId::A, smaller, &mut never).unwrap().payload.offset, 3000);
-    assert_eq!(pick(SlotId::A, Some(&base), Accepts { raw_first: true, ..all }), 3000);
+    assert_eq!(pick(SlotId::A, Some(&base), Accepts { simple_first: true, ..all }), 3000);
     let selected = manifest.select("", SlotId::A, Accepts::RAW, &mut never).unwrap();
     assert_eq!((selected.security_counter, selected.version.major), (9, 1));
     let missing = manifest.select("radio", SlotId::A, all, &mut never);
