@@ -7,7 +7,8 @@ use std::vec::Vec;
 const BEGINNINGS: [usize; 3] = [4, 6, 12];
 /// Links that are followed per chain.
 const DEPTH: usize = 16;
-const HASH_BITS: u32 = 17;
+/// A chain has about as many heads as there are places, so that in what does not repeat chains stay short; within bounds.
+const HASH_BITS: [u32; 2] = [17, 22];
 const NOWHERE: u32 = u32::MAX;
 /// Matches are not measured beyond this length.
 const LONGEST: usize = 256;
@@ -16,6 +17,8 @@ const ENOUGH: usize = 128;
 
 struct Chain {
     len: usize,
+    /// What is left of a hash is its upper bits.
+    shift: u32,
     heads: Vec<u32>,
     links: Vec<u32>,
 }
@@ -28,8 +31,13 @@ pub(crate) struct History<'a> {
 
 impl<'a> History<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
-        let chain =
-            |len| Chain { len, heads: std::vec![NOWHERE; 1 << HASH_BITS], links: std::vec![NOWHERE; text.len()] };
+        let bits = text.len().max(1).ilog2().clamp(HASH_BITS[0], HASH_BITS[1]);
+        let chain = |len| Chain {
+            len,
+            shift: 32 - bits,
+            heads: std::vec![NOWHERE; 1 << bits],
+            links: std::vec![NOWHERE; text.len()],
+        };
         Self { text, chains: BEGINNINGS.map(chain) }
     }
 
@@ -37,7 +45,7 @@ impl<'a> History<'a> {
     pub(crate) fn add(&mut self, at: usize) {
         for chain in &mut self.chains {
             let Some(key) = self.text.get(at..at + chain.len) else { continue };
-            if let Some(head) = chain.heads.get_mut(hash(key)) {
+            if let Some(head) = chain.heads.get_mut((hash(key) >> chain.shift) as usize) {
                 chain.links[at] = std::mem::replace(head, at as u32);
             }
         }
@@ -49,12 +57,12 @@ impl<'a> History<'a> {
     }
 }
 
-fn hash(key: &[u8]) -> usize {
+fn hash(key: &[u8]) -> u32 {
     let mixed = key.chunks(4).fold(0_u32, |hash, part| {
         let word = part.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
         (hash ^ word).wrapping_mul(0x9E37_79B1).rotate_left(15)
     });
-    (mixed.wrapping_mul(0x9E37_79B1) >> (32 - HASH_BITS)) as usize
+    mixed.wrapping_mul(0x9E37_79B1)
 }
 
 fn longest(text: &[u8], links: &[u32], at: usize, least: usize) -> Option<usize> {
