@@ -4,12 +4,17 @@
 
 use board::{Place, anything, bytes_at, register, set_register, stop};
 use core::convert::Infallible;
-use ota_diff::{Decoder, HEADER_LEN, Header, Images, M, PatchError, Thumb};
+use ota_diff::{Decoder, HEADER_LEN, Header, Images, PatchError, Thumb};
 use small_mem as _;
+
+#[cfg(not(feature = "profile-s"))]
+use ota_diff::M as P;
+#[cfg(feature = "profile-s")]
+use ota_diff::S as P;
 
 const SECTOR: u32 = 4096;
 
-type State = Decoder<M, Thumb>;
+type State = Decoder<P, Thumb>;
 
 static STATE: Place<State> = Place::holding(State::idle());
 
