@@ -166,7 +166,8 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     /// image or an error later, never a panic.
     pub fn resume(header: &Header, saved: &[u8]) -> Result<Self, PatchError> {
         let mut at = 0;
-        let decoder = Self::resume_from(header, &mut |bytes| {
+        let mut decoder = Self::idle();
+        decoder.resume_in_place(header, &mut |bytes| {
             if let Some(place) = saved.get(at..at + bytes.len()) {
                 bytes.copy_from_slice(place);
             }
@@ -175,17 +176,8 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
         if saved.len() < at { Err(PatchError::Saved) } else { Ok(decoder) }
     }
 
-    /// As [`Self::resume`], from pieces that are asked for in the order in which [`Self::save_to`] gave them away.
-    ///
-    /// # Errors
-    /// As [`Self::resume`].
-    pub fn resume_from(header: &Header, take: &mut dyn FnMut(&mut [u8])) -> Result<Self, PatchError> {
-        let mut decoder = Self::idle();
-        decoder.resume_in_place(header, take)?;
-        Ok(decoder)
-    }
-
-    /// As [`Self::resume_from`], where the decoder lies.
+    /// As [`Self::resume`], where the decoder lies, from pieces that are asked for in the order in which
+    /// [`Self::save_to`] gave them away.
     ///
     /// # Errors
     /// As [`Self::resume`]; the decoder has to begin anew then.
