@@ -40,8 +40,7 @@ pub(crate) fn cargo_for(verb: &str, target: &str) -> Result<Command> {
 
 /// Debian's compiler can build `core` from source; the linker comes from the stable toolchain.
 fn with_debian(verb: &str, target: &str, sysroot: &Path) -> Result<Command> {
-    let source = Path::new("/usr/lib/rustlib/src/rust/library/core");
-    if !Path::new("/usr/bin/rustc").is_file() || !source.exists() || !has("rustc") {
+    if !debian_compiler_fits() {
         let why = format!("building for {target} (or: rustup target add {target})");
         need_debian(&["rustc-web", "rust-web-src"], &why)?;
     }
@@ -57,6 +56,18 @@ fn with_debian(verb: &str, target: &str, sysroot: &Path) -> Result<Command> {
     Ok(cargo)
 }
 
+/// Whether Debian's compiler is there with its library's source, and new enough for this workspace.
+fn debian_compiler_fits() -> bool {
+    let source = Path::new("/usr/lib/rustlib/src/rust/library/core");
+    let version = output(Command::new("/usr/bin/rustc").arg("--version")).unwrap_or_default();
+    source.exists() && has("rustc") && minor(&version) >= minor(concat!("rustc ", env!("CARGO_PKG_RUST_VERSION")))
+}
+
+/// The second number of `rustc 1.96.0 (...)`.
+fn minor(version: &str) -> Option<u32> {
+    version.split(['.', ' ']).nth(2)?.parse().ok()
+}
+
 fn host_triple() -> Result<String> {
     let version = output(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
@@ -67,6 +78,13 @@ fn host_triple() -> Result<String> {
 mod tests {
     use super::*;
     use crate::layers::DEVICE;
+
+    #[test]
+    fn an_old_compiler_is_told_from_a_new_one() {
+        assert_eq!(minor("rustc 1.85.0 (4d91de4e4 2025-02-17) (built from a source tarball)"), Some(85));
+        assert_eq!(minor("rustc 1.88"), Some(88));
+        assert!(minor("") < Some(88));
+    }
 
     #[test]
     fn what_is_linked_without_a_heap_is_every_device_crate() {

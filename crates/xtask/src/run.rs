@@ -62,9 +62,8 @@ pub(crate) fn need_debian(packages: &[&str], why: &str) -> Result<()> {
         apt.env("DEBIAN_FRONTEND", "noninteractive").args(args);
         output(&mut apt)
     };
-    if apt(&[&["install", "-y", "--no-install-recommends"], packages].concat()).is_err() {
-        apt(&["update"])?;
-        apt(&[&["install", "-y", "--no-install-recommends"], packages].concat())?;
-    }
+    // A list of last year names last year's compiler. Without a network the list at hand has to do.
+    let _ = apt(&["update"]);
+    apt(&[&["install", "-y", "--no-install-recommends"], packages].concat())?;
     Ok(())
 }
