@@ -93,13 +93,38 @@ fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to overwrite unless told to.
+/// Finds out before the work what would be in the way of [`write`] after it. Refuses to overwrite unless told to, and one
+/// of the `inputs` in any case: what was read is gone then, and cannot be read again.
 ///
 /// # Errors
-/// When `path` exists and `force` is not set.
-pub fn check_free(path: &Path, force: bool) -> Result<()> {
-    ensure!(force || !path.exists(), "{} exists; choose another name or give --force", path.display());
+/// When `path` exists and `force` is not set, when it is an input, or when its directory is missing.
+pub fn check_out<'a>(path: &Path, force: bool, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let shown = path.display();
+    ensure!(path.file_name().is_some(), "{shown} names no file");
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_there = directory.is_dir();
+    ensure!(is_there, "cannot write {shown}: there is no directory {}; make it first", directory.display());
+    ensure!(!path.is_dir(), "cannot write {shown}: it is a directory; give the name of a file in it");
+    for input in inputs {
+        ensure!(
+            !is_same(path, input),
+            "{shown} is also an input, and would be lost; choose another name for the output"
+        );
+    }
+    ensure!(force || !path.exists(), "{shown} exists; choose another name or give --force");
     Ok(())
+}
+
+/// Whether two names lead to one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let place = |path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+        place(a).is_some_and(|found| place(b) == Some(found))
+    }
+    #[cfg(not(unix))]
+    fs::canonicalize(a).is_ok_and(|found| fs::canonicalize(b).is_ok_and(|other| other == found))
 }
 
 /// SHA-256 of some bytes.
@@ -123,6 +148,29 @@ mod tests {
         fs::create_dir(&target).unwrap();
         assert!(write(&target, b"x", Access::Public).is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_an_output_is_told_before_the_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let [input, out] = ["input", "out"].map(|name| dir.path().join(name));
+        let why = |out: &Path, force| check_out(out, force, [&*input]).err().map(|e| e.to_string()).unwrap_or_default();
+        fs::write(&input, b"x").unwrap();
+        assert_eq!(why(&out, false), "");
+        fs::write(&out, b"x").unwrap();
+        assert!(why(&out, false).contains("--force"));
+        assert_eq!(why(&out, true), "");
+        assert!(why(&dir.path().join("none/out"), true).contains("none; make it first"));
+        assert!(why(dir.path(), true).contains("is a directory"));
+        assert!(why(&dir.path().join(".."), true).contains("names no file"));
+        // By any name.
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(&input, dir.path().join("sub/link")).unwrap();
+        for name in ["input", "./input", "sub/../input", if cfg!(unix) { "sub/link" } else { "input" }] {
+            assert!(why(&dir.path().join(name), true).contains("also an input"), "{name}");
+        }
+        assert!(check_out(Path::new("in-the-working-directory"), false, []).is_ok());
     }
 
     #[test]

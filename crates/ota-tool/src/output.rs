@@ -42,6 +42,11 @@ impl Output {
         }
     }
 
+    /// Tells on standard error what the user might not expect of a result. Results hold it too, for machines.
+    pub fn warn(self, text: &str) {
+        eprintln!("note: {text}");
+    }
+
     /// A bar for `len` steps; invisible unless standard error is a terminal.
     pub fn bar(self, len: u64, label: &str) -> ProgressBar {
         let target = if self.json || !std::io::stderr().is_terminal() {

@@ -71,6 +71,28 @@ impl PackageSpec {
     pub fn build(&self, keys: &[(PrivateKey, Scheme)]) -> Result<Vec<u8>> {
         self.check()?;
         ensure!(!keys.is_empty(), "a package needs at least one signing key");
+        let (end, envelope) = self.fitted(keys)?;
+        let mut package = MAGIC.to_vec();
+        package.extend(u16::try_from(envelope.len())?.to_le_bytes());
+        package.extend([0, 0]);
+        package.extend(envelope);
+        package.resize(end as usize, 0);
+        self.components.iter().flat_map(|c| &c.payloads).for_each(|p| package.extend(&p.bytes));
+        self.read_back(&package, keys).context("the package does not verify: a defect of this tool")?;
+        Ok(package)
+    }
+
+    /// Finds out, before payloads are encoded, whether manifest and signatures have room. Payloads without bytes stand in:
+    /// the real ones need no less.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub fn check_room(&self, keys: &[(PrivateKey, Scheme)]) -> Result<()> {
+        self.fitted(keys).map(drop)
+    }
+
+    /// Where the payloads begin, and what comes before them, without the first bytes.
+    fn fitted(&self, keys: &[(PrivateKey, Scheme)]) -> Result<(u32, Vec<u8>)> {
         // The manifest holds absolute offsets, and their length on the wire depends on their values: the envelope
         // grows until it fits itself.
         let mut end = HEAD_LEN as u32;
@@ -87,16 +109,9 @@ impl PackageSpec {
         let head = HEAD_LEN + envelope.len();
         ensure!(
             head <= ENVELOPE_MAX && head <= end as usize,
-            "manifest and signatures take {head} bytes, {ENVELOPE_MAX} are allowed: use fewer components, payloads or signatures"
+            "manifest and signatures take {head} bytes, {ENVELOPE_MAX} are allowed: use fewer components, payloads (--from) or signatures"
         );
-        let mut package = MAGIC.to_vec();
-        package.extend(u16::try_from(envelope.len())?.to_le_bytes());
-        package.extend([0, 0]);
-        package.extend(envelope);
-        package.resize(end as usize, 0);
-        self.components.iter().flat_map(|c| &c.payloads).for_each(|p| package.extend(&p.bytes));
-        self.read_back(&package, keys).context("the package does not verify: a defect of this tool")?;
-        Ok(package)
+        Ok((end, envelope))
     }
 
     fn check(&self) -> Result<()> {

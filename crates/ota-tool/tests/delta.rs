@@ -155,8 +155,56 @@ fn outputs_are_kept_unless_force_is_given_and_appear_whole() {
     let before = names(&dir);
     assert!(bad(&dir, &["patch", "old", "p", "-o", "taken", "--force"]).contains("cannot write taken"));
     assert_eq!(names(&dir), before);
-    good(&dir, &["patch", "old", "p", "-o", "old", "--force"]);
-    assert!(same(&dir, "old", "new"), "the old file may be replaced by the new one");
+}
+
+#[test]
+fn an_input_is_never_overwritten_and_a_missing_directory_is_told_before_the_work() {
+    let (_guard, dir) = scratch();
+    firmware(&dir);
+    good(&dir, &["diff", "old", "new", "-o", "p"]);
+    fs::write(dir.join("b"), b"BSDIFF40").unwrap();
+    let kept = ["old", "new", "p", "b"].map(|name| fs::read(dir.join(name)).unwrap());
+    let inputs = [
+        (&["diff", "old", "new"][..], &["old", "new"][..]),
+        (&["diff", "--no-base", "new"], &["new"]),
+        (&["diff", "old", "--from-bsdiff", "b"], &["old", "b"]),
+        (&["patch", "old", "p"], &["old", "p"]),
+    ];
+    for (args, names) in inputs {
+        for name in names {
+            let why = bad(
+                &dir,
+                &[args, &["--force", "-o", &format!("../{}/{name}", dir.file_name().unwrap().display())]].concat(),
+            );
+            assert!(why.contains("also an input"), "{args:?} -o {name}: {why}");
+        }
+        let why = bad(&dir, &[args, &["-o", "missing/out"]].concat());
+        assert!(why.contains("no directory missing; make it first"), "{why}");
+    }
+    assert_eq!(["old", "new", "p", "b"].map(|name| fs::read(dir.join(name)).unwrap()), kept);
+}
+
+#[test]
+fn a_patch_that_bsdiff_made_becomes_ours() {
+    let (_guard, dir) = scratch();
+    firmware(&dir);
+    let (old, new) = (fs::read(dir.join("old")).unwrap(), fs::read(dir.join("new")).unwrap());
+    let mut foreign = Vec::new();
+    qbsdiff::Bsdiff::new(&old, &new).compare(std::io::Cursor::new(&mut foreign)).unwrap();
+    fs::write(dir.join("foreign"), &foreign).unwrap();
+    let made = good(&dir, &["diff", "old", "--from-bsdiff", "foreign", "-o", "p", "--arch", "none"]);
+    assert_eq!(made["new"]["bytes"], new.len());
+    good(&dir, &["patch", "old", "p", "-o", "back"]);
+    assert!(same(&dir, "back", "new"));
+    // The new file came through as it is: from it, the same patch is made.
+    good(&dir, &["diff", "old", "new", "-o", "direct", "--arch", "none"]);
+    assert!(same(&dir, "p", "direct"));
+    for (bytes, what) in [(&foreign[..foreign.len() / 2], "cut short"), (&old, "no patch")] {
+        fs::write(dir.join("foreign"), bytes).unwrap();
+        let why = bad(&dir, &["diff", "old", "--from-bsdiff", "foreign", "-o", "x"]);
+        assert!(why.contains("converting foreign over old"), "{what}: {why}");
+        assert!(!dir.join("x").exists());
+    }
 }
 
 #[test]

@@ -61,7 +61,15 @@ fn each_slot_gets_the_delta_from_the_other_one_and_the_image_comes_out() {
     let kinds: Vec<_> = list.iter().map(|(slot, encoding, _)| (&slot[..], &encoding[..])).collect();
     assert_eq!(kinds, [("A", "raw"), ("B", "raw"), ("A", "delta"), ("B", "delta")]);
     assert!(list[2].2 < 2000 && list[3].2 < 2000, "{list:?}");
+    // A patch is shown in the same words wherever it is.
     let package = fs::read(dir.join("new.ota")).unwrap();
+    let shown = &good(&dir, &["inspect", "new.ota"])["components"][0]["payloads"][2];
+    let offset = shown["offset"].as_u64().unwrap() as usize;
+    fs::write(dir.join("patch"), &package[offset..][..list[2].2 as usize]).unwrap();
+    let alone = good(&dir, &["inspect", "patch"]);
+    let fields = shown["patch"].as_object().unwrap();
+    assert!(fields.contains_key("profile") && fields.contains_key("arch"));
+    assert!(fields.iter().all(|(name, value)| alone[name] == *value), "{fields:?} {alone}");
     let envelope = Envelope::split(&package).unwrap();
     let manifest = Manifest::inspect(envelope.manifest_bytes(), envelope.end()).unwrap();
     let all: Vec<_> = manifest.component("").unwrap().payloads().collect();
@@ -98,6 +106,78 @@ fn what_compresses_is_compressed_and_the_full_image_may_be_left_out() {
 }
 
 #[test]
+fn what_is_no_smaller_is_left_out_and_told() {
+    let (_guard, dir) = scratch();
+    good(&dir, &["keygen", "--type", "ed25519", "-o", "k"]);
+    let mut rng = ota_testkit::Rng::new(5);
+    // Nothing but noise, not even room in the header.
+    good(&dir, &["keygen", "--type", "ed25519", "-o", "k2"]);
+    let mut noise = |name: &str, key| {
+        fs::write(dir.join("app.bin"), rng.bytes(60_000)).unwrap();
+        let args = ["sign", "app.bin", "-o", name, "-k", key, "--version", "1.0.0", "--counter", "1"];
+        good(&dir, &[&args[..], &["--vendor", VENDOR, "--class", CLASS, "--header-size", "32"]].concat());
+    };
+    noise("old.img", "k2.pem");
+    noise("new.img", "k.pem");
+    let new = fs::read(dir.join("new.img")).unwrap();
+    let args = ["pack", "new.img", "-o", "new.ota", "-k", "k.pem", "--force", "--from", "old.img", "--compress"];
+    let packed = good(&dir, &args);
+    assert_eq!(payloads(&dir, &packed).len(), 1);
+    let told = packed["left_out"].as_array().unwrap();
+    assert_eq!((&told[0]["encoding"], &told[0]["from"]), (&"delta".into(), &"old.img".into()));
+    assert_eq!((&told[1]["encoding"], &told[1]["from"]), (&"compressed".into(), &Value::Null));
+    assert!(
+        told.iter().all(|one| one["bytes"].as_u64().unwrap() >= new.len() as u64 && one["slot"] == "any"),
+        "{told:?}"
+    );
+    let said = text(&run(&dir, &args).stderr);
+    assert!(
+        said.contains("note: the delta from old.img for slot any is left out") && said.contains("compressed"),
+        "{said}"
+    );
+    let why = bad(&dir, &[&args[..], &["--no-full"]].concat());
+    assert!(why.contains("nothing is left for slot any") && why.contains("leave --no-full away"), "{why}");
+}
+
+#[test]
+fn without_full_images_each_slot_must_keep_a_payload() {
+    let (_guard, dir) = scratch();
+    releases(&dir);
+    assert_eq!(payloads(&dir, &pack(&dir, &["--from", "old.ota", "--no-full"])).len(), 2);
+    let args = ["pack", "--slot-a", "new-a.img", "--slot-b", "new-b.img", "-o", "x.ota", "-k", "k.pem", "--no-full"];
+    let why = bad(&dir, &[&args[..], &["--from", "old-a.img"]].concat());
+    assert!(why.contains("nothing is left for slot A: no delta for it can start"), "{why}");
+    assert!(!dir.join("x.ota").exists());
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_before_anything_is_encoded() {
+    let (_guard, dir) = scratch();
+    releases(&dir);
+    let args =
+        ["pack", "--slot-a", "new-a.img", "--slot-b", "new-b.img", "-k", "k.pem", "--from", "old.ota", "--force"];
+    let kept = ["new-a.img", "new-b.img", "old.ota", "k.pem"].map(|name| (name, fs::read(dir.join(name)).unwrap()));
+    for (name, bytes) in &kept {
+        assert!(bad(&dir, &[&args[..], &["-o", name]].concat()).contains("also an input"), "{name}");
+        assert_eq!(&fs::read(dir.join(name)).unwrap(), bytes);
+    }
+    assert!(bad(&dir, &[&args[..], &["-o", "missing/x.ota"]].concat()).contains("no directory missing"));
+    // More deltas than the manifest has room for.
+    let program = ota_testkit::Rng::new(1).bytes(2_000);
+    let names: Vec<String> = (0..20).map(|n| format!("old-{n}")).collect();
+    for name in &names {
+        image(&dir, name, &[&program, name.as_bytes()].concat(), "1.0.0", None);
+    }
+    let image_names: Vec<String> = names.iter().map(|name| format!("{name}.img")).collect();
+    let from: Vec<&str> = image_names.iter().flat_map(|name| ["--from", name]).collect();
+    let why = bad(&dir, &[&["pack", "new-a.img", "-o", "x.ota", "-k", "k.pem"], &from[..]].concat());
+    assert!(
+        why.contains("nothing was encoded yet") && why.contains("use fewer components, payloads (--from)"),
+        "{why}"
+    );
+}
+
+#[test]
 fn options_that_mean_nothing_are_refused() {
     let (_guard, dir) = scratch();
     releases(&dir);
@@ -107,7 +187,7 @@ fn options_that_mean_nothing_are_refused() {
     for (more, why) in [
         (&["--no-full"][..], "leaves nothing to pack"),
         (&["--from", "missing.img"], "missing.img"),
-        (&["--from", "app.bin"], "not a signed image"),
+        (&["--from", "app.bin"], "--from app.bin: it is neither a signed image nor a package"),
         (&["--from", "radio:old-a.img"], "firmware only"),
         (&["--from", "old-a.img", "--no-full"], "no delta can start from old-a.img"),
         (&["--from", "new-a.img"], "no delta can start from new-a.img"),

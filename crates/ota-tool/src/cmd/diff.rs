@@ -49,7 +49,7 @@ enum Input<'a> {
 /// # Errors
 /// When a file cannot be read, is empty or is too large.
 pub fn run(args: &Args, output: Output) -> Result<()> {
-    files::check_free(&args.out, args.force)?;
+    files::check_out(&args.out, args.force, args.files.iter().chain(&args.from_bsdiff).map(PathBuf::as_path))?;
     let input = input(args)?;
     let bar = output.bar(1000, "encoding");
     let mut progress = |progress: Progress| bar.set_position(u64::from(progress.permille));

@@ -3,7 +3,7 @@
 use crate::files::{self, Access};
 use crate::keys::{self, KeyRing, KeyType, PrivateKey, Public, Scheme};
 use crate::output::Output;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub fn run(args: &Args, output: Output) -> Result<()> {
     let (private, public) = match &args.from {
         Some(path) => (None, public_from(path)?),
         None => {
-            files::check_free(&private_path, args.force)?;
+            files::check_out(&private_path, args.force, [])?;
             let key = PrivateKey::generate(args.kind)?;
             (Some(key.to_pem()?), key.public()?)
         }
@@ -51,12 +51,7 @@ pub fn run(args: &Args, output: Output) -> Result<()> {
     let mut written = Vec::new();
     let mut put = |suffix: &str, bytes: &[u8], access| -> Result<()> {
         let path = with_suffix(&args.out, suffix);
-        ensure!(
-            access == Access::Secret || args.from.as_deref() != Some(&path),
-            "{} would overwrite its own source",
-            path.display()
-        );
-        files::check_free(&path, args.force)?;
+        files::check_out(&path, args.force, args.from.as_deref())?;
         files::write(&path, bytes, access)?;
         written.push(path.display().to_string());
         Ok(())

@@ -62,18 +62,19 @@ pub struct Args {
 /// # Errors
 /// When an input is unusable or the result would be refused by a device.
 pub fn run(args: &Args, output: Output) -> Result<()> {
-    files::check_free(&args.out, args.force)?;
-    let keys = args.key.iter().map(|path| Ok((PrivateKey::load(path)?, args.scheme))).collect::<Result<Vec<_>>>()?;
+    let bases = args.encodings.inputs()?;
     let mut inputs = args.inputs.iter().map(|text| Input::parse(text)).collect::<Result<Vec<_>>>()?;
     for (path, slot) in [(&args.slot_a, ForSlot::A), (&args.slot_b, ForSlot::B)] {
         inputs.extend(path.iter().map(|path| Input { slot, ..Input::new(FIRMWARE, path) }));
     }
+    let read = inputs.iter().chain(&bases).map(|input| &input.path).chain(&args.key);
+    files::check_out(&args.out, args.force, read.map(PathBuf::as_path))?;
+    let keys = args.key.iter().map(|path| Ok((PrivateKey::load(path)?, args.scheme))).collect::<Result<Vec<_>>>()?;
     let loaded = inputs.iter().map(Input::load).collect::<Result<Vec<_>>>()?;
     let identity = identity(args, &loaded)?;
     let sequence = args.sequence.map_or_else(now, Ok)?;
-    let mut components = components(loaded)?;
-    args.encodings.add(&mut components, identity, output)?;
-    let spec = PackageSpec { identity, sequence, components };
+    let mut spec = PackageSpec { identity, sequence, components: components(loaded)? };
+    let left_out = args.encodings.add(&mut spec, &bases, &keys, output)?;
     let package = spec.build(&keys)?;
     files::write(&args.out, &package, Access::Public)?;
     output.result(&json!({
@@ -90,6 +91,7 @@ pub fn run(args: &Args, output: Output) -> Result<()> {
             "payloads": c.payloads.len(),
         })).collect::<Vec<_>>(),
         "payloads": spec.components.iter().flat_map(|c| c.payloads.iter().map(|p| payload_json(&c.name, p))).collect::<Vec<_>>(),
+        "left_out": left_out,
         "sha256": files::hex(&files::sha256(&package)),
     }));
     Ok(())

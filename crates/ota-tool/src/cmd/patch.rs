@@ -27,7 +27,7 @@ pub struct Args {
 /// # Errors
 /// When the patch is damaged or was made for another file. Nothing is written then.
 pub fn run(args: &Args, output: Output) -> Result<()> {
-    files::check_free(&args.out, args.force)?;
+    files::check_out(&args.out, args.force, args.files.iter().map(PathBuf::as_path))?;
     let (old_path, patch_path) = match args.files.as_slice() {
         [old, patch] => (Some(old), patch),
         [patch] => (None, patch),

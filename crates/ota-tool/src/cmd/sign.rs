@@ -57,7 +57,7 @@ pub struct Args {
 /// # Errors
 /// When an input is unusable or the result would be refused by a device.
 pub fn run(args: &Args, output: Output) -> Result<()> {
-    files::check_free(&args.out, args.force)?;
+    files::check_out(&args.out, args.force, [&*args.payload, &*args.key])?;
     let key = PrivateKey::load(&args.key)?;
     let payload = files::read(&args.payload)?;
     let version = ids::version(&args.version)?;

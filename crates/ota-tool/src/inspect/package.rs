@@ -1,6 +1,7 @@
 //! A package.
 
 use super::{Found, image};
+use crate::delta;
 use crate::files;
 use crate::keys::{self, KeyRing};
 use crate::package::{explain, payload_bytes};
@@ -127,23 +128,13 @@ fn payload(bytes: &[u8], p: &Payload, firmware: bool, ring: &KeyRing, problems: 
             value["image"] = found.value;
         }
         Ok(inner) if p.encoding != Encoding::Raw => match patch_problem(inner, p) {
-            None => value["patch"] = patch_json(inner),
+            None => value["patch"] = json!(Header::parse(inner).ok().map(|header| delta::describe(&header))),
             Some(problem) => problems.push(format!("patch at offset {}: {problem}", p.offset)),
         },
         Ok(_) => {}
         Err(e) => problems.push(format!("{e:#}")),
     }
     value
-}
-
-/// What the head of a patch says that the manifest does not.
-fn patch_json(patch: &[u8]) -> Value {
-    let header = Header::parse(patch).ok();
-    json!(header.map(|header| json!({
-        "decoder": format!("{:?}", header.profile()),
-        "instructions": format!("{:?}", header.arch()),
-        "base_bytes": header.old_size(),
-    })))
 }
 
 /// What is wrong with the head of a patch, beside its manifest.
