@@ -1,4 +1,7 @@
-//! Matches inside the new image: what was written before, found by the hash of its first bytes.
+//! Matches inside the new image: what was written before, found by its first bytes.
+//!
+//! For each place the nearest one before it that begins alike is worked out beforehand, by sorting: a table of heads, as
+//! hash chains commonly have, would miss the cache at every byte of a large image, and again in every pass.
 
 use super::views::common;
 use std::vec::Vec;
@@ -7,56 +10,51 @@ use std::vec::Vec;
 const BEGINNINGS: [usize; 3] = [4, 6, 12];
 /// Links that are followed per chain.
 const DEPTH: usize = 16;
-/// A chain has about as many heads as there are places, so that in what does not repeat chains stay short; within bounds.
-const HASH_BITS: [u32; 2] = [17, 22];
 const NOWHERE: u32 = u32::MAX;
 /// Matches are not measured beyond this length.
 const LONGEST: usize = 256;
 /// A match of this length ends the search of its chain.
 const ENOUGH: usize = 128;
+/// What is sorted at once has about this many places, unless that makes more parts than `PARTS`.
+const PART: usize = 1 << 19;
+const PARTS: usize = 16;
 
-struct Chain {
-    len: usize,
-    /// What is left of a hash is its upper bits.
-    shift: u32,
-    heads: Vec<u32>,
-    links: Vec<u32>,
-}
-
-/// Everything before the place that was added last.
+/// For every place where something before it begins alike.
 pub(crate) struct History<'a> {
     text: &'a [u8],
-    chains: [Chain; BEGINNINGS.len()],
+    links: [Vec<u32>; BEGINNINGS.len()],
 }
 
 impl<'a> History<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
-        let bits = text.len().max(1).ilog2().clamp(HASH_BITS[0], HASH_BITS[1]);
-        let chain = |len| Chain {
-            len,
-            shift: 32 - bits,
-            heads: std::vec![NOWHERE; 1 << bits],
-            links: std::vec![NOWHERE; text.len()],
-        };
-        Self { text, chains: BEGINNINGS.map(chain) }
+        Self { text, links: BEGINNINGS.map(|len| links(text, len)) }
     }
 
-    /// Adds the place `at`; all before it were added already.
-    pub(crate) fn add(&mut self, at: usize) {
-        for chain in &mut self.chains {
-            let Some(key) = self.text.get(at..at + chain.len) else { continue };
-            if let Some(head) = chain.heads.get_mut((hash(key) >> chain.shift) as usize) {
-                chain.links[at] = std::mem::replace(head, at as u32);
-            }
-        }
-    }
-
-    /// The longest match of what is at `at`, the place added last, with something before it, of each chain.
+    /// The longest match of what is at `at` with something before it, of each chain.
     pub(crate) fn matches(&self, at: usize) -> [Option<usize>; BEGINNINGS.len()] {
-        self.chains.each_ref().map(|chain| longest(self.text, &chain.links, at, chain.len))
+        std::array::from_fn(|chain| longest(self.text, &self.links[chain], at, BEGINNINGS[chain]))
     }
 }
 
+/// For every place the nearest before it whose first `len` bytes have the same hash.
+fn links(text: &[u8], len: usize) -> Vec<u32> {
+    let mut links = std::vec![NOWHERE; text.len()];
+    let parts = (text.len() / PART).clamp(1, PARTS).next_power_of_two();
+    let mut alike = Vec::new();
+    for part in 0..parts as u64 {
+        alike.clear();
+        let hashes = text.windows(len).map(|key| u64::from(hash(key)));
+        let mine = hashes.zip(0_u64..).filter(|(hash, _)| hash * parts as u64 >> 32 == part);
+        alike.extend(mine.map(|(hash, at)| hash << 32 | at));
+        alike.sort_unstable();
+        for pair in alike.windows(2).filter(|pair| pair[0] >> 32 == pair[1] >> 32) {
+            links[pair[1] as u32 as usize] = pair[0] as u32;
+        }
+    }
+    links
+}
+
+/// Different for different words of four bytes.
 fn hash(key: &[u8]) -> u32 {
     let mixed = key.chunks(4).fold(0_u32, |hash, part| {
         let word = part.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));

@@ -59,6 +59,8 @@ pub(crate) struct Pair<'a> {
     pub(crate) raw: &'a Index<'a>,
     /// Unless the blank view is the same.
     pub(crate) blank: Option<&'a Index<'a>>,
+    /// Of the new image, blank.
+    pub(crate) history: &'a History<'a>,
 }
 
 #[derive(Clone, Copy)]
@@ -122,18 +124,16 @@ impl<'a> Beam<'a> {
 
     /// Goes over the new image.
     fn walk(&mut self, progress: &mut dyn FnMut(usize)) {
-        let mut history = History::new(self.pair.blank_new);
         let (mut search_from, mut sure_until) = (0, 0);
         for i in 0..self.pair.new.len() {
             if i % (1 << 16) == 0 {
                 progress(i);
             }
-            history.add(i);
             if i >= sure_until {
                 sure_until = i + self.sure_len(i);
             }
             if i >= sure_until {
-                search_from = self.branch(i, search_from, &history);
+                search_from = self.branch(i, search_from);
             }
             self.advance(i);
         }
@@ -174,7 +174,7 @@ impl<'a> Beam<'a> {
     }
 
     /// Offers whatever may begin at `i`; returns from where on matches are to be searched again.
-    fn branch(&mut self, i: usize, search_from: usize, history: &History<'_>) -> usize {
+    fn branch(&mut self, i: usize, search_from: usize) -> usize {
         #[cfg(test)]
         {
             self.branches += 1;
@@ -187,7 +187,7 @@ impl<'a> Beam<'a> {
             if self.search(i, best, main.unwrap_or(0)) > MATCH_LONG {
                 then = i + STRIDE;
             }
-            for from in history.matches(i).into_iter().flatten() {
+            for from in self.pair.history.matches(i).into_iter().flatten() {
                 self.offer(i, best, Source::New, from as i64 - i as i64, self.costs.begin_new);
             }
         }

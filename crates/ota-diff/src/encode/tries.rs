@@ -1,5 +1,6 @@
 //! Streams for several instruction sets, of which the smallest wins.
 
+use super::history::History;
 use super::oracle::Oracle;
 use super::parse::{self, Costs};
 use super::range::RangeEncoder;
@@ -68,6 +69,7 @@ impl Pair<'_> {
             blank_new: &blanks[1],
             raw: &self.index,
             blank: Some(&index),
+            history: &History::new(&blanks[1]),
         };
         let plan = parse::parse(&sight, None, Costs::TYPICAL, progress);
         let mut coder = RangeEncoder::new(self.new, &plan);
@@ -84,7 +86,15 @@ impl Pair<'_> {
     /// Knowing none: nothing is blank, and there is nothing to learn.
     fn flat<P: Profile>(&self, progress: &mut dyn FnMut(usize)) -> Try {
         let (old, new) = (self.old, self.new);
-        let sight = parse::Pair { old, new, blank_old: old, blank_new: new, raw: &self.index, blank: None };
+        let sight = parse::Pair {
+            old,
+            new,
+            blank_old: old,
+            blank_new: new,
+            raw: &self.index,
+            blank: None,
+            history: &History::new(new),
+        };
         let plan = parse::parse(&sight, None, Costs::TYPICAL, progress);
         let stream = self.stream::<P>(&plan, self.no_space());
         Try { space: self.no_space(), flat_len: stream.len(), stream }

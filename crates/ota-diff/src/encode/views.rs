@@ -116,5 +116,13 @@ impl<'a> Index<'a> {
 
 /// How many bytes at the start are equal.
 pub(crate) fn common(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    let (words_a, words_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    for (index, (a, b)) in words_a.iter().zip(words_b).enumerate() {
+        let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differ != 0 {
+            return index * 8 + (differ.trailing_zeros() / 8) as usize;
+        }
+    }
+    let done = words_a.len().min(words_b.len()) * 8;
+    done + a[done..].iter().zip(&b[done..]).take_while(|(a, b)| a == b).count()
 }

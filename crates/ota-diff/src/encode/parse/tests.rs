@@ -38,7 +38,15 @@ fn release(len: usize, gap: u32) -> Vec<u8> {
 fn permille(old: &[u8], new: &[u8]) -> usize {
     let blanks = [old, new].map(|image| blank(image, &thumb(image.len())));
     let [raw, blank] = [old, &blanks[0]].map(views::Index::new);
-    let pair = Pair { old, new, blank_old: &blanks[0], blank_new: &blanks[1], raw: &raw, blank: Some(&blank) };
+    let pair = Pair {
+        old,
+        new,
+        blank_old: &blanks[0],
+        blank_new: &blanks[1],
+        raw: &raw,
+        blank: Some(&blank),
+        history: &History::new(&blanks[1]),
+    };
     let mut beam = Beam::new(&pair, None, Costs::TYPICAL);
     beam.walk(&mut |_| ());
     beam.branches * 1000 / new.len()
