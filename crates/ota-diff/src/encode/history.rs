@@ -17,7 +17,7 @@ const LONGEST: usize = 256;
 const ENOUGH: usize = 128;
 /// What is sorted at once has about this many places, unless that makes more parts than `PARTS`.
 const PART: usize = 1 << 19;
-const PARTS: usize = 16;
+const PARTS: usize = 8;
 
 /// For every place where something before it begins alike.
 pub(crate) struct History<'a> {
@@ -27,7 +27,14 @@ pub(crate) struct History<'a> {
 
 impl<'a> History<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
-        Self { text, links: BEGINNINGS.map(|len| links(text, len)) }
+        Self {
+            text,
+            links: [
+                links::<{ BEGINNINGS[0] }>(text),
+                links::<{ BEGINNINGS[1] }>(text),
+                links::<{ BEGINNINGS[2] }>(text),
+            ],
+        }
     }
 
     /// The longest match of what is at `at` with something before it, of each chain.
@@ -36,15 +43,15 @@ impl<'a> History<'a> {
     }
 }
 
-/// For every place the nearest before it whose first `len` bytes have the same hash.
-fn links(text: &[u8], len: usize) -> Vec<u32> {
+/// For every place the nearest before it whose first `LEN` bytes have the same hash.
+fn links<const LEN: usize>(text: &[u8]) -> Vec<u32> {
     let mut links = std::vec![NOWHERE; text.len()];
-    let parts = (text.len() / PART).clamp(1, PARTS).next_power_of_two();
+    let parts = (text.len() / PART).clamp(1, PARTS).next_power_of_two() as u64;
     let mut alike = Vec::new();
-    for part in 0..parts as u64 {
+    for part in 0..parts {
         alike.clear();
-        let hashes = text.windows(len).map(|key| u64::from(hash(key)));
-        let mine = hashes.zip(0_u64..).filter(|(hash, _)| hash * parts as u64 >> 32 == part);
+        let hashes = text.windows(LEN).filter_map(|key| Some(u64::from(hash::<LEN>(key.first_chunk()?))));
+        let mine = hashes.zip(0_u64..).filter(|(hash, _)| (hash * parts) >> 32 == part);
         alike.extend(mine.map(|(hash, at)| hash << 32 | at));
         alike.sort_unstable();
         for pair in alike.windows(2).filter(|pair| pair[0] >> 32 == pair[1] >> 32) {
@@ -55,12 +62,11 @@ fn links(text: &[u8], len: usize) -> Vec<u32> {
 }
 
 /// Different for different words of four bytes.
-fn hash(key: &[u8]) -> u32 {
-    let mixed = key.chunks(4).fold(0_u32, |hash, part| {
-        let word = part.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
-        (hash ^ word).wrapping_mul(0x9E37_79B1).rotate_left(15)
-    });
-    mixed.wrapping_mul(0x9E37_79B1)
+fn hash<const LEN: usize>(key: &[u8; LEN]) -> u32 {
+    let (words, rest) = key.as_chunks();
+    let rest = rest.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
+    let words = words.iter().map(|word| u32::from_le_bytes(*word)).chain(std::iter::once(rest));
+    words.fold(0, |hash: u32, word| ((hash ^ word).rotate_left(15)).wrapping_mul(0x9E37_79B1))
 }
 
 fn longest(text: &[u8], links: &[u32], at: usize, least: usize) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! The search for operations: a beam over alignments, cheapest path wins.
 
+mod tidy;
+
 use super::history::History;
 use super::oracle::Oracle;
 use super::views::{Index, common};
@@ -40,10 +42,13 @@ const MARGIN: f32 = 64.0;
 const BEAM: usize = 24;
 /// Shorter matches are not tried.
 const MATCH_MIN: usize = 3;
-const COPY_MIN: u32 = 4;
 /// Behind a match of this length the next ones are not looked for at every byte.
 const MATCH_LONG: usize = 64;
 const STRIDE: usize = 8;
+
+/// Every time that so many bytes were literals, what is looked at becomes half as much, so often.
+const DULL: usize = 256;
+const DULL_MOST: usize = 3;
 
 /// A copy that goes on for more than this is left alone until so much of it is left, so that a better one is found in time.
 const SURE_LEAST: usize = 24;
@@ -104,7 +109,9 @@ pub(crate) fn parse(
 ) -> Vec<Op> {
     let mut beam = Beam::new(pair, oracle, costs);
     beam.walk(progress);
-    tidy(&beam.path())
+    let mut path = beam.path();
+    tidy::prolong(pair, &mut path);
+    tidy::tidy(&path)
 }
 
 impl<'a> Beam<'a> {
@@ -132,7 +139,7 @@ impl<'a> Beam<'a> {
             if i >= sure_until {
                 sure_until = i + self.sure_len(i);
             }
-            if i >= sure_until {
+            if i >= sure_until && i.is_multiple_of(self.stride(i)) {
                 search_from = self.branch(i, search_from);
             }
             self.advance(i);
@@ -143,6 +150,13 @@ impl<'a> Beam<'a> {
     fn best(&self) -> State {
         let cheapest = self.states.iter().copied().min_by(|a, b| a.cost.total_cmp(&b.cost));
         cheapest.unwrap_or(State { source: Source::Literal, alignment: 0, cost: 0.0, node: ROOT })
+    }
+
+    /// Where nothing has paid for long, nothing is looked for at most bytes. Copies found late are prolonged in the end.
+    fn stride(&self, i: usize) -> usize {
+        let best = self.best();
+        let run = i - self.nodes[best.node as usize].start as usize;
+        if best.source == Source::Literal { 1 << (run / DULL).min(DULL_MOST) } else { 1 }
     }
 
     /// For how many bytes a copy goes on so well that nothing else is worth a try.
@@ -322,28 +336,6 @@ impl<'a> Beam<'a> {
         }
         ops.reverse();
         ops
-    }
-}
-
-/// Joins operations that continue one another and spells out copies that are too short.
-fn tidy(path: &[Op]) -> Vec<Op> {
-    let mut joined: Vec<Op> = Vec::new();
-    for op in path {
-        push(&mut joined, *op);
-    }
-    let mut plan: Vec<Op> = Vec::new();
-    for op in joined {
-        push(&mut plan, if op.len < COPY_MIN { Op::literal(op.len) } else { op });
-    }
-    plan
-}
-
-fn push(plan: &mut Vec<Op>, op: Op) {
-    match plan.last_mut() {
-        Some(last) if last.source == op.source && (op.source == Source::Literal || last.from + last.len == op.from) => {
-            last.len += op.len;
-        }
-        _ => plan.push(op),
     }
 }
 

@@ -126,3 +126,8 @@ pub(crate) fn common(a: &[u8], b: &[u8]) -> usize {
     let done = words_a.len().min(words_b.len()) * 8;
     done + a[done..].iter().zip(&b[done..]).take_while(|(a, b)| a == b).count()
 }
+
+/// How many bytes at the end are equal.
+pub(crate) fn common_end(a: &[u8], b: &[u8]) -> usize {
+    a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
+}

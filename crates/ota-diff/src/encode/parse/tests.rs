@@ -71,3 +71,31 @@ fn images_that_repeat_themselves_are_not_searched_at_every_byte() {
         assert!(permille < 30, "{permille} of 1000 bytes");
     }
 }
+
+fn noise(len: usize, mut dice: u32) -> Vec<u8> {
+    let mut next = || {
+        dice = dice.wrapping_mul(0x2C92_77B5).wrapping_add(0xAC56_4B05);
+        (dice >> 24) as u8
+    };
+    std::iter::repeat_with(&mut next).take(len).collect()
+}
+
+#[test]
+fn where_nothing_matches_little_is_looked_for() {
+    let permille = permille(&noise(1 << 16, 1), &noise(1 << 16, 2));
+    assert!(permille < 160, "{permille} of 1000 bytes");
+}
+
+#[test]
+fn what_matches_behind_much_that_does_not_is_copied_from_its_first_byte_on() {
+    let old = noise(5000, 1);
+    for start in 6000..6017 {
+        let new = [noise(start, 2), old[1000..1200].to_vec()].concat();
+        let (raw, history) = (Index::new(&old), History::new(&new));
+        let pair =
+            Pair { old: &old, new: &new, blank_old: &old, blank_new: &new, raw: &raw, blank: None, history: &history };
+        let plan = parse(&pair, None, Costs::TYPICAL, &mut |_| ());
+        let copies = plan.iter().filter(|op| op.source == Source::Old && op.len > 50);
+        assert_eq!(copies.map(|op| (op.from, op.len)).collect::<Vec<_>>(), [(1000, 200)], "{start}");
+    }
+}
