@@ -21,9 +21,9 @@ pub enum ApplyError {
 }
 
 /// Both images in memory.
-struct Memory<'a> {
-    old: &'a [u8],
-    new: Vec<u8>,
+pub(crate) struct Memory<'a> {
+    pub(crate) old: &'a [u8],
+    pub(crate) new: Vec<u8>,
 }
 
 impl Images for Memory<'_> {

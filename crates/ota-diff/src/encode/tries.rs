@@ -6,18 +6,22 @@ use super::parse::{self, Costs};
 use super::range::RangeEncoder;
 use super::space;
 use super::views::{Index, blank};
-use crate::coder::Op;
+use crate::coder::{Op, Source};
 use crate::isa::Space;
 use crate::model::Model;
 use crate::output::Output;
-use crate::{Arch, Every, Images, Profile};
-use core::convert::Infallible;
+use crate::patch::Memory;
+use crate::{Arch, Every, Profile};
 use std::vec::Vec;
 
 /// Times the images are parsed at most per instruction set.
 pub(super) const PASSES: usize = 2;
 /// Without an instruction set, a plan of its own saves less than this part of what somebody else's plan takes.
 const OWN_PLAN: usize = 32;
+/// What is less than this part of the new image is not worth another plan.
+const WORTH: usize = 64;
+/// Spaces are compared by what they make of so many bytes.
+const SAMPLE: usize = 2 << 20;
 
 /// The images, and the suffixes of the old one.
 struct Pair<'a> {
@@ -30,8 +34,8 @@ struct Pair<'a> {
 struct Try {
     space: Space,
     stream: Vec<u8>,
-    /// Bytes that the same operations take when no instruction set is known.
-    flat_len: usize,
+    /// A plan that knows no instruction set would not do better.
+    is_settled: bool,
 }
 
 /// The smallest stream, and the space that it begins with.
@@ -45,7 +49,7 @@ pub(super) fn best<P: Profile>(
     let mut best: Option<Try> = None;
     for arch in archs {
         let made = match (*arch, &best) {
-            (Arch::None, Some(best)) if best.stream.len() + best.stream.len() / OWN_PLAN < best.flat_len => continue,
+            (Arch::None, Some(best)) if best.is_settled => continue,
             (Arch::None, _) => pair.flat::<P>(progress),
             _ => pair.known::<P>(*arch, progress),
         };
@@ -71,16 +75,27 @@ impl Pair<'_> {
             blank: Some(&index),
             history: &History::new(&blanks[1]),
         };
-        let plan = parse::parse(&sight, None, Costs::TYPICAL, progress);
-        let mut coder = RangeEncoder::new(self.new, &plan);
-        coder.lessons = Some(Vec::new());
-        let lessons = self.run::<P>(coder, space).lessons.unwrap_or_default();
-        let oracle = Oracle::new(self.old, self.new, space, lessons);
-        let plan = parse::parse(&sight, Some(&oracle), Costs::TYPICAL, progress);
-        let flat_len = self.stream::<P>(&plan, self.no_space()).len();
-        let streams = space::bases(&space).into_iter().map(|space| (space, self.stream::<P>(&plan, space)));
-        let (space, stream) = streams.min_by_key(|(_, stream)| stream.len()).unwrap_or((space, Vec::new()));
-        Try { space, stream, flat_len }
+        let mut plan = parse::parse(&sight, None, Costs::TYPICAL, progress);
+        let part = self.new.len() / WORTH;
+        if copied(&plan, |source| source == Source::Old) >= part {
+            let oracle = Oracle::new(self.old, self.new, space, self.lessons::<P>(&plan, space));
+            plan = parse::parse(&sight, Some(&oracle), Costs::TYPICAL, progress);
+        }
+        let has_copies = copied(&plan, |source| source != Source::Literal) >= part;
+        self.choose::<P>(&plan, space::bases(&space), has_copies)
+    }
+
+    /// The best space for a plan, and what it gives.
+    fn choose<P: Profile>(&self, plan: &[Op], spaces: Vec<Space>, has_copies: bool) -> Try {
+        let none = self.no_space();
+        let made = spaces.into_iter().chain([none]).map(|space| (space, self.stream::<P>(plan, space, SAMPLE)));
+        let made: Vec<_> = made.collect();
+        let flat_len = made.last().map_or(0, |(_, stream)| stream.len());
+        let (space, sample) = made.into_iter().min_by_key(|(_, stream)| stream.len()).unwrap_or((none, Vec::new()));
+        let is_settled = !has_copies || sample.len() + sample.len() / OWN_PLAN < flat_len;
+        let is_all = self.new.len() <= SAMPLE;
+        let stream = if is_all { sample } else { self.stream::<P>(plan, space, self.new.len()) };
+        Try { space, stream, is_settled }
     }
 
     /// Knowing none: nothing is blank, and there is nothing to learn.
@@ -96,27 +111,35 @@ impl Pair<'_> {
             history: &History::new(new),
         };
         let plan = parse::parse(&sight, None, Costs::TYPICAL, progress);
-        let stream = self.stream::<P>(&plan, self.no_space());
-        Try { space: self.no_space(), flat_len: stream.len(), stream }
+        let space = self.no_space();
+        Try { space, stream: self.stream::<P>(&plan, space, new.len()), is_settled: true }
     }
 
     fn no_space(&self) -> Space {
         space::guess(Arch::None, self.old, self.new)
     }
 
-    fn stream<P: Profile>(&self, plan: &[Op], space: Space) -> Vec<u8> {
-        self.run::<P>(RangeEncoder::new(self.new, plan), space).finish()
+    /// What moved, as the model finds out on its way through a plan.
+    fn lessons<P: Profile>(&self, plan: &[Op], space: Space) -> Vec<(u32, i32)> {
+        let mut coder = RangeEncoder::new(self.new, plan);
+        coder.lessons = Some(Vec::new());
+        self.run::<P>(coder, space, self.new.len()).lessons.unwrap_or_default()
     }
 
-    /// Runs the model over a plan.
-    fn run<'a, P: Profile>(&self, mut coder: RangeEncoder<'a>, space: Space) -> RangeEncoder<'a> {
+    /// The stream of the first `len` bytes, or a few more.
+    fn stream<P: Profile>(&self, plan: &[Op], space: Space, len: usize) -> Vec<u8> {
+        self.run::<P>(RangeEncoder::new(self.new, plan), space, len).finish()
+    }
+
+    /// Runs the model over a plan until it has made `len` bytes.
+    fn run<'a, P: Profile>(&self, mut coder: RangeEncoder<'a>, space: Space, len: usize) -> RangeEncoder<'a> {
         let mut model = Model::<P>::idle();
         model.begin(space, self.new.len() as u32);
         // What the stream begins with.
         model.space = space;
         let mut output = Output::new();
-        let mut images = InMemory { old: self.old, new: self.new };
-        while output.produced() < self.new.len() as u32 {
+        let mut images = Memory { old: self.old, new: Vec::new() };
+        while (output.produced() as usize) < len.min(self.new.len()) {
             // A plan that this refuses fails the self-check.
             if model.step::<Every, _, _>(&mut coder, &mut output, &mut images).is_err() {
                 break;
@@ -127,22 +150,7 @@ impl Pair<'_> {
     }
 }
 
-struct InMemory<'a> {
-    old: &'a [u8],
-    new: &'a [u8],
-}
-
-impl Images for InMemory<'_> {
-    type Error = Infallible;
-    fn read_old(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Infallible> {
-        bytes.copy_from_slice(&self.old[offset as usize..][..bytes.len()]);
-        Ok(())
-    }
-    fn read_new(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Infallible> {
-        bytes.copy_from_slice(&self.new[offset as usize..][..bytes.len()]);
-        Ok(())
-    }
-    fn write(&mut self, _: &[u8]) -> Result<(), Infallible> {
-        Ok(())
-    }
+/// How many bytes of a plan come from such sources.
+fn copied(plan: &[Op], of: impl Fn(Source) -> bool) -> usize {
+    plan.iter().filter(|op| of(op.source)).map(|op| op.len as usize).sum()
 }
