@@ -4,7 +4,7 @@ mod tidy;
 
 use super::history::History;
 use super::oracle::Oracle;
-use super::views::{Index, common};
+use super::views::{Index, MATCH_MIN, common};
 use crate::coder::{Op, Source};
 use std::vec::Vec;
 
@@ -40,8 +40,6 @@ impl Costs {
 const MARGIN: f32 = 64.0;
 /// States kept.
 const BEAM: usize = 24;
-/// Shorter matches are not tried.
-const MATCH_MIN: usize = 3;
 /// Behind a match of this length the next ones are not looked for at every byte.
 const MATCH_LONG: usize = 64;
 const STRIDE: usize = 8;

@@ -36,52 +36,56 @@ fn blank_field<I: Isas>(unit: &isa::Unit, look: &Look<'_>, space: &Space, mut co
     isa::moved::<I>(unit, look.raw(unit.len), look.i, home.wrapping_sub(unit.key) as i32, space, &mut context)
 }
 
-/// Sorted suffixes of an image, of two bytes at least.
+/// Sorted suffixes of an image, of three bytes at least.
 pub(crate) struct Index<'a> {
     text: &'a [u8],
     suffixes: Vec<i32>,
-    /// Where those begin that start with a pair of bytes, for each pair.
+    /// Where those begin that start with so many bits, for all their values.
     starts: Vec<u32>,
+    bits: u32,
 }
 
+/// Shorter matches are none.
+pub(crate) const MATCH_MIN: usize = 3;
 /// Matches are not looked at beyond this length.
 const LONGEST: usize = 4096;
 /// How many equally good neighbours are tried for being near, and how many of their bytes are compared.
 const NEIGHBOURS: usize = 64;
 const NEIGHBOUR_BYTES: usize = 1 << 14;
+/// By so many bits suffixes are told apart at least and at most: about as many values as there are suffixes.
+const BITS: [u32; 2] = [16, 24];
 
 impl<'a> Index<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
         let mut suffixes = std::vec![0; text.len()];
         divsufsort::sort_in_place(text, &mut suffixes);
-        // A last byte alone is no pair; it would sort before the pairs that it begins.
-        let lonely = text.len().checked_sub(1);
-        suffixes.retain(|suffix| Some(*suffix as usize) != lonely);
-        let mut starts = std::vec![0; 0x1_0001];
-        for pair in text.windows(2) {
-            starts[usize::from(u16::from_be_bytes([pair[0], pair[1]])) + 1] += 1;
+        let long = text.len().saturating_sub(MATCH_MIN - 1);
+        suffixes.retain(|suffix| (*suffix as usize) < long);
+        let bits = text.len().max(1).ilog2().clamp(BITS[0], BITS[1]);
+        let mut starts = std::vec![0; (1 << bits) + 1];
+        for at in 0..long {
+            starts[beginning(&text[at..], bits) + 1] += 1;
         }
         let mut sum = 0;
         for start in &mut starts {
             sum += *start;
             *start = sum;
         }
-        Self { text, suffixes, starts }
+        Self { text, suffixes, starts, bits }
     }
 
-    /// The suffixes that start like `wanted`, by its first two bytes.
+    /// The suffixes that start like `wanted`, by its first bits.
     fn bucket(&self, wanted: &[u8]) -> Option<(usize, usize)> {
-        let pair = usize::from(u16::from_be_bytes(*wanted.first_chunk()?));
-        let [start, end] = *self.starts.get(pair..)?.first_chunk()?;
+        let beginning = (wanted.len() >= MATCH_MIN).then(|| beginning(wanted, self.bits))?;
+        let [start, end] = *self.starts.get(beginning..)?.first_chunk()?;
         (start < end).then_some((start as usize, end as usize))
     }
 
-    /// The longest match of the start of `wanted`: where, and how long, of two bytes at least; of equal ones
-    /// the nearest to `near`.
+    /// The longest match of the start of `wanted`: where, and how long, or 0; of equal ones the nearest to `near`.
     pub(crate) fn longest(&self, wanted: &[u8], near: i64) -> (usize, usize) {
         let wanted = &wanted[..wanted.len().min(LONGEST)];
         let Some((mut low, mut high)) = self.bucket(wanted) else { return (0, 0) };
-        let (mut common_low, mut common_high) = (2, 2);
+        let (mut common_low, mut common_high) = ((self.bits / 8) as usize, (self.bits / 8) as usize);
         let (mut best_len, mut best) = (0, 0);
         while low < high {
             let middle = (low + high) / 2;
@@ -100,7 +104,7 @@ impl<'a> Index<'a> {
                 (high, common_high) = (middle, len);
             }
         }
-        if best_len == 0 { (0, 0) } else { (self.nearest(best, &wanted[..best_len], near), best_len) }
+        if best_len < MATCH_MIN { (0, 0) } else { (self.nearest(best, &wanted[..best_len], near), best_len) }
     }
 
     fn nearest(&self, found: usize, wanted: &[u8], near: i64) -> usize {
@@ -112,6 +116,12 @@ impl<'a> Index<'a> {
         let best = up.chain(down).copied().min_by_key(|suffix| away(*suffix));
         best.unwrap_or(self.suffixes[found]) as usize
     }
+}
+
+/// The first bits of the first three bytes.
+fn beginning(bytes: &[u8], bits: u32) -> usize {
+    let [a, b, c] = *bytes.first_chunk().unwrap_or(&[0; MATCH_MIN]);
+    (u32::from_be_bytes([0, a, b, c]) >> (BITS[1] - bits)) as usize
 }
 
 /// How many bytes at the start are equal.
