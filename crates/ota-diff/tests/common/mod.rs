@@ -3,7 +3,10 @@
 // Each test binary uses some of it.
 #![allow(dead_code)]
 
-use ota_diff::{DecodeError, Decoder, Every, HEADER_LEN, Header, Images, M, PatchError, Profile, ProfileId, S};
+use ota_diff::{
+    Arch, ArchChoice, DecodeError, Decoder, Every, HEADER_LEN, Header, Images, M, Options, PatchError, Profile,
+    ProfileId, S, encode,
+};
 
 /// A little generator of numbers: tests must not change when a crate does.
 pub(crate) struct Noise(pub(crate) u32);
@@ -88,7 +91,7 @@ impl Program {
     }
 
     /// Links it: Thumb, RISC-V (JAL) or Xtensa (CALL0) calls, and words for pointers.
-    pub(crate) fn link(&self, arch: ota_diff::Arch) -> Vec<u8> {
+    pub(crate) fn link(&self, arch: Arch) -> Vec<u8> {
         let size = |item: &Item| match item {
             Item::Half(_) => 2,
             _ => 4,
@@ -116,13 +119,13 @@ impl Program {
     }
 }
 
-fn call(arch: ota_diff::Arch, from: u32, to: u32) -> u32 {
+fn call(arch: Arch, from: u32, to: u32) -> u32 {
     match arch {
-        ota_diff::Arch::RiscV => {
+        Arch::RiscV => {
             let way = to.wrapping_sub(from);
             0xEF | (way >> 20 & 1) << 31 | (way >> 1 & 0x3FF) << 21 | (way >> 11 & 1) << 20 | way & 0xF_F000
         }
-        ota_diff::Arch::Xtensa => 5 | (to.wrapping_sub((from & !3) + 4) >> 2 & 0x3_FFFF) << 6 | 0x3D << 24,
+        Arch::Xtensa => 5 | (to.wrapping_sub((from & !3) + 4) >> 2 & 0x3_FFFF) << 6 | 0x3D << 24,
         _ => {
             let way = to.wrapping_sub(from + 4);
             let sign = way >> 24 & 1;
@@ -224,9 +227,31 @@ pub(crate) fn any_state(old: &[u8], patch: &[u8], saved: &[u8]) {
     if header.old_size() as usize != old.len() || header.new_size() > 1 << 20 {
         return;
     }
-    let Ok(mut decoder) = Decoder::<M, Every>::resume(&header, saved) else { return };
+    match header.profile() {
+        ProfileId::S => any_state_of::<S>(old, patch, &header, saved),
+        ProfileId::M => any_state_of::<M>(old, patch, &header, saved),
+    }
+}
+
+fn any_state_of<P: Profile>(old: &[u8], patch: &[u8], header: &Header, saved: &[u8]) {
+    let Ok(mut decoder) = Decoder::<P, Every>::resume(header, saved) else { return };
     let written = vec![0; decoder.position() as usize];
     let mut images = Memory { old, new: written, size: header.new_size() as usize };
     let rest = patch.get(decoder.consumed() as usize..).unwrap_or(&[]);
     let _ = decoder.push(rest, u32::MAX, &mut images);
+}
+
+/// Fuzz body: two images, the old one first, of which the first byte says the profile, the second how long the old one
+/// is in units of 16 bytes. What is encoded must come out again, in pieces and with resumptions.
+pub(crate) fn any_pair(input: &[u8]) {
+    let [choice, len, rest @ ..] = input else { return };
+    let (old, new) = rest.split_at(rest.len().min(usize::from(*len) * 16));
+    let profile = if choice & 1 == 0 { ProfileId::S } else { ProfileId::M };
+    let archs = [Arch::None, Arch::Thumb, Arch::RiscV, Arch::Xtensa];
+    let arch = ArchChoice::Fixed(archs[usize::from(choice >> 1) % 4]);
+    // Nothing has no patch.
+    let Ok(made) = encode(old, new, &mut Options { profile, arch, progress: None }) else {
+        return assert!(new.is_empty());
+    };
+    assert!(decode(old, &made, &Feed { piece: 1 + usize::from(choice >> 3), sector: 100 }).as_deref() == Ok(new));
 }
