@@ -50,10 +50,10 @@ pub(crate) const MATCH_MIN: usize = 3;
 /// Matches are not looked at beyond this length.
 const LONGEST: usize = 4096;
 /// How many equally good neighbours are tried for being near, and how many of their bytes are compared.
-const NEIGHBOURS: usize = 64;
+const NEIGHBOURS: usize = 256;
 const NEIGHBOUR_BYTES: usize = 1 << 14;
-/// By so many bits suffixes are told apart at least and at most: about as many values as there are suffixes.
-const BITS: [u32; 2] = [16, 24];
+/// By so many bits a table tells suffixes apart, at least and at most: about as many values as there are suffixes.
+const BITS: [u32; 2] = [16, 22];
 
 impl<'a> Index<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
@@ -109,19 +109,38 @@ impl<'a> Index<'a> {
 
     fn nearest(&self, found: usize, wanted: &[u8], near: i64) -> usize {
         let most = NEIGHBOURS.min(NEIGHBOUR_BYTES / wanted.len().max(1));
-        let away = |suffix: i32| (i64::from(suffix) - near).abs();
-        let matches = |suffix: &&i32| self.text[**suffix as usize..].starts_with(wanted);
-        let up = self.suffixes[found..].iter().take(most).take_while(matches);
-        let down = self.suffixes[..found].iter().rev().take(most).take_while(matches);
-        let best = up.chain(down).copied().min_by_key(|suffix| away(*suffix));
-        best.unwrap_or(self.suffixes[found]) as usize
+        let matches = |place: usize| self.text[self.suffixes[place] as usize..].starts_with(wanted);
+        let up = reach(most.min(self.suffixes.len() - 1 - found), |step| matches(found + step));
+        let down = reach(most.min(found), |step| matches(found - step));
+        let away = |suffix: &i32| (i64::from(*suffix) - near).abs();
+        let best = self.suffixes[found - down..=found + up].iter().min_by_key(|suffix| away(suffix));
+        best.copied().unwrap_or(self.suffixes[found]) as usize
     }
+}
+
+/// How far up to `most` something holds that holds for nothing beyond where it ends.
+fn reach(most: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut yes, mut step) = (0, 1);
+    while yes + step <= most && holds(yes + step) {
+        yes += step;
+        step *= 2;
+    }
+    let mut no = (yes + step).min(most + 1);
+    while no - yes > 1 {
+        let middle = usize::midpoint(yes, no);
+        if holds(middle) {
+            yes = middle;
+        } else {
+            no = middle;
+        }
+    }
+    yes
 }
 
 /// The first bits of the first three bytes.
 fn beginning(bytes: &[u8], bits: u32) -> usize {
     let [a, b, c] = *bytes.first_chunk().unwrap_or(&[0; MATCH_MIN]);
-    (u32::from_be_bytes([0, a, b, c]) >> (BITS[1] - bits)) as usize
+    (u32::from_be_bytes([0, a, b, c]) >> (24 - bits)) as usize
 }
 
 /// How many bytes at the start are equal.
@@ -141,3 +160,6 @@ pub(crate) fn common(a: &[u8], b: &[u8]) -> usize {
 pub(crate) fn common_end(a: &[u8], b: &[u8]) -> usize {
     a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
 }
+
+#[cfg(test)]
+mod tests;
