@@ -34,6 +34,26 @@ proptest! {
         }
     }
 
+    /// The encoder looks at fewer places where nothing has matched for long.
+    #[test]
+    fn pieces_of_the_old_image_between_long_noise_come_back(
+        seed in 1_u32..,
+        pieces in proptest::collection::vec((0_usize..3000, 0_usize..300, 0_usize..2500), 1..8),
+    ) {
+        let mut noise = Noise(seed);
+        let old = noise.bytes(3300);
+        let mut new = Vec::new();
+        for (from, len, between) in pieces {
+            new.extend(noise.bytes(between));
+            new.extend_from_slice(&old[from..from + len]);
+        }
+        new.push(1);
+        let made = encode(&old, &new, &mut Options::default()).unwrap();
+        prop_assert_eq!(&made, &encode(&old, &new, &mut Options::default()).unwrap());
+        prop_assert_eq!(patch(&old, &made).unwrap(), new.clone());
+        prop_assert_eq!(decode(&old, &made, &Feed { piece: 50, sector: 100 }).unwrap(), new);
+    }
+
     #[test]
     fn any_two_files_come_back(old: Vec<u8>, new in proptest::collection::vec(0_u8..4, 1..400), arch in 0_usize..4) {
         let made = encode(&old, &new, &mut options(ProfileId::M, ARCHS[arch])).unwrap();

@@ -71,6 +71,12 @@ pub(super) fn releases(len: usize, seed: u64) -> [Vec<u8>; 2] {
     [old, source.link()]
 }
 
+/// Bytes that resemble nothing.
+pub(super) fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut dice = Dice(seed << 32);
+    std::iter::repeat_with(|| dice.next().to_le_bytes()).take(len / 8).flatten().collect()
+}
+
 impl Source {
     fn new(len: usize, seed: u64) -> Self {
         let mut dice = Dice(seed);
