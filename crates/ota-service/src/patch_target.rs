@@ -20,7 +20,7 @@ use output::Output;
 ///
 /// The base of a delta is the image in the running slot; it is read where it is. A delta is taken only for the image
 /// that runs, which is told by the digest of its whole file: in the manifest, and again in the head of the patch, before
-/// anything is erased.
+/// anything is erased. After a start it is looked at again before any more is decoded.
 ///
 /// # Power loss
 /// The end of the slot holds two checkpoints, each with all that the decoder remembers. One is written for every 16
@@ -59,6 +59,8 @@ enum Stage {
     Raw,
     /// The head of the patch is not complete. Nothing was erased.
     Head,
+    /// Continued at a checkpoint. The base may be another one by now.
+    Resumed,
     Stream,
     Complete,
 }
@@ -142,8 +144,16 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
         Ok(later)
     }
 
-    /// The head of the patch is complete: it must be for what is planned, and for the image that runs.
+    /// The head of the patch is complete.
     fn start(&mut self, progress: &mut dyn FnMut()) -> Result<(), SlotError> {
+        let header = self.check(progress)?;
+        self.decoder.begin(&header).map_err(patch_error)?;
+        self.work.shelf.look(&mut self.slot.region);
+        Ok(())
+    }
+
+    /// The patch must be for what is planned, and for the image that runs.
+    fn check(&mut self, progress: &mut dyn FnMut()) -> Result<Header, SlotError> {
         let header = Header::parse(&self.work.head).map_err(patch_error)?;
         if !makes(&header, &self.work.plan) {
             return Err(OTHER_IMAGE);
@@ -156,10 +166,8 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
         } else if header.old_size() != 0 {
             return Err(OTHER_BASE);
         }
-        self.decoder.begin(&header).map_err(patch_error)?;
-        self.work.shelf.look(&mut self.slot.region);
         self.work.stage = Stage::Stream;
-        Ok(())
+        Ok(header)
     }
 
     fn decode(&mut self, mut bytes: &[u8], progress: &mut dyn FnMut()) -> Result<(), SlotError> {
@@ -305,7 +313,7 @@ impl<F: Flash, K: Keys, P: Profile, I: Isas> Target for PatchTarget<'_, F, K, P,
             self.work.stage = Stage::Raw;
             return self.slot.resume(plan, durable);
         }
-        self.prepare(plan, Stage::Stream)?;
+        self.prepare(plan, Stage::Resumed)?;
         if durable == plan.length {
             (self.work.stage, self.work.taken, self.work.durable) = (Stage::Complete, durable, durable);
         } else if !self.restore(durable)? {
@@ -322,6 +330,9 @@ impl<F: Flash, K: Keys, P: Profile, I: Isas> Target for PatchTarget<'_, F, K, P,
             return Err(SlotError::burn("more bytes than announced"));
         }
         let rest = if self.work.stage == Stage::Head { self.take_head(bytes, progress)? } else { bytes };
+        if self.work.stage == Stage::Resumed {
+            self.check(progress)?;
+        }
         if self.work.stage == Stage::Stream {
             self.work.taken += rest.len() as u32;
             self.decode(rest, progress)?;

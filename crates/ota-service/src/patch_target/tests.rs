@@ -381,6 +381,29 @@ fn a_checkpoint_of_another_job_is_never_continued() {
 }
 
 #[test]
+fn a_base_that_changed_since_the_checkpoint_is_refused_before_more_is_decoded() {
+    let update = Update::of(11, 10, 8);
+    let mut device = Device::<8>::new(&update, 16, &[]);
+    while device.journal == 0 {
+        let end = device.link as usize + 1000;
+        device.session(&update, &mut Rng::new(0), end).unwrap();
+    }
+    let other = {
+        let mut base = update.old[..SECTOR as usize].to_vec();
+        base[100] ^= 1;
+        base
+    };
+    device.flash.borrow_mut().erase(0, SECTOR).unwrap();
+    device.flash.borrow_mut().write(0, &other).unwrap();
+    device.flash.borrow_mut().reset_counters();
+    let before = device.link;
+    let e = device.session(&update, &mut Rng::new(0), usize::MAX).unwrap_err();
+    assert_eq!((e.text(), e.is_damage()), ("patch is for another base", true));
+    assert!(device.link - before <= READ as u32, "{} bytes were taken", device.link - before);
+    assert_eq!(device.flash.borrow().ops(), 0, "the flash was touched");
+}
+
+#[test]
 fn the_same_image_once_more_writes_nothing() {
     let update = Update::of(10, 6, 300);
     let mut device = Device::<8>::new(&update, 16, &update.new.clone());
