@@ -95,8 +95,9 @@ pub enum Notice<'a> {
     Confirmed,
     /// A component that needs no reset was installed.
     Applied,
-    /// During an update, another offer for the same component came, or a message that was none. The other side is only told
-    /// how far the update is: an error would be taken for the end of it.
+    /// An offer was not looked at: it came during the update of another one, what it names can never be opened, or it was a
+    /// message that is none. During an update of the same component the other side is only told how far that is: an error
+    /// would be taken for the end of it.
     Ignored {
         /// Why.
         text: &'static str,

@@ -192,6 +192,8 @@ fn messages_that_are_no_offers_are_answered_and_forgotten() {
     world.cloud.heard.borrow_mut().clear();
     world.say(Say::Bad(OfferError::Malformed));
     assert_eq!(world.until_failed(), "failed -1 offer refused: malformed message");
+    let told = "Ignored { text: \"offer refused: malformed message\", detail: \"\" }";
+    assert_eq!(world.notices().iter().filter(|notice| *notice == told).count(), 1, "{:?}", world.notices());
     world.is_well(1);
 }
 

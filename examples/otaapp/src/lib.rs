@@ -8,6 +8,7 @@ pub mod console;
 #[cfg(feature = "device")]
 pub mod device;
 pub mod identity;
+pub mod ignored;
 pub mod outcome;
 pub mod product;
 pub mod trace;

@@ -1,5 +1,6 @@
 //! The product's policy: what it says to offers, and when it believes itself.
 
+use crate::ignored::Ignored;
 use crate::outcome::Outcome;
 use ota_hal::Watchdog;
 use ota_service::{App, Decision, Gate, Health, Notice};
@@ -56,17 +57,24 @@ pub struct Product<N, W> {
     looks_left: u8,
     percent_told: Option<u8>,
     last: Outcome,
+    ignored: Ignored,
 }
 
 impl<N: FnMut(Notice<'_>), W: Watchdog> Product<N, W> {
     /// A product that tells `notices` what happens, and feeds `watchdog` while nothing else of it runs.
     pub const fn new(fault: Fault, watchdog: W, notices: N) -> Self {
-        Self { notices, watchdog, fault, defer_ms: None, looks_left: 3, percent_told: None, last: Outcome::None }
+        let (last, ignored) = (Outcome::None, Ignored::NONE);
+        Self { notices, watchdog, fault, defer_ms: None, looks_left: 3, percent_told: None, last, ignored }
     }
 
     /// How the last update ended.
     pub const fn last_outcome(&self) -> Outcome {
         self.last
+    }
+
+    /// The offers that were not looked at.
+    pub const fn ignored(&self) -> Ignored {
+        self.ignored
     }
 
     /// Puts the next offer off for so long.
@@ -88,6 +96,7 @@ impl<N: FnMut(Notice<'_>), W: Watchdog> App for Product<N, W> {
 
     fn notice(&mut self, notice: Notice<'_>) {
         self.last.note(&notice);
+        self.ignored.note(&notice);
         if let Notice::Downloading { percent } = notice {
             // It comes with every sector; people want to see the numbers change.
             let shown = percent / PERCENT_STEP * PERCENT_STEP;

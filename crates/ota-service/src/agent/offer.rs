@@ -189,12 +189,12 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
     /// An offer that is not looked at, or a message that is none.
     ///
     /// A report names nothing but its component, so a failure of the component that is being updated would be taken for the
-    /// end of that update. It is not sent; the application is told, and the other side hears of the end when it comes.
+    /// end of that update. It is not sent; the other side hears of the end when it comes.
     pub(super) fn pass_over(&mut self, component: Component<'_>, text: [&'static str; 2]) {
+        let [what, detail] = text;
+        self.parts.app.notice(Notice::Ignored { text: what, detail });
         if self.is_updating(component) {
-            let [text, detail] = text;
-            self.core.reporter.repeat_progress(self.core.percent());
-            return self.parts.app.notice(Notice::Ignored { text, detail });
+            return self.core.reporter.repeat_progress(self.core.percent());
         }
         self.answer(component, FailStage::Upgrade, text);
     }

@@ -1,7 +1,7 @@
 //! Carries out what is typed on the console.
 
 use super::input::Input;
-use super::words::{boot_state, identity, last_outcome, numbered, status};
+use super::words::{boot_state, identity, ignored, last_outcome, numbered, status};
 use super::{After, Console, Device, Platform};
 use crate::console::{Command, HELP, parse};
 use crate::identity::{DeviceInfo, INFO_MAX};
@@ -98,6 +98,7 @@ impl<P: Platform> Hands<'_, P> {
 
     fn show_status(&mut self, agent: &mut Device<'_, P>) -> After {
         status(self.console, VERSION, agent.status());
+        ignored(self.console, agent.app().ignored());
         match (self.boot.state(), self.boot.security_floor()) {
             (Ok(state), Ok(floor)) => {
                 last_outcome(self.console, agent.app().last_outcome().or_of_boot(&state));

@@ -2,6 +2,7 @@
 
 use super::Console;
 use crate::identity::DeviceInfo;
+use crate::ignored::Ignored;
 use crate::outcome::Outcome;
 use ota_boot::{BootState, RollbackReason};
 use ota_hal::SlotId;
@@ -18,6 +19,7 @@ pub fn tell(console: impl Console, notice: Notice<'_>) {
             numbered(console, "; next try in ", ms, " ms");
         }
         Notice::Failed { stage, text } => console.line(&["ota: failed (", stage_word(stage), "): ", text]),
+        Notice::Ignored { text, detail } => console.line(&["ota: ignored: ", text, detail]),
         Notice::Accepted => console.line(&["ota: Accepted"]),
         Notice::Deferred => console.line(&["ota: Deferred"]),
         Notice::Restarted => console.line(&["ota: Restarted"]),
@@ -84,6 +86,15 @@ pub(super) fn last_outcome(console: impl Console, last: Outcome) {
             console.print("rolled back: ");
             reason_line(console, reason);
         }
+    }
+}
+
+/// Prints how many offers were not looked at, and why, if there were any.
+pub(super) fn ignored(console: impl Console, ignored: Ignored) {
+    if ignored.count != 0 {
+        console.print("ignored offers ");
+        console.print_number(ignored.count);
+        console.line(&[", the last: ", ignored.text, ignored.detail]);
     }
 }
 

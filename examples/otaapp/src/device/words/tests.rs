@@ -57,6 +57,17 @@ fn where_agent_and_boot_record_stand() {
 }
 
 #[test]
+fn offers_that_were_not_looked_at_are_shown_if_there_were_any() {
+    let show = |what| said(|tape| ignored(tape, what));
+    assert_eq!(show(Ignored::NONE), "");
+    let notice = Notice::Ignored { text: "offer refused: missing field ", detail: "url" };
+    let mut noted = Ignored::NONE;
+    noted.note(&notice);
+    assert_eq!(show(noted), "ignored offers 1, the last: offer refused: missing field url\n");
+    assert_eq!(said(|tape| tell(tape, notice)), "ota: ignored: offer refused: missing field url\n");
+}
+
+#[test]
 fn secrets_are_masked() {
     let info = DeviceInfo::new("pk", "dn", "hush", "quiet").unwrap();
     assert_eq!(said(|tape| identity(tape, &info)), "pk pk dn dn ds **** ps ****\n");
