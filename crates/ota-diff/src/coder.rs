@@ -1,6 +1,6 @@
 //! The binary range coder: what the model asks for bits, and the decoding side of it.
 
-use crate::tape::Tape;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Where an operation's bytes come from.
 // Only an encoder has plans.
@@ -38,6 +38,8 @@ pub(crate) trait Coder {
     const ENCODES: bool;
     /// Codes one decision; `one` of 65,536 is how likely "yes" is, from 1 to 65,535.
     fn bit(&mut self, one: u32, wanted: bool) -> bool;
+    /// Codes a whole byte, before the first decision.
+    fn raw(&mut self, wanted: u8) -> u8;
     /// The operation to encode next.
     fn next_op(&mut self) -> Op;
     /// The new image's byte at an offset, or 0 past its end.
@@ -50,24 +52,23 @@ const RING: u32 = 64;
 /// The most patch bytes that one step of the model takes: see `Model::step`.
 pub(crate) const STEP_MAX: u32 = 48;
 /// The most bytes that decoding a complete patch reads past its end: an encoder leaves out that many zeros.
-const OVERRUN_MAX: u8 = 4;
+const OVERRUN_MAX: u32 = 4;
 
 /// Decodes bits from patch bytes that it was fed.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub(crate) struct RangeDecoder {
     code: u32,
     range: u32,
-    ring: [u8; RING as usize],
     head: u32,
     held: u32,
     /// Bytes of the patch that were not fed yet.
     left: u32,
-    overrun: u8,
+    overrun: u32,
+    ring: [u8; RING as usize],
 }
 
 impl RangeDecoder {
-    /// Bytes in a saved state.
-    pub(crate) const SAVED_LEN: usize = 4 + 4 + RING as usize + 3;
-
     pub(crate) const fn idle() -> Self {
         Self { code: 0, range: 0, ring: [0; RING as usize], head: 0, held: 0, left: 0, overrun: 0 }
     }
@@ -84,7 +85,7 @@ impl RangeDecoder {
             if self.held >= RING || self.left == 0 {
                 break;
             }
-            if let Some(place) = self.ring.get_mut(((self.head + self.held) % RING) as usize) {
+            if let Some(place) = self.ring.get_mut((self.head.wrapping_add(self.held) % RING) as usize) {
                 *place = *byte;
             }
             self.held += 1;
@@ -104,10 +105,6 @@ impl RangeDecoder {
         self.left
     }
 
-    pub(crate) const fn set_left(&mut self, left: u32) {
-        self.left = left;
-    }
-
     /// Whether the stream was read past its end.
     pub(crate) const fn is_past_end(&self) -> bool {
         self.overrun > OVERRUN_MAX
@@ -120,11 +117,11 @@ impl RangeDecoder {
 
     fn next_byte(&mut self) -> u32 {
         if self.held == 0 {
-            self.overrun = self.overrun.saturating_add(1);
+            self.overrun = self.overrun.wrapping_add(1);
             return 0;
         }
         let byte = self.ring.get((self.head % RING) as usize).copied().unwrap_or(0);
-        self.head = (self.head + 1) % RING;
+        self.head = self.head.wrapping_add(1);
         self.held -= 1;
         u32::from(byte)
     }
@@ -137,23 +134,15 @@ impl RangeDecoder {
         }
     }
 
-    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
-        tape.word(&mut self.code);
-        tape.word(&mut self.range);
-        tape.bytes(&mut self.ring);
-        tape.small(&mut self.head);
-        tape.small(&mut self.held);
-        tape.bytes(core::slice::from_mut(&mut self.overrun));
-    }
-
     pub(crate) const fn is_sound(&self, patch_len: u32) -> bool {
-        self.left <= patch_len && self.range > 0 && self.code < self.range && self.head < RING && self.held <= RING
+        self.left <= patch_len && self.range > 0 && self.held <= RING
     }
 }
 
 impl Coder for RangeDecoder {
     const ENCODES: bool = false;
 
+    #[inline(never)]
     fn bit(&mut self, one: u32, _: bool) -> bool {
         self.normalise();
         let bound = ((u64::from(self.range) * u64::from(one)) >> 16) as u32;
@@ -161,10 +150,14 @@ impl Coder for RangeDecoder {
         if bit {
             self.range = bound;
         } else {
-            self.code -= bound;
+            self.code = self.code.wrapping_sub(bound);
             self.range -= bound;
         }
         bit
+    }
+
+    fn raw(&mut self, _: u8) -> u8 {
+        self.next_byte() as u8
     }
 
     fn next_op(&mut self) -> Op {

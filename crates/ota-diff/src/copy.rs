@@ -1,10 +1,11 @@
-//! Copies: blocks are predicted from the old bytes and from what is known of moved addresses, and corrected.
+//! Copies: units are predicted from the old bytes and from what is known of moved addresses, and corrected.
 
-use crate::coder::Coder;
-use crate::isa::{self, Context, Isas, Kind, LOOK, Look, Unit};
-use crate::model::{Model, Phase, UNIT_ROWS, at, to_front};
-use crate::output::{Output, STEP_BYTES};
-use crate::tape::Tape;
+use crate::chance::flag;
+use crate::coder::{Coder, Op};
+use crate::isa::{self, Isas, Kind, LOOK, Look, Unit};
+use crate::map;
+use crate::model::{Model, UNIT_ROWS, at};
+use crate::output::Output;
 use crate::{Images, Profile};
 
 /// Why a step failed.
@@ -14,403 +15,277 @@ pub(crate) enum Fault<E> {
     Images(E),
 }
 
-impl<E> From<E> for Fault<E> {
-    fn from(error: E) -> Self {
-        Self::Images(error)
-    }
-}
-
 /// Bytes in a block; a unit at its end may reach over.
-pub(crate) const BLOCK: u32 = 16;
+const BLOCK: u32 = 32;
 const VIEW: usize = 64;
-/// What a block may need of the view: itself and how far its last unit looks.
-const NEEDED: u32 = BLOCK + LOOK as u32;
 /// Shifts of local branches are kept for targets as close as this.
 const LOCAL_REACH: u32 = 16;
 
-/// Where a copy stands.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct Copy {
-    /// The next byte to copy.
-    pub(crate) q: u32,
-    /// By how much the copy moves its bytes.
-    pub(crate) shift: i32,
-    /// Bytes of a block that is not as predicted, and whether a fault in it was found.
-    block_left: u32,
-    /// Bytes left of a unit that is spelled out.
-    raw_left: u32,
-    pub(crate) from_new: bool,
-    has_fault: bool,
-    view: View,
-    pub(crate) context: Context,
-}
-
 /// Source bytes at hand. Not saved.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct View {
+#[derive(Clone)]
+pub(crate) struct View {
     start: u32,
+    /// 0 when nothing is at hand.
     len: u32,
-    of_new: bool,
     bytes: [u8; VIEW],
 }
 
 impl View {
-    /// The bytes from `q` on, at most as far as a unit looks.
-    fn look(&self, q: u32) -> &[u8] {
-        let held = self.bytes.get(..self.len as usize).unwrap_or(&[]);
-        let rest = held.get(q.wrapping_sub(self.start) as usize..).unwrap_or(&[]);
-        rest.get(..LOOK).unwrap_or(rest)
+    pub(crate) const NONE: Self = Self { start: 0, len: 0, bytes: [0; VIEW] };
+
+    pub(crate) const fn forget(&mut self) {
+        self.len = 0;
+    }
+
+    fn look(&self, q: u32) -> &[u8; LOOK] {
+        let bytes = self.bytes.get(q.wrapping_sub(self.start) as usize..).and_then(|bytes| bytes.first_chunk());
+        bytes.unwrap_or(&[0; LOOK])
     }
 }
 
-impl Copy {
-    /// Bytes in a saved state.
-    pub(crate) const SAVED_LEN: usize = 1 + 4 + 4 + Context::SAVED_LEN + 3;
-
-    pub(crate) const fn new() -> Self {
-        Self {
-            from_new: false,
-            q: 0,
-            shift: 0,
-            context: Context::at(0),
-            block_left: 0,
-            has_fault: false,
-            raw_left: 0,
-            view: View { bytes: [0; VIEW], start: 0, len: 0, of_new: false },
-        }
-    }
-
-    /// Makes the view hold what the block at `q` may need.
-    fn load<M: Images>(&mut self, old_size: u32, output: &Output, images: &mut M) -> Result<(), M::Error> {
-        let size = if self.from_new { output.produced() } else { old_size };
-        let view = &mut self.view;
-        let end = self.q.saturating_add(NEEDED).min(size);
-        let is_held = self.q >= view.start && end <= view.start.saturating_add(view.len);
-        if is_held && view.of_new == self.from_new {
-            return Ok(());
-        }
-        view.start = self.q;
-        view.len = size.saturating_sub(self.q).min(VIEW as u32);
-        view.of_new = self.from_new;
-        let Some(bytes) = view.bytes.get_mut(..view.len as usize) else { return Ok(()) };
-        if self.from_new { output.read(images, self.q, bytes) } else { images.read_old(self.q, bytes) }
-    }
-
-    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
-        tape.flag(&mut self.from_new);
-        tape.word(&mut self.q);
-        tape.shifts(core::slice::from_mut(&mut self.shift));
-        self.context.walk(tape);
-        tape.small(&mut self.block_left);
-        tape.flag(&mut self.has_fault);
-        tape.small(&mut self.raw_left);
-    }
-
-    pub(crate) fn is_sound(&self, phase: Phase, left: u32) -> bool {
-        match phase {
-            Phase::Unit => self.block_left > 0 && self.block_left <= left && self.block_left <= STEP_BYTES,
-            Phase::Raw => self.raw_left > 0 && self.raw_left <= 4 && self.raw_left <= left,
-            _ => true,
-        }
-    }
-}
-
-/// A block as it is predicted: its bytes are in the output, not kept yet.
-struct Predicted {
+/// A unit as it stands in the source.
+struct Seen {
+    /// Its bytes as a number.
+    raw: u32,
     len: u32,
-    units: u32,
-    /// The least trust in any of the units.
-    trust: u32,
+    /// The byte that holds most of the instruction's code.
+    top: u32,
+    /// Where it goes in the new image.
+    i: u32,
 }
 
 /// What is expected of a unit.
+#[derive(Clone, Copy)]
 struct Forecast {
     shift: i32,
     /// What else it may be.
     other: i32,
-    /// How sure the shift is, from 0 to 3.
+    /// How sure the shift is, from 0 to 2.
     trust: u32,
     /// Whether the shift was learned from this address's neighbours.
     is_known: bool,
+    may_learn: bool,
 }
 
 impl<P: Profile> Model<P> {
-    /// Bytes of the next block, when units do not reach over its end.
-    fn block_len(&self) -> u32 {
-        self.left.min(BLOCK)
+    /// Makes the view hold what the unit at `q` may need.
+    #[inline(never)]
+    fn load<M: Images>(&mut self, output: &Output, images: &mut M) -> Result<(), M::Error> {
+        let q = self.stand.q;
+        let from_new = self.stand.source == 2;
+        let view = &mut self.view;
+        let offset = q.wrapping_sub(view.start);
+        // Of the new image there is more by now than when the view was filled.
+        let end = if from_new { view.len } else { VIEW as u32 };
+        if view.len > 0 && offset <= end.saturating_sub(LOOK as u32) {
+            return Ok(());
+        }
+        let size = if from_new { output.produced() } else { self.old_size };
+        view.start = q;
+        view.len = size.saturating_sub(q).min(VIEW as u32);
+        view.bytes.fill(0);
+        let Some(bytes) = view.bytes.get_mut(..view.len as usize) else { return Ok(()) };
+        if from_new { output.read(images, q, bytes) } else { images.read_old(q, bytes) }
     }
 
-    /// The byte that holds most of the instruction's code.
-    fn top(&self) -> u32 {
-        self.copy.view.look(self.copy.q | 1).first().map_or(0, |byte| u32::from(*byte))
+    /// One unit of a copy, or a byte of one that is spelled out.
+    #[inline(never)]
+    pub(crate) fn copy<I: Isas, C: Coder, M: Images>(
+        &mut self,
+        coder: &mut C,
+        output: &mut Output,
+        images: &mut M,
+    ) -> Result<(), Fault<M::Error>> {
+        self.load(output, images).map_err(Fault::Images)?;
+        if self.stand.raw_left > 0 {
+            self.stand.raw_left -= 1;
+            let old = self.view.look(self.stand.q)[0];
+            self.replaced(coder, output, old);
+            return Ok(());
+        }
+        if self.stand.block_left == 0 {
+            let wanted = C::ENCODES && self.foresee::<I, C, M>(coder, output, images);
+            let index = at::BLOCK + (usize::from(self.stand.blocks & 3) << 1 | usize::from(self.stand.source == 2));
+            let is_good = flag(&mut self.flags, coder, index, wanted);
+            self.stand.blocks = self.stand.blocks << 1 | u8::from(!is_good);
+            self.stand.doubt = u32::from(!is_good);
+            self.stand.block_left = BLOCK.min(self.stand.left);
+        }
+        self.unit::<I, C>(coder, output);
+        Ok(())
     }
 
-    fn forecast(&mut self, unit: &Unit) -> Forecast {
-        let unknown = |shift| Forecast { shift, other: shift, trust: 0, is_known: false };
-        if self.copy.from_new || unit.kind == Kind::Byte {
-            return unknown(0);
-        }
-        if unit.kind == Kind::Local {
-            return match self.locals.guess(unit.key) {
-                Some(guess) if guess.distance <= LOCAL_REACH => {
-                    Forecast { shift: guess.shift, other: guess.other, trust: guess.trust, is_known: true }
-                }
-                _ => unknown(self.copy.shift),
-            };
-        }
-        let Some(guess) = self.shifts.guess(unit.key) else {
-            return unknown(if unit.is_offset { self.copy.shift } else { 0 });
-        };
-        if unit.is_offset {
-            let offset = |key: u32| key.wrapping_sub(self.space.base);
-            let is_last = guess.above.is_none_or(|key| offset(key) >= self.space.old_size);
-            if is_last && guess.distance > 0 && offset(unit.key) > self.old_end {
-                return unknown(self.copy.shift);
+    /// Whether the next block comes out as predicted: the encoder's question.
+    fn foresee<I: Isas, C: Coder, M: Images>(&self, coder: &C, output: &Output, images: &mut M) -> bool {
+        // All that was put out before is written: there is room for a block.
+        let (mut model, mut output) = (self.clone(), output.clone());
+        model.stand.doubt = 0;
+        model.stand.block_left = BLOCK.min(self.stand.left);
+        while model.stand.block_left > 0 {
+            let (at, mut put) = (output.produced(), [0; 4]);
+            if model.load(&output, images).is_err() {
+                return false;
+            }
+            model.unit::<I, _>(&mut Nobody, &mut output);
+            let put = &mut put[..(output.produced() - at) as usize];
+            if output.read(images, at, put).is_err() || (at..).zip(put).any(|(at, byte)| coder.wanted(at) != *byte) {
+                return false;
             }
         }
-        Forecast { shift: guess.shift, other: guess.other, trust: guess.trust, is_known: true }
+        true
     }
 
-    fn learn_unit<C: Coder>(&mut self, coder: &mut C, unit: &Unit, shift: i32) {
-        if unit.kind == Kind::Local {
-            self.locals.learn(unit.key, shift);
-        } else {
-            self.learn(coder, unit.key, shift);
-        }
-    }
-
-    /// One block: all as predicted, or unit by unit.
-    #[inline(never)]
-    pub(crate) fn block<I: Isas, C: Coder, M: Images>(
-        &mut self,
-        coder: &mut C,
-        output: &mut Output,
-        images: &mut M,
-    ) -> Result<(), Fault<M::Error>> {
-        self.copy.load(self.space.old_size, output, images)?;
-        let start = output.produced();
-        let context = I::TRACKS.then_some(self.copy.context);
-        let mut block = Predicted { len: 0, units: 0, trust: 3 };
-        let distance = start.wrapping_sub(self.copy.q);
-        if self.copy.from_new && distance < STEP_BYTES {
-            block.len = self.block_len();
-            self.repeat(output, block.len, distance);
-        }
-        while block.len < self.block_len() {
-            self.predict::<I, C>(coder, output, &mut block);
-        }
-        let predicted = output.pencilled(block.len);
-        let wanted = C::ENCODES && (start..).zip(predicted).all(|(at, byte)| coder.wanted(at) == *byte);
-        let surety = match block.units {
-            0 => 0,
-            1 => 1 + block.trust,
-            _ => 5 + block.trust,
+    /// One unit of a copy.
+    fn unit<I: Isas, C: Coder>(&mut self, coder: &mut C, output: &mut Output) {
+        let (q, i) = (self.stand.q, output.produced());
+        let look = Look {
+            bytes: self.view.look(q),
+            q,
+            i,
+            left: self.stand.left,
+            from_new: self.stand.source == 2,
+            size: self.old_size,
         };
-        let set = (surety * 4 + (self.block_history & 3)) * 2 + u32::from(self.copy.from_new);
-        let is_good = self.blocks.code(coder, set as usize, wanted);
-        self.block_history = (self.block_history << 1 | u32::from(!is_good)) & 3;
-        if is_good {
-            output.keep(block.len);
-            self.copy.q += block.len;
-            self.advance(block.len, Phase::Block);
-        } else {
-            self.copy.context = context.unwrap_or(self.copy.context);
-            self.copy.block_left = block.len;
-            self.copy.has_fault = false;
-            self.phase = Phase::Unit;
+        let unit = isa::detect::<I>(&look, self.arch, &self.stand.space, &mut self.stand.context);
+        let mut len = unit.len;
+        if unit.kind == Kind::Byte && self.stand.doubt == 0 {
+            len = isa::plain::<I>(&look, self.arch, &self.stand.context).min(self.stand.block_left);
         }
-        Ok(())
-    }
-
-    /// Predicts the next unit of a block.
-    fn predict<I: Isas, C: Coder>(&mut self, coder: &mut C, output: &mut Output, block: &mut Predicted) {
-        let (q, i, left) = (self.copy.q + block.len, output.produced() + block.len, self.left - block.len);
-        let look = Look { bytes: self.copy.view.look(q), q, i, left, from_new: self.copy.from_new };
-        let unit = isa::detect::<I>(&look, &self.space, &mut self.copy.context);
-        if unit.kind == Kind::Byte {
-            let count = isa::plain::<I>(&look, &self.space, &self.copy.context).min(self.block_len() - block.len);
-            (block.len..).zip(look.bytes.iter().take(count as usize)).for_each(|(at, byte)| output.pencil(at, *byte));
-            block.len += count;
+        let seen = Seen { raw: look.raw(len), len, top: look.top(), i };
+        let forecast = self.forecast(&unit, i.wrapping_sub(q) as i32);
+        let Some(shift) = self.decided::<I, C>(coder, &unit, &seen, &forecast) else {
+            self.stand.raw_left = len;
             return;
+        };
+        let mut word = isa::moved::<I>(&unit, seen.raw, i, shift, self.arch, &self.stand.context);
+        isa::settled::<I>(&unit, word, i, self.arch, &mut self.stand.context);
+        for _ in 0..len {
+            self.put(output, word as u8);
+            word >>= 8;
         }
-        let raw = look.raw(unit.len);
-        let forecast = self.forecast(&unit);
-        if !forecast.is_known && !self.copy.from_new {
-            self.learn_unit(coder, &unit, forecast.shift);
+        if forecast.may_learn && (self.stand.doubt != 0 || !forecast.is_known) {
+            self.learn(coder, self.key(&unit), shift);
         }
-        let word = isa::moved::<I>(&unit, raw, i, forecast.shift, &self.space, &mut self.copy.context);
-        (block.len..).zip(word.to_le_bytes()).for_each(|(at, byte)| output.pencil(at, byte));
-        block.len += unit.len;
-        block.units += 1;
-        block.trust = block.trust.min(forecast.trust);
     }
 
-    /// Continues bytes that repeat after `distance`.
-    fn repeat(&self, output: &mut Output, count: u32, distance: u32) {
-        let period = self.copy.view.look(self.copy.q);
-        let period = period.get(..distance as usize).unwrap_or(period);
-        (0..count).zip(period.iter().cycle()).for_each(|(at, byte)| output.pencil(at, *byte));
+    /// What the table of shifts calls a unit's address.
+    fn key(&self, unit: &Unit) -> u32 {
+        if unit.is_offset { unit.key.wrapping_add(self.stand.space.base) } else { unit.key }
     }
 
-    /// One unit of a block that is not as predicted.
-    #[inline(never)]
-    pub(crate) fn unit<I: Isas, C: Coder, M: Images>(
-        &mut self,
-        coder: &mut C,
-        output: &mut Output,
-        images: &mut M,
-    ) -> Result<(), Fault<M::Error>> {
-        self.copy.load(self.space.old_size, output, images)?;
-        let (q, i) = (self.copy.q, output.produced());
-        let look = Look { bytes: self.copy.view.look(q), q, i, left: self.left, from_new: self.copy.from_new };
-        let repeats = self.copy.from_new && i.wrapping_sub(q) < STEP_BYTES;
-        let unit = if repeats { Unit::BYTE } else { isa::detect::<I>(&look, &self.space, &mut self.copy.context) };
-        let raw = look.raw(unit.len);
-        let forecast = self.forecast(&unit);
-        let mut word = isa::moved::<I>(&unit, raw, i, forecast.shift, &self.space, &mut self.copy.context);
-        let wanted = wanted_word(coder, i, unit.len);
-        let is_good = self.is_as_predicted(coder, &unit, raw, forecast.trust, i, word == wanted);
-        self.copy.block_left = self.copy.block_left.saturating_sub(unit.len);
-        let mut shift = Some(forecast.shift);
-        if !is_good {
-            let solution = match C::ENCODES {
-                true => isa::solve::<I>(&unit, raw, i, wanted, &self.space, &self.copy.context),
-                false => None,
-            };
-            shift = if unit.kind == Kind::Byte { None } else { self.solved(coder, &unit, &forecast, solution) };
-            let Some(shift) = shift else {
-                self.copy.raw_left = unit.len;
-                self.phase = Phase::Raw;
-                return Ok(());
-            };
-            word = isa::moved::<I>(&unit, raw, i, shift, &self.space, &mut self.copy.context);
+    /// What is expected of a unit; `own` is the shift of the copy.
+    fn forecast(&mut self, unit: &Unit, own: i32) -> Forecast {
+        let mut forecast = Forecast { shift: 0, other: 0, trust: 0, is_known: false, may_learn: false };
+        if self.stand.source == 2 || unit.kind == Kind::Byte {
+            return forecast;
         }
-        isa::settled::<I>(&unit, word, i, &self.space, &mut self.copy.context);
-        word.to_le_bytes().iter().take(unit.len as usize).for_each(|byte| output.put(*byte));
-        let is_page = unit.kind == Kind::High && self.space.arch == crate::Arch::RiscV;
-        if let Some(shift) = shift
-            && !self.copy.from_new
-            && unit.kind != Kind::Byte
-            && (is_good || !is_page)
-        {
-            self.learn_unit(coder, &unit, shift);
+        forecast.may_learn = true;
+        if unit.is_offset {
+            (forecast.shift, forecast.other) = (own, own);
         }
-        self.copy.q += unit.len;
-        self.advance(unit.len, if self.copy.block_left == 0 { Phase::Block } else { Phase::Unit });
-        Ok(())
+        let key = self.key(unit);
+        match map::guess(self.shifts.as_mut(), self.stand.known, key) {
+            Some(guess) if unit.kind != Kind::Local || guess.distance <= LOCAL_REACH => {
+                Forecast { shift: guess.shift, other: guess.other, trust: guess.trust, is_known: true, ..forecast }
+            }
+            _ => forecast,
+        }
     }
 
-    /// Whether a unit is as predicted; in a block that is not, the last byte cannot be the first to be.
-    fn is_as_predicted<C: Coder>(
+    /// The shift of a unit: as forecast or corrected. Nothing when it has to be spelled out.
+    fn decided<I: Isas, C: Coder>(
         &mut self,
         coder: &mut C,
         unit: &Unit,
-        raw: u32,
-        trust: u32,
-        i: u32,
-        wanted: bool,
-    ) -> bool {
-        let is_byte = unit.kind == Kind::Byte;
-        let kind = unit.kind as u32;
-        let fault = u32::from(self.copy.has_fault);
-        let history = self.unit_history.get_mut(kind as usize).map_or(0, |history| *history);
-        let history = u32::from(history);
-        let is_good = if is_byte && fault == 0 && self.copy.block_left <= 1 {
-            false
-        } else {
-            let fared = if is_byte { history & 7 } else { trust << 1 | history & 1 };
-            let since = i.wrapping_sub(self.last_changed).min(15);
-            let parity = self.parity(i);
-            let contexts = [
-                0x100_0000 | kind << 8 | fared << 1 | parity,
-                0x200_0000 | kind << 16 | self.top() << 1 | parity,
-                0x300_0000 | kind << 8 | since << 4 | fault << 1 | parity,
-                0x400_0000 | kind << 16 | (raw & 0xFF) << 8 | history & 1,
-            ];
-            self.mixer.decide(coder, &contexts, UNIT_ROWS + kind as usize * 4, wanted)
-        };
-        if let Some(place) = self.unit_history.get_mut(kind as usize) {
-            *place = (history << 1 | u32::from(!is_good)) as u8;
+        seen: &Seen,
+        forecast: &Forecast,
+    ) -> Option<i32> {
+        if self.stand.doubt == 0 {
+            return Some(forecast.shift);
         }
-        self.copy.has_fault |= !is_good;
+        let (mut is_wanted, mut solution) = (false, None);
+        if C::ENCODES {
+            let wanted = (0..seen.len).fold(0, |word, at| word | u32::from(coder.wanted(seen.i + at)) << (8 * at));
+            let context = &self.stand.context;
+            is_wanted = isa::moved::<I>(unit, seen.raw, seen.i, forecast.shift, self.arch, context) == wanted;
+            solution = isa::solve::<I>(unit, seen.raw, seen.i, wanted, self.arch, context);
+        }
+        if self.is_as_predicted(coder, unit.kind as u32, seen, forecast.trust, is_wanted) {
+            Some(forecast.shift)
+        } else if unit.kind == Kind::Byte {
+            None
+        } else {
+            self.corrected(coder, unit, forecast, solution)
+        }
+    }
+
+    /// Whether a unit is as predicted.
+    fn is_as_predicted<C: Coder>(&mut self, coder: &mut C, kind: u32, seen: &Seen, trust: u32, wanted: bool) -> bool {
+        let odd = self.odd(seen.i);
+        let fault = self.stand.doubt >> 1;
+        let fared = self.stand.fared.get(kind as usize).map_or(0, |fared| u32::from(*fared));
+        let history = if kind == Kind::Byte as u32 { fared & 7 } else { trust << 1 | fared & 1 };
+        let contexts = [
+            0x100_0000 | kind << 8 | history << 1 | odd,
+            0x200_0000 | kind << 16 | seen.top << 1 | odd,
+            0x300_0000 | kind << 8 | fault << 1 | odd,
+            0x400_0000 | kind << 16 | (seen.raw & 0xFF) << 8 | fared & 1,
+        ];
+        let is_good = self.mixed(coder, &contexts, UNIT_ROWS + kind as usize, 1, wanted);
+        if let Some(place) = self.stand.fared.get_mut(kind as usize) {
+            *place = (fared << 1 | u32::from(!is_good)) as u8;
+        }
+        if !is_good {
+            self.stand.doubt = 2;
+        }
         is_good
     }
 
     /// The shift of a unit that is not as predicted, if a shift explains it.
-    #[inline(never)]
-    fn solved<C: Coder>(
+    fn corrected<C: Coder>(
         &mut self,
         coder: &mut C,
         unit: &Unit,
         forecast: &Forecast,
         solution: Option<i32>,
     ) -> Option<i32> {
+        let Forecast { shift, other, .. } = *forecast;
+        let last = self.stand.last as i32;
         let kind = unit.kind as usize;
-        if !self.flags.code(coder, at::SOLVED + kind, solution.is_some()) {
+        // Instructions are at even places: a shift that is odd is spelled out as bytes.
+        let spare = u32::from(unit.is_offset);
+        let is_coded = |found: &i32| *found == other || *found == last || (found ^ shift) & spare as i32 == 0;
+        let solution = solution.filter(is_coded);
+        if !flag(&mut self.flags, coder, at::SOLVED + kind, solution.is_some()) {
             return None;
         }
-        let wanted = solution.unwrap_or(0);
-        if forecast.other != forecast.shift
-            && self.flags.code(coder, at::OTHER + kind, solution == Some(forecast.other))
-        {
-            to_front(&mut self.recent, forecast.other);
-            return Some(forecast.other);
+        if other != shift && flag(&mut self.flags, coder, at::OTHER + kind, solution == Some(other)) {
+            return Some(other);
         }
-        let index = self.recent.iter().position(|shift| *shift == wanted);
-        let set = at::RECENT + kind * 4;
-        let shift = if self.flags.code(coder, set, index.is_some()) {
-            let mut choice = 0;
-            while choice < 3 && !self.flags.code(coder, set + 1 + choice, index == Some(choice)) {
-                choice += 1;
-            }
-            self.recent[choice.min(3)]
-        } else {
-            self.residual(coder, unit, forecast.shift, wanted)
-        };
-        to_front(&mut self.recent, shift);
-        Some(shift)
-    }
-
-    fn residual<C: Coder>(&mut self, coder: &mut C, unit: &Unit, expected: i32, wanted: i32) -> i32 {
-        let kind = unit.kind as usize;
-        let way = wanted.wrapping_sub(expected);
-        let spare = isa::spare_bits(unit, self.space.arch);
-        let is_even = self.flags.code(coder, at::EVEN + kind, way.trailing_zeros() >= spare);
-        let spare = if is_even { spare } else { 0 };
-        let negative = self.flags.code(coder, at::NEGATIVE + kind, way < 0);
+        if last != shift && flag(&mut self.flags, coder, at::LAST + kind, solution == Some(last)) {
+            return Some(last);
+        }
         let tree = if unit.is_offset { at::NEAR } else { at::FAR };
-        let size = self.flags.number(coder, tree, at::SECOND_SHIFT, way.unsigned_abs() >> spare) << spare;
-        expected.wrapping_add_unsigned(if negative { size.wrapping_neg() } else { size })
-    }
-
-    /// A byte of a unit that is spelled out.
-    pub(crate) fn raw<C: Coder, M: Images>(
-        &mut self,
-        coder: &mut C,
-        output: &mut Output,
-        images: &mut M,
-    ) -> Result<(), Fault<M::Error>> {
-        self.copy.load(self.space.old_size, output, images)?;
-        let old = self.copy.view.look(self.copy.q).first().copied().unwrap_or(0);
-        self.replaced(coder, output, old);
-        self.copy.q += 1;
-        self.copy.raw_left -= 1;
-        let then = match (self.copy.raw_left, self.copy.block_left) {
-            (0, 0) => Phase::Block,
-            (0, _) => Phase::Unit,
-            _ => Phase::Raw,
-        };
-        self.advance(1, then);
-        Ok(())
+        self.stand.last = self.signed(coder, tree, shift as u32, solution.unwrap_or(0) as u32, spare);
+        Some(self.stand.last as i32)
     }
 }
 
-/// The new image's next bytes, as far as they are known.
-fn wanted_word<C: Coder>(coder: &C, i: u32, len: u32) -> u32 {
-    if !C::ENCODES {
-        return 0;
+/// Looks on while the encoder tries a block.
+struct Nobody;
+
+impl Coder for Nobody {
+    const ENCODES: bool = false;
+    fn bit(&mut self, _: u32, _: bool) -> bool {
+        false
     }
-    (0..len).fold(0, |word, at| word | u32::from(coder.wanted(i + at)) << (8 * at))
+    fn raw(&mut self, _: u8) -> u8 {
+        0
+    }
+    fn next_op(&mut self) -> Op {
+        Op::literal(1)
+    }
+    fn wanted(&self, _: u32) -> u8 {
+        0
+    }
 }

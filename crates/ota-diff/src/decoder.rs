@@ -2,12 +2,12 @@
 
 use crate::coder::RangeDecoder;
 use crate::copy::Fault;
-use crate::isa::{Isas, Space, knows};
+use crate::isa::{Isas, knows};
 use crate::model::Model;
 use crate::output::Output;
-use crate::tape::Tape;
 use crate::{DecodeError, Every, HEADER_LEN, Header, Images, M, PatchError, Profile, S};
 use core::marker::PhantomData;
+use zerocopy::IntoBytes;
 
 /// Decodes one patch. `P` says how much it may remember, `I` which instruction sets it knows.
 ///
@@ -28,7 +28,7 @@ const _: () = assert!(Decoder::<M>::SAVED_LEN <= 4000);
 
 impl<P: Profile, I: Isas> Decoder<P, I> {
     /// Bytes of a saved state.
-    pub const SAVED_LEN: usize = 4 + RangeDecoder::SAVED_LEN + Output::SAVED_LEN + Model::<P>::SAVED_LEN;
+    pub const SAVED_LEN: usize = size_of::<RangeDecoder>() + size_of::<Output>() + Model::<P>::SAVED_LEN;
 
     /// A decoder without work. All of it is zero: as a static it costs RAM only.
     #[must_use]
@@ -55,8 +55,8 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
         }
         self.patch_len = header.patch_len;
         self.input.begin(header.patch_len.saturating_sub(HEADER_LEN as u32));
-        self.output.begin();
-        self.model.begin(Space::new(header.arch, header.old_size), header.new_size);
+        self.output = Output::new();
+        self.model.begin(header.arch, header.old_size, header.new_size);
         Ok(())
     }
 
@@ -155,8 +155,9 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     }
 
     /// Gives the state away in pieces, at most `SAVED_LEN` bytes in all: for those who have no room for a second copy.
+    #[inline(never)]
     pub fn save_to(&mut self, put: &mut dyn FnMut(&[u8])) {
-        self.walk(&mut Tape(&mut |bytes| put(bytes)));
+        self.pieces().into_iter().for_each(|piece| put(piece));
     }
 
     /// Continues where a decoder of the same patch was saved.
@@ -181,9 +182,10 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     ///
     /// # Errors
     /// As [`Self::resume`]; the decoder has to begin anew then.
+    #[inline(never)]
     pub fn resume_in_place(&mut self, header: &Header, take: &mut dyn FnMut(&mut [u8])) -> Result<(), PatchError> {
         self.begin(header)?;
-        self.walk(&mut Tape(take));
+        self.pieces().into_iter().for_each(take);
         if self.is_sound() { Ok(()) } else { Err(PatchError::Saved) }
     }
 
@@ -193,14 +195,11 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
             && self.model.is_sound(self.output.produced())
     }
 
+    /// All that must outlast a power cut.
     #[inline(never)]
-    fn walk(&mut self, tape: &mut Tape<'_>) {
-        let mut consumed = self.consumed();
-        tape.word(&mut consumed);
-        self.input.set_left(self.patch_len.wrapping_sub(consumed));
-        self.input.walk(tape);
-        self.output.walk(tape);
-        self.model.walk(tape);
+    fn pieces(&mut self) -> [&mut [u8]; 7] {
+        let [a, b, c, d, e] = self.model.pieces();
+        [self.input.as_mut_bytes(), self.output.as_mut_bytes(), a, b, c, d, e]
     }
 }
 

@@ -20,7 +20,6 @@ mod output;
 #[cfg(feature = "std")]
 mod patch;
 mod profile;
-mod tape;
 
 pub use decoder::Decoder;
 #[cfg(feature = "bsdiff")]

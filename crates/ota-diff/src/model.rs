@@ -1,151 +1,144 @@
-//! The model of the stream: operations, literals and the state of it all. Copies are in `copy`.
+//! The model of the stream: what it remembers, operations and literals. Copies are in `copy`.
 
-use crate::chance::{FineFlags, Flags, Mixer};
-use crate::coder::{Coder, Op, Source};
-use crate::copy::{Copy, Fault};
-use crate::isa::{Context, Isas, KINDS, Space, WINDOWS, Window};
-use crate::map::Map;
+use crate::chance::{EVEN, OPINIONS, TREE, WEIGHT, flag, mixed, number};
+use crate::coder::{Coder, Source};
+use crate::copy::{Fault, View};
+use crate::isa::{Context, Isas, KINDS, NO_BASE, Space, Window};
 use crate::output::Output;
-use crate::tape::Tape;
-use crate::{Images, Profile};
+use crate::{Arch, Images, Profile, map};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Where each use has its flags.
 pub(crate) mod at {
-    use super::KINDS;
+    use super::{KINDS, TREE};
     pub(crate) const LITERAL: usize = 0;
     pub(crate) const FROM_NEW: usize = LITERAL + 3;
-    pub(crate) const PLACE: usize = FROM_NEW + 3;
-    pub(crate) const BACKWARD: usize = PLACE + 16;
-    pub(crate) const SOLVED: usize = BACKWARD + 1;
-    pub(crate) const NEGATIVE: usize = SOLVED + KINDS;
-    pub(crate) const EVEN: usize = NEGATIVE + KINDS;
-    pub(crate) const RECENT: usize = EVEN + KINDS;
-    pub(crate) const LITERAL_LEN: usize = RECENT + KINDS * 4;
-    pub(crate) const COPY_LEN: usize = LITERAL_LEN + 32;
-    pub(crate) const JUMP: usize = COPY_LEN + 32;
-    pub(crate) const DISTANCE: usize = JUMP + 32;
-    pub(crate) const NEAR: usize = DISTANCE + 32;
-    pub(crate) const FAR: usize = NEAR + 32;
-    pub(crate) const SECOND_LEN: usize = FAR + 32;
-    pub(crate) const SECOND_PLACE: usize = SECOND_LEN + 24;
-    pub(crate) const SECOND_SHIFT: usize = SECOND_PLACE + 24;
-    pub(crate) const OTHER: usize = SECOND_SHIFT + 24;
-    pub(crate) const END: usize = OTHER + KINDS;
+    pub(crate) const ALONG: usize = FROM_NEW + 3;
+    pub(crate) const END: usize = ALONG + 3;
+    pub(crate) const BLOCK: usize = END + 3;
+    pub(crate) const SOLVED: usize = BLOCK + 8;
+    pub(crate) const OTHER: usize = SOLVED + KINDS;
+    pub(crate) const LAST: usize = OTHER + KINDS;
+    pub(crate) const LITERAL_LEN: usize = OTHER + 2 * KINDS;
+    pub(crate) const COPY_LEN: usize = LITERAL_LEN + TREE;
+    pub(crate) const JUMP: usize = COPY_LEN + TREE;
+    pub(crate) const DISTANCE: usize = JUMP + TREE;
+    pub(crate) const NEAR: usize = DISTANCE + TREE;
+    pub(crate) const FAR: usize = NEAR + TREE;
+    pub(crate) const FLAGS: usize = FAR + TREE;
 }
 
-/// Rows of weights: for literals at even and odd places, two opinions; for replaced bytes, four.
-const LITERAL_OPINIONS: usize = 2;
-const REPLACED_OPINIONS: usize = 4;
-const REPLACED_ROWS: usize = 2 * 8 * LITERAL_OPINIONS;
-pub(crate) const UNIT_ROWS: usize = REPLACED_ROWS + 2 * 8 * REPLACED_OPINIONS;
-const WEIGHTS: usize = UNIT_ROWS + 8 * 4;
+/// Rows of weights: for each bit of literals and of replaced bytes at even and odd places, and for each kind of unit.
+pub(crate) const REPLACED_ROWS: usize = 16;
+pub(crate) const UNIT_ROWS: usize = 32;
+const ROWS: usize = UNIT_ROWS + KINDS;
 
-/// Units' trust, whether there are more, the last two blocks, the source.
-const BLOCK_SETS: usize = 9 * 4 * 2;
-
-/// What the next step decodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// What numbers mean in these images.
-    Space,
-    /// The next operation.
-    Op,
-    /// A byte of a literal.
-    Literal,
-    /// A block of a copy.
-    Block,
-    /// A unit of a block that did not come out as predicted.
-    Unit,
-    /// A byte of a unit that changed beyond its address.
-    Raw,
+/// Where the stream stands: all of it is numbers.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct Stand {
+    /// Bytes of the operation that are left.
+    pub(crate) left: u32,
+    /// What the operation is: 0 a literal, 1 a copy from the old image, 2 one from the new; 3 before the first.
+    pub(crate) source: u32,
+    /// The next byte to copy.
+    pub(crate) q: u32,
+    /// Bytes of the block that are left, and whether it is as predicted (0), or is not, and no fault was found yet (1) or
+    /// one was (2).
+    pub(crate) block_left: u32,
+    pub(crate) doubt: u32,
+    /// Bytes left of a unit that is spelled out.
+    pub(crate) raw_left: u32,
+    /// Where the last copy from the old image ended.
+    pub(crate) old_end: u32,
+    /// Its place in the old image less that in the new one.
+    pub(crate) alignment: u32,
+    /// By how much the last replaced byte differed.
+    pub(crate) change: u8,
+    /// The last bytes put out.
+    pub(crate) before: u8,
+    pub(crate) earlier: u8,
+    /// How the last blocks fared, a bit each.
+    pub(crate) blocks: u8,
+    /// How each kind of unit fared lately, a bit per unit.
+    pub(crate) fared: [u8; KINDS],
+    /// Entries of the table of shifts that are in use.
+    pub(crate) known: u32,
+    /// The last shift that was spelled out.
+    pub(crate) last: u32,
+    pub(crate) space: Space,
+    pub(crate) context: Context,
 }
 
-const PHASES: [Phase; 6] = [Phase::Space, Phase::Op, Phase::Literal, Phase::Block, Phase::Unit, Phase::Raw];
+impl Stand {
+    /// All zeros.
+    const IDLE: Self = Self {
+        left: 0,
+        source: 0,
+        q: 0,
+        block_left: 0,
+        doubt: 0,
+        raw_left: 0,
+        old_end: 0,
+        alignment: 0,
+        change: 0,
+        before: 0,
+        earlier: 0,
+        blocks: 0,
+        fared: [0; KINDS],
+        known: 0,
+        last: 0,
+        space: Space { base: 0, ..Space::NONE },
+        context: Context::at(0),
+    };
+    const START: Self = Self { source: 3, space: Space::NONE, ..Self::IDLE };
+}
 
 /// All that the decoder remembers but for what is on its way in and out.
 ///
 /// In this order: what is used most lies where short instructions reach it.
+#[derive(Clone)]
 #[repr(C)]
 pub(crate) struct Model<P: Profile> {
-    /// Bytes of the operation that are left.
-    pub(crate) left: u32,
-    /// Where the last copy from the old image ended.
-    pub(crate) old_end: u32,
-    last_literal: u32,
-    last_distance: u32,
-    pub(crate) last_changed: u32,
-    pub(crate) block_history: u32,
-    /// 0 after a literal, 1 after a copy from the old image, 2 after one from the new.
-    last_op: u32,
+    pub(crate) stand: Stand,
+    pub(crate) arch: Arch,
+    pub(crate) old_size: u32,
     pub(crate) new_size: u32,
-    pub(crate) phase: Phase,
-    /// By how much the last replaced byte differed from the old one.
-    pub(crate) last_change: u8,
-    pub(crate) copy: Copy,
-    pub(crate) space: Space,
-    /// How each kind of unit fared lately, a bit per unit.
-    pub(crate) unit_history: [u8; KINDS],
-    pub(crate) recent: [i32; 4],
-    alignments: [i32; 4],
-    pub(crate) locals: Map<P::Locals>,
-    pub(crate) blocks: FineFlags<{ BLOCK_SETS }>,
-    pub(crate) flags: Flags<{ at::END }>,
-    pub(crate) shifts: Map<P::Map>,
-    pub(crate) mixer: Mixer<P::Slots, WEIGHTS>,
+    pub(crate) view: View,
+    pub(crate) flags: [u16; at::FLAGS],
+    weights: [[u16; OPINIONS]; ROWS],
+    pub(crate) shifts: P::Map,
+    slots: P::Slots,
 }
 
 impl<P: Profile> Model<P> {
     /// Bytes in a saved state.
-    pub(crate) const SAVED_LEN: usize = Mixer::<P::Slots, WEIGHTS>::SAVED_LEN
-        + Map::<P::Map>::SAVED_LEN
-        + Map::<P::Locals>::SAVED_LEN
-        + 2 * (at::END + BLOCK_SETS)
-        + Space::SAVED_LEN
-        + Copy::SAVED_LEN
-        + (1 + 4 + KINDS + 1 + 1 + 16 + 4 + 1 + 12 + 16);
+    pub(crate) const SAVED_LEN: usize =
+        size_of::<Stand>() + 2 * (at::FLAGS + ROWS * OPINIONS) + size_of::<P::Map>() + size_of::<P::Slots>();
 
     /// A model without work. All of it is zero, so that a static one costs no ROM.
     pub(crate) const fn idle() -> Self {
         Self {
-            mixer: Mixer::idle(P::SLOTS),
-            shifts: Map::new(P::MAP),
-            locals: Map::new(P::LOCALS),
-            flags: Flags::idle(),
-            blocks: FineFlags::idle(),
-            space: Space::new(crate::Arch::None, 0),
+            stand: Stand::IDLE,
+            arch: Arch::None,
+            old_size: 0,
             new_size: 0,
-            phase: Phase::Space,
-            left: 0,
-            copy: Copy::new(),
-            unit_history: [0; KINDS],
-            block_history: 0,
-            last_change: 0,
-            last_changed: 0,
-            recent: [0; 4],
-            last_op: 0,
-            last_literal: 0,
-            old_end: 0,
-            last_distance: 0,
-            alignments: [0; 4],
+            view: View::NONE,
+            flags: [0; at::FLAGS],
+            weights: [[0; OPINIONS]; ROWS],
+            shifts: P::MAP,
+            slots: P::SLOTS,
         }
     }
 
     /// Gets ready for a stream.
-    pub(crate) fn begin(&mut self, space: Space, new_size: u32) {
-        self.mixer.begin();
-        self.shifts.begin();
-        self.locals.begin();
-        self.flags.begin();
-        self.blocks.begin();
-        self.space = Space { base: NO_BASE, ..space };
-        self.new_size = new_size;
-        self.phase = Phase::Space;
-        self.copy = Copy::new();
-        self.unit_history = [0; KINDS];
-        (self.left, self.block_history, self.last_change, self.last_changed) = (0, 0, 0, 0);
-        (self.last_op, self.last_literal, self.old_end, self.last_distance) = (1, 0, 0, 0);
-        self.recent = [0; 4];
-        self.alignments = [0; 4];
+    pub(crate) fn begin(&mut self, arch: Arch, old_size: u32, new_size: u32) {
+        self.stand = Stand::START;
+        (self.arch, self.old_size, self.new_size) = (arch, old_size, new_size);
+        self.view.forget();
+        self.flags.fill(EVEN);
+        self.weights.as_flattened_mut().fill(WEIGHT);
+        self.slots.as_mut().fill(0);
     }
 
     /// Decodes a little more. Takes at most `STEP_MAX` bytes of the patch and puts out at most `STEP_BYTES`.
@@ -155,243 +148,194 @@ impl<P: Profile> Model<P> {
         output: &mut Output,
         images: &mut M,
     ) -> Result<(), Fault<M::Error>> {
-        match self.phase {
-            Phase::Space => {
-                self.read_space(coder);
-                self.phase = Phase::Op;
-            }
-            Phase::Op => self.operation(coder, output.produced()).ok_or(Fault::Range)?,
-            Phase::Literal => {
-                self.literal(coder, output);
-                self.advance(1, Phase::Literal);
-            }
-            Phase::Block => self.block::<I, C, M>(coder, output, images)?,
-            Phase::Unit => self.unit::<I, C, M>(coder, output, images)?,
-            Phase::Raw => self.raw(coder, output, images)?,
+        if self.stand.left == 0 {
+            return self.operation(coder, output.produced()).ok_or(Fault::Range);
         }
-        Ok(())
-    }
-
-    /// Counts bytes of the operation off; the phase is `then` until none is left.
-    pub(crate) fn advance(&mut self, count: u32, then: Phase) {
-        self.left = self.left.saturating_sub(count);
-        self.phase = if self.left == 0 { Phase::Op } else { then };
+        if self.stand.source == 0 {
+            self.literal(coder, output);
+            return Ok(());
+        }
+        self.copy::<I, C, M>(coder, output, images)
     }
 
     /// Base address and windows; plain data has none.
-    #[inline(never)]
     fn read_space<C: Coder>(&mut self, coder: &mut C) {
-        if self.space.arch == crate::Arch::None {
+        if self.arch == Arch::None {
             return;
         }
-        if coder.bit(1 << 15, self.space.base != NO_BASE) {
-            self.space.base = plain(coder, 24, self.space.base >> 8) << 8;
+        let space = &mut self.stand.space;
+        let count = space.windows.iter().filter(|window| window.len > 0).count() as u32;
+        let wanted = space.windows.iter().rev().fold(0, |code, window| code << 1 | window.is_code);
+        let code = bytes(coder, 1, wanted << 4 | u32::from(space.base != NO_BASE) << 3 | count);
+        if code & 8 != 0 {
+            space.base = bytes(coder, 3, space.base >> 8) << 8;
         }
-        for window in &mut self.space.windows {
-            if !coder.bit(1 << 15, window.len > 0) {
-                break;
-            }
+        for (index, window) in space.windows.iter_mut().enumerate().take(code as usize & 7) {
             *window = Window {
-                start: plain(coder, 24, window.start >> 8) << 8,
-                len: plain(coder, 16, window.len >> 8) << 8,
-                is_code: coder.bit(1 << 15, window.is_code),
+                start: bytes(coder, 3, window.start >> 8) << 8,
+                len: bytes(coder, 2, window.len >> 8) << 8,
+                is_code: code >> (4 + index) & 1,
             };
         }
     }
 
-    #[inline(never)]
     /// The next operation; nothing when it reaches outside an image.
+    #[inline(never)]
     fn operation<C: Coder>(&mut self, coder: &mut C, i: u32) -> Option<()> {
+        if self.stand.source > 2 {
+            self.read_space(coder);
+            self.stand.source = 1;
+        }
         let op = coder.next_op();
-        let last = self.last_op as usize;
-        if last != 0 && self.flags.code(coder, at::LITERAL + last, op.source == Source::Literal) {
-            self.left = self.length(coder, at::LITERAL_LEN, op.len);
-            self.last_literal = self.left;
-            self.last_op = 0;
-            self.phase = Phase::Literal;
-        } else if self.flags.code(coder, at::FROM_NEW + last, op.source == Source::New) {
-            self.copy_new(coder, op, i)?;
+        let last = self.stand.source as usize;
+        let mut tree = at::COPY_LEN;
+        if last != 0 && flag(&mut self.flags, coder, at::LITERAL + last, op.source == Source::Literal) {
+            self.stand.source = 0;
+            tree = at::LITERAL_LEN;
+        } else if flag(&mut self.flags, coder, at::FROM_NEW + last, op.source == Source::New) {
+            let back = number(&mut self.flags, coder, at::DISTANCE, i.wrapping_sub(op.from).wrapping_sub(1));
+            self.stand.q = i.checked_sub(back)?.checked_sub(1)?;
+            self.stand.source = 2;
         } else {
-            self.copy_old(coder, op, i)?;
+            self.stand.q = self.place(coder, op.from, i, last);
+            self.stand.source = 1;
         }
-        (self.left <= self.new_size.saturating_sub(i)).then_some(())
-    }
-
-    fn length<C: Coder>(&mut self, coder: &mut C, tree: usize, wanted: u32) -> u32 {
-        self.flags.number(coder, tree, at::SECOND_LEN, wanted.wrapping_sub(1)).saturating_add(1)
-    }
-
-    fn copy_new<C: Coder>(&mut self, coder: &mut C, op: Op, i: u32) -> Option<()> {
-        let wanted = i.wrapping_sub(op.from);
-        if !self.flags.code(coder, at::PLACE + 12, wanted == self.last_distance) {
-            self.last_distance =
-                self.flags.number(coder, at::DISTANCE, at::SECOND_PLACE, wanted.wrapping_sub(1)).saturating_add(1);
+        let left = number(&mut self.flags, coder, tree, op.len.wrapping_sub(1)).saturating_add(1);
+        self.stand.left = left;
+        (self.stand.block_left, self.stand.raw_left) = (0, 0);
+        self.stand.context = Context::at(self.stand.q);
+        self.view.forget();
+        if self.stand.source == 1 {
+            self.stand.alignment = self.stand.q.wrapping_sub(i);
+            self.stand.old_end = self.stand.q.checked_add(left).filter(|end| *end <= self.old_size)?;
+            if left >= LONG {
+                let shift = i.wrapping_sub(self.stand.q) as i32;
+                let key = self.stand.q.wrapping_add(self.stand.space.base);
+                self.learn(coder, key, shift);
+                self.learn(coder, key.wrapping_add(left - 1), shift);
+            }
         }
-        self.left = self.length(coder, at::COPY_LEN, op.len);
-        if self.last_distance == 0 || self.last_distance > i {
-            return None;
-        }
-        self.begin_copy(true, i - self.last_distance, i);
-        self.last_op = 2;
-        self.last_literal = 0;
-        Some(())
-    }
-
-    fn copy_old<C: Coder>(&mut self, coder: &mut C, op: Op, i: u32) -> Option<()> {
-        let from = self.place(coder, op.from, i);
-        self.left = self.length(coder, at::COPY_LEN, op.len);
-        if from > self.space.old_size || self.left > self.space.old_size - from {
-            return None;
-        }
-        let alignment = from.wrapping_sub(i) as i32;
-        to_front(&mut self.alignments, alignment);
-        self.begin_copy(false, from, i);
-        if self.left >= LONG {
-            let key = self.space.base.wrapping_add(from);
-            let shift = alignment.wrapping_neg();
-            self.learn(coder, key, shift);
-            self.learn(coder, key.wrapping_add(self.left - 1), shift);
-        }
-        self.old_end = from + self.left;
-        self.last_op = 1;
-        self.last_literal = 0;
-        Some(())
-    }
-
-    pub(crate) fn learn<C: Coder>(&mut self, coder: &mut C, key: u32, shift: i32) {
-        coder.learned(key, shift);
-        self.shifts.learn(key, shift);
-    }
-
-    fn begin_copy(&mut self, from_new: bool, from: u32, i: u32) {
-        self.copy.from_new = from_new;
-        self.copy.q = from;
-        self.copy.shift = i.wrapping_sub(from) as i32;
-        self.copy.context = Context::at(from);
-        self.phase = Phase::Block;
+        (left <= self.new_size.wrapping_sub(i)).then_some(())
     }
 
     /// Where in the old image a copy begins.
-    #[inline(never)]
-    fn place<C: Coder>(&mut self, coder: &mut C, wanted: u32, i: u32) -> u32 {
-        let after = self.old_end.wrapping_add(self.last_literal);
-        let recent = self.alignments.map(|alignment| i.wrapping_add_signed(alignment));
-        let index = recent.iter().position(|place| *place == wanted);
-        let set = at::PLACE + if self.last_literal > 0 { 4 } else { 0 };
-        let (same, skips) = (wanted == self.old_end, wanted == after);
-        if self.flags.code(coder, set, same) {
-            return self.old_end;
+    fn place<C: Coder>(&mut self, coder: &mut C, wanted: u32, i: u32, last: usize) -> u32 {
+        let along = i.wrapping_add(self.stand.alignment);
+        if flag(&mut self.flags, coder, at::ALONG + last, wanted == along) {
+            return along;
         }
-        if self.flags.code(coder, set + 1, !skips && index.is_none()) {
-            let way = wanted.wrapping_sub(after) as i32;
-            let back = self.flags.code(coder, at::BACKWARD, way < 0);
-            let way = self.flags.number(coder, at::JUMP, at::SECOND_PLACE, way.unsigned_abs());
-            return if back { after.wrapping_sub(way) } else { after.wrapping_add(way) };
+        let end = self.stand.old_end;
+        if flag(&mut self.flags, coder, at::END + last, wanted == end) {
+            return end;
         }
-        if self.last_literal > 0 && self.flags.code(coder, set + 2, skips) {
-            return after;
-        }
-        let mut choice = 0;
-        while choice < 3 && !self.flags.code(coder, at::PLACE + 8 + choice, index == Some(choice)) {
-            choice += 1;
-        }
-        recent.get(choice).copied().unwrap_or(0)
+        self.signed(coder, at::JUMP, along, wanted, 0)
     }
 
+    /// A number near another one.
     #[inline(never)]
+    pub(crate) fn signed<C: Coder>(&mut self, coder: &mut C, tree: usize, from: u32, wanted: u32, spare: u32) -> u32 {
+        let way = wanted.wrapping_sub(from) as i32;
+        let back = flag(&mut self.flags, coder, tree, way < 0);
+        let way = number(&mut self.flags, coder, tree, way.unsigned_abs() >> spare) << spare;
+        from.wrapping_add(if back { way.wrapping_neg() } else { way })
+    }
+
     fn literal<C: Coder>(&mut self, coder: &mut C, output: &mut Output) {
-        let odd = self.parity(output.produced());
-        let before = u32::from(output.tail());
-        let contexts = [0x1_0000 + odd, 0x2_0000 + before * 2 + odd];
-        let wanted = coder.wanted(output.produced());
-        let row = odd as usize * 8 * LITERAL_OPINIONS;
-        output.put(self.mixer.byte(coder, &contexts, row, wanted));
+        let odd = self.odd(output.produced());
+        let (before, earlier) = (u32::from(self.stand.before), u32::from(self.stand.earlier));
+        let contexts = [0x1_0000 | odd, 0x2_0000 | before << 1 | odd, 0x3_0000, 0x4_0000 | earlier << 1 | odd];
+        self.byte(coder, output, &contexts, 0);
     }
 
     /// A byte that replaces `old`.
     pub(crate) fn replaced<C: Coder>(&mut self, coder: &mut C, output: &mut Output, old: u8) {
-        let odd = self.parity(output.produced());
-        let before = u32::from(output.tail());
-        let (same, changed) = (u32::from(old), u32::from(old.wrapping_add(self.last_change)));
+        let odd = self.odd(output.produced());
+        let change = self.stand.change;
         let contexts = [
-            0x8_0000 + same,
-            0x9_0000 + changed * 2 + u32::from(self.last_change != 0),
-            0xA_0000 + before * 2 + odd,
-            0xC_0000 + odd,
+            0x8_0000 | u32::from(old),
+            0x9_0000 | u32::from(old.wrapping_add(change)) << 1 | u32::from(change != 0),
+            0xA_0000 | u32::from(self.stand.before) << 1 | odd,
+            0xC_0000 | odd,
         ];
-        let wanted = coder.wanted(output.produced());
-        let row = REPLACED_ROWS + odd as usize * 8 * REPLACED_OPINIONS;
-        let new = self.mixer.byte(coder, &contexts, row, wanted);
-        self.last_change = new.wrapping_sub(old);
-        self.last_changed = output.produced();
-        output.put(new);
+        let new = self.byte(coder, output, &contexts, REPLACED_ROWS);
+        self.stand.change = new.wrapping_sub(old);
+    }
+
+    /// A byte, bit by bit.
+    #[inline(never)]
+    fn byte<C: Coder>(&mut self, coder: &mut C, output: &mut Output, contexts: &[u32; OPINIONS], rows: usize) -> u8 {
+        let i = output.produced();
+        let wanted = u32::from(coder.wanted(i));
+        let rows = rows + 8 * self.odd(i) as usize;
+        let mut node = 1_u32;
+        for level in 0..8 {
+            let bit = self.mixed(coder, contexts, rows + level, node, wanted << level & 0x80 != 0);
+            node = node << 1 | u32::from(bit);
+        }
+        self.put(output, node as u8);
+        node as u8
+    }
+
+    pub(crate) fn mixed<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        contexts: &[u32; OPINIONS],
+        row: usize,
+        node: u32,
+        wanted: bool,
+    ) -> bool {
+        let Some(row) = self.weights.get_mut(row) else { return false };
+        mixed(self.slots.as_mut(), row, coder, contexts, node, wanted)
+    }
+
+    pub(crate) fn put(&mut self, output: &mut Output, byte: u8) {
+        self.stand.earlier = self.stand.before;
+        self.stand.before = byte;
+        self.stand.q = self.stand.q.wrapping_add(1);
+        self.stand.left = self.stand.left.saturating_sub(1);
+        self.stand.block_left = self.stand.block_left.saturating_sub(1);
+        output.put(byte);
     }
 
     /// Which half of an instruction a byte is in; Xtensa's have three bytes.
-    pub(crate) fn parity(&self, i: u32) -> u32 {
-        if self.space.arch == crate::Arch::Xtensa { 0 } else { i & 1 }
+    pub(crate) fn odd(&self, i: u32) -> u32 {
+        if self.arch == Arch::Xtensa { 0 } else { i & 1 }
     }
 
-    #[inline(never)]
-    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
-        self.mixer.walk(tape);
-        self.shifts.walk(tape);
-        self.locals.walk(tape);
-        self.flags.walk(tape);
-        self.blocks.walk(tape);
-        self.space.walk(tape);
-        let mut phase = self.phase as u32;
-        tape.small(&mut phase);
-        self.phase = PHASES.get(phase as usize).copied().unwrap_or(Phase::Op);
-        tape.word(&mut self.left);
-        self.copy.walk(tape);
-        tape.bytes(&mut self.unit_history);
-        tape.small(&mut self.block_history);
-        tape.bytes(core::slice::from_mut(&mut self.last_change));
-        tape.shifts(&mut self.recent);
-        tape.word(&mut self.last_changed);
-        tape.small(&mut self.last_op);
-        for word in [&mut self.last_literal, &mut self.old_end, &mut self.last_distance] {
-            tape.word(word);
-        }
-        tape.shifts(&mut self.alignments);
+    /// Learns what became of an address.
+    pub(crate) fn learn<C: Coder>(&mut self, coder: &mut C, key: u32, shift: i32) {
+        coder.learned(key, shift);
+        map::learn(self.shifts.as_mut(), &mut self.stand.known, key, shift);
     }
 
-    /// Whether a replayed state can be worked with; `i` is where the next byte belongs.
-    #[inline(never)]
+    /// All that must outlast a power cut.
+    pub(crate) fn pieces(&mut self) -> [&mut [u8]; 5] {
+        [
+            self.stand.as_mut_bytes(),
+            self.flags.as_mut_bytes(),
+            self.weights.as_mut_bytes(),
+            self.shifts.as_mut().as_mut_bytes(),
+            self.slots.as_mut(),
+        ]
+    }
+
+    /// Whether a state that was read back can be worked with; `i` is where the next byte belongs.
     pub(crate) fn is_sound(&self, i: u32) -> bool {
-        let tables = self.shifts.is_sound() && self.locals.is_sound() && self.blocks.is_sound();
-        let fits = self.left <= self.new_size - i && self.last_op <= 2;
-        let begun = matches!(self.phase, Phase::Op | Phase::Space) == (self.left == 0);
-        let source = if self.copy.from_new {
-            self.copy.q < i
-        } else {
-            self.left <= self.space.old_size.saturating_sub(self.copy.q)
-        };
-        let copies = matches!(self.phase, Phase::Block | Phase::Unit | Phase::Raw);
-        tables && fits && begun && (!copies || source && self.copy.is_sound(self.phase, self.left))
+        let Stand { left, source, q, block_left, raw_left, known, .. } = self.stand;
+        let size = if source == 1 { self.old_size } else { i };
+        // Of the new image, more is there as the copy goes on.
+        let held = if source == 1 { left } else { 1 };
+        left <= self.new_size.wrapping_sub(i)
+            && source <= 3
+            && (left == 0 || source == 0 || q < size && held <= size - q && block_left.max(raw_left) <= left)
+            && known as usize <= self.shifts.as_ref().len()
     }
 }
 
 /// Copies of this length tell how addresses moved.
 const LONG: u32 = 200;
-/// Offsets as keys are counted from here when nobody knows where the image lies: no window is there.
-pub(crate) const NO_BASE: u32 = 0x8000_0000;
 
-const _: () = assert!(WINDOWS == 4);
-
-/// A number of plain bits.
-fn plain<C: Coder>(coder: &mut C, bits: u32, wanted: u32) -> u32 {
-    (0..bits).rev().fold(0, |value, place| value << 1 | u32::from(coder.bit(1 << 15, wanted >> place & 1 == 1)))
-}
-
-/// Moves a value to the front of a list of recent ones; the last one makes room for a new one.
-pub(crate) fn to_front(list: &mut [i32; 4], value: i32) {
-    let mut carried = value;
-    for place in list {
-        core::mem::swap(place, &mut carried);
-        if carried == value {
-            break;
-        }
-    }
+/// A number of so many bytes, the highest first.
+fn bytes<C: Coder>(coder: &mut C, count: u32, wanted: u32) -> u32 {
+    (0..count).rev().fold(0, |value, place| value << 8 | u32::from(coder.raw((wanted >> (8 * place)) as u8)))
 }

@@ -30,7 +30,7 @@ impl ProfileId {
 }
 
 /// The size of a decoder's memory: [`S`] or [`M`].
-pub trait Profile: sealed::Sealed {
+pub trait Profile: sealed::Sealed + Clone {
     /// As the header names it.
     const ID: ProfileId;
     #[doc(hidden)]
@@ -38,13 +38,9 @@ pub trait Profile: sealed::Sealed {
     #[doc(hidden)]
     type Map: AsRef<[Entry]> + AsMut<[Entry]> + Copy;
     #[doc(hidden)]
-    type Locals: AsRef<[Entry]> + AsMut<[Entry]> + Copy;
-    #[doc(hidden)]
     const SLOTS: Self::Slots;
     #[doc(hidden)]
     const MAP: Self::Map;
-    #[doc(hidden)]
-    const LOCALS: Self::Locals;
 }
 
 /// At most 2,304 bytes of decoder state.
@@ -55,22 +51,20 @@ pub struct S;
 pub struct M;
 
 macro_rules! profile {
-    ($name:ident, $slots:expr, $map:expr, $locals:expr) => {
+    ($name:ident, $slots:expr, $map:expr) => {
         impl Profile for $name {
             const ID: ProfileId = ProfileId::$name;
             type Slots = [u8; $slots];
             type Map = [Entry; $map];
-            type Locals = [Entry; $locals];
             const SLOTS: Self::Slots = [0; $slots];
             const MAP: Self::Map = [Entry::UNUSED; $map];
-            const LOCALS: Self::Locals = [Entry::UNUSED; $locals];
         }
         impl sealed::Sealed for $name {}
     };
 }
 
-profile!(S, 384, 37, 8);
-profile!(M, 1536, 117, 8);
+profile!(S, 384, 45);
+profile!(M, 1536, 125);
 
 mod sealed {
     pub trait Sealed {}

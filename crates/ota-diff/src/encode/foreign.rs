@@ -51,9 +51,9 @@ fn apply(old: &[u8], foreign: &[u8]) -> Option<Vec<u8>> {
 /// Reads `count` bytes, but not past the size of the new image.
 fn take(from: &mut impl Read, count: i64, size: usize, new: &mut Vec<u8>) -> Option<()> {
     let count = usize::try_from(count).ok().filter(|count| *count <= size - new.len())?;
-    let begin = new.len();
-    new.resize(begin + count, 0);
-    from.read_exact(&mut new[begin..]).ok()
+    // What is not there takes no memory.
+    let read = from.take(count as u64).read_to_end(new).ok()?;
+    (read == count).then_some(())
 }
 
 /// A number of eight bytes: little-endian, the sign in the highest bit.

@@ -99,10 +99,10 @@ pub fn encode(old: &[u8], new: &[u8], options: &mut Options<'_>) -> Result<Vec<u
         ProfileId::S => tries::best::<S>(old, new, &archs, &mut progress),
         ProfileId::M => tries::best::<M>(old, new, &archs, &mut progress),
     };
-    let (space, stream) = best.ok_or(EncodeError::Empty)?;
+    let (terms, stream) = best.ok_or(EncodeError::Empty)?;
     let mut header = Header {
         profile: options.profile,
-        arch: space.arch,
+        arch: terms.arch,
         patch_len: (HEADER_LEN + stream.len()) as u32,
         old_size: old.len() as u32,
         new_size: new.len() as u32,

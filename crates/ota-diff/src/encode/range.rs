@@ -13,6 +13,8 @@ pub(crate) struct RangeEncoder<'a> {
     cache: u8,
     waiting: usize,
     out: Vec<u8>,
+    /// Bytes before the first decision.
+    first: Vec<u8>,
     /// What the model learned, if anybody wants to know.
     pub(crate) lessons: Option<Vec<(u32, i32)>>,
 }
@@ -22,7 +24,17 @@ const LEAD: usize = 5;
 
 impl<'a> RangeEncoder<'a> {
     pub(crate) fn new(new: &'a [u8], plan: &'a [Op]) -> Self {
-        Self { new, plan: plan.iter(), low: 0, range: 1, cache: 0, waiting: 0, out: Vec::new(), lessons: None }
+        Self {
+            new,
+            plan: plan.iter(),
+            low: 0,
+            range: 1,
+            cache: 0,
+            waiting: 0,
+            out: Vec::new(),
+            first: Vec::new(),
+            lessons: None,
+        }
     }
 
     fn shift_low(&mut self) {
@@ -47,7 +59,8 @@ impl<'a> RangeEncoder<'a> {
         for _ in 0..5 {
             self.shift_low();
         }
-        let mut stream = self.out.split_off(LEAD.min(self.out.len()));
+        let mut stream = self.first;
+        stream.extend(&self.out[LEAD.min(self.out.len())..]);
         for _ in 0..4 {
             if stream.last() == Some(&0) {
                 stream.pop();
@@ -72,6 +85,11 @@ impl Coder for RangeEncoder<'_> {
             self.low += u64::from(bound);
             self.range -= bound;
         }
+        wanted
+    }
+
+    fn raw(&mut self, wanted: u8) -> u8 {
+        self.first.push(wanted);
         wanted
     }
 

@@ -2,9 +2,15 @@
 
 use crate::Arch;
 use crate::isa::{Space, WINDOWS, Window};
-use crate::model::NO_BASE;
 use std::collections::BTreeMap;
 use std::vec::Vec;
+
+/// What numbers mean, and in which instruction set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) arch: Arch,
+    pub(crate) space: Space,
+}
 
 /// How often words fall into each 64 KiB of the address space.
 struct Census(BTreeMap<u32, u32>);
@@ -38,9 +44,9 @@ impl Census {
 }
 
 /// The space of an instruction set, judged by the old image, or by the new one when there is no old one.
-pub(crate) fn guess(arch: Arch, old: &[u8], new: &[u8]) -> Space {
+pub(crate) fn guess(arch: Arch, old: &[u8], new: &[u8]) -> Terms {
     let image = if old.is_empty() { new } else { old };
-    let mut space = Space { base: NO_BASE, ..Space::new(arch, old.len() as u32) };
+    let mut space = Space::NONE;
     let windows = match arch {
         Arch::None => Vec::new(),
         Arch::Thumb => thumb(image),
@@ -51,7 +57,7 @@ pub(crate) fn guess(arch: Arch, old: &[u8], new: &[u8]) -> Space {
     for (place, window) in space.windows.iter_mut().zip(windows) {
         *place = window;
     }
-    space
+    Terms { arch, space }
 }
 
 fn span_of(image: &[u8], more: u32) -> u32 {
@@ -61,7 +67,7 @@ fn span_of(image: &[u8], more: u32) -> u32 {
 fn window(start: u32, span: u32, is_code: bool) -> Window {
     // Numbers below 512 are rarely addresses.
     let first = if start == 0 { 0x200 } else { start << 16 };
-    Window { start: first, len: ((start + span) << 16) - first, is_code }
+    Window { start: first, len: ((start + span) << 16) - first, is_code: is_code.into() }
 }
 
 fn thumb(image: &[u8]) -> Vec<Window> {
@@ -87,10 +93,10 @@ fn xtensa(image: &[u8]) -> Vec<Window> {
 /// Instruction RAM and flash of the RISC-V members of the ESP32 family.
 fn esp32_riscv() -> Vec<Window> {
     std::vec![
-        Window { start: 0x3C00_0000, len: 0x100_0000 - 0x100, is_code: true },
-        Window { start: 0x3FC8_0000, len: 0x38_0000, is_code: false },
-        Window { start: 0x4000_0000, len: 0x100_0000 - 0x100, is_code: false },
-        Window { start: 0x4200_0000, len: 0x100_0000 - 0x100, is_code: false },
+        Window { start: 0x3C00_0000, len: 0x100_0000 - 0x100, is_code: 1 },
+        Window { start: 0x3FC8_0000, len: 0x38_0000, is_code: 0 },
+        Window { start: 0x4000_0000, len: 0x100_0000 - 0x100, is_code: 0 },
+        Window { start: 0x4200_0000, len: 0x100_0000 - 0x100, is_code: 0 },
     ]
 }
 
@@ -122,7 +128,11 @@ fn esp_segments(image: &[u8]) -> Option<Vec<Window>> {
         let start = address & !0xFFFF;
         let more = if address >> 24 == 0x3F { 0x4_0000 } else { 0x4000 };
         let len = (address - start + len + more + 0xFF) & !0xFF;
-        windows.push(Window { start, len: len.min(0xFF_FF00), is_code: matches!(address >> 24, 0x40 | 0x42) });
+        windows.push(Window {
+            start,
+            len: len.min(0xFF_FF00),
+            is_code: u32::from(matches!(address >> 24, 0x40 | 0x42)),
+        });
     }
     windows.sort_by_key(|window| std::cmp::Reverse(window.len));
     windows.truncate(WINDOWS);
@@ -151,8 +161,9 @@ pub(crate) fn candidates(old: &[u8], new: &[u8]) -> Vec<Arch> {
 }
 
 /// Spaces that differ in where the image lies: unknown, or where the code window begins.
-pub(crate) fn bases(space: &Space) -> Vec<Space> {
-    let code = space.windows.iter().find(|window| window.is_code && window.len > 0);
-    let based = code.map(|window| Space { base: window.start & !0xFFFF, ..*space });
-    std::iter::once(*space).chain(based).collect()
+pub(crate) fn bases(terms: &Terms) -> Vec<Terms> {
+    let space = &terms.space;
+    let code = space.windows.iter().find(|window| window.is_code != 0 && window.len > 0);
+    let based = code.map(|window| Terms { space: Space { base: window.start & !0xFFFF, ..*space }, ..*terms });
+    std::iter::once(*terms).chain(based).collect()
 }

@@ -4,10 +4,9 @@ use super::history::History;
 use super::oracle::Oracle;
 use super::parse::{self, Costs};
 use super::range::RangeEncoder;
-use super::space;
+use super::space::{self, Terms};
 use super::views::{Index, blank};
 use crate::coder::{Op, Source};
-use crate::isa::Space;
 use crate::model::Model;
 use crate::output::Output;
 use crate::patch::Memory;
@@ -28,24 +27,26 @@ struct Pair<'a> {
     old: &'a [u8],
     new: &'a [u8],
     index: Index<'a>,
+    /// The patch may do without an instruction set.
+    may_be_flat: bool,
 }
 
 /// What an instruction set gave.
 struct Try {
-    space: Space,
+    terms: Terms,
     stream: Vec<u8>,
     /// A plan that knows no instruction set would not do better.
     is_settled: bool,
 }
 
-/// The smallest stream, and the space that it begins with.
+/// The smallest stream, and the terms that it begins with.
 pub(super) fn best<P: Profile>(
     old: &[u8],
     new: &[u8],
     archs: &[Arch],
     progress: &mut dyn FnMut(usize),
-) -> Option<(Space, Vec<u8>)> {
-    let pair = Pair { old, new, index: Index::new(old) };
+) -> Option<(Terms, Vec<u8>)> {
+    let pair = Pair { old, new, index: Index::new(old), may_be_flat: archs.contains(&Arch::None) };
     let mut best: Option<Try> = None;
     for arch in archs {
         let made = match (*arch, &best) {
@@ -57,14 +58,14 @@ pub(super) fn best<P: Profile>(
             best = Some(made);
         }
     }
-    best.map(|best| (best.space, best.stream))
+    best.map(|best| (best.terms, best.stream))
 }
 
 impl Pair<'_> {
     /// Knowing an instruction set: a first plan teaches what moved, a second one makes use of it.
     fn known<P: Profile>(&self, arch: Arch, progress: &mut dyn FnMut(usize)) -> Try {
-        let space = space::guess(arch, self.old, self.new);
-        let blanks = [blank(self.old, &space), blank(self.new, &space)];
+        let terms = space::guess(arch, self.old, self.new);
+        let blanks = [blank(self.old, &terms), blank(self.new, &terms)];
         let index = Index::new(&blanks[0]);
         let sight = parse::Pair {
             old: self.old,
@@ -78,24 +79,26 @@ impl Pair<'_> {
         let mut plan = parse::parse(&sight, None, Costs::TYPICAL, progress);
         let part = self.new.len() / WORTH;
         if copied(&plan, |source| source == Source::Old) >= part {
-            let oracle = Oracle::new(self.old, self.new, space, self.lessons::<P>(&plan, space));
+            let oracle = Oracle::new(self.old, self.new, terms, self.lessons::<P>(&plan, terms));
             plan = parse::parse(&sight, Some(&oracle), Costs::TYPICAL, progress);
         }
         let has_copies = copied(&plan, |source| source != Source::Literal) >= part;
-        self.choose::<P>(&plan, space::bases(&space), has_copies)
+        self.choose::<P>(&plan, space::bases(&terms), has_copies)
     }
 
-    /// The best space for a plan, and what it gives.
-    fn choose<P: Profile>(&self, plan: &[Op], spaces: Vec<Space>, has_copies: bool) -> Try {
-        let none = self.no_space();
-        let made = spaces.into_iter().chain([none]).map(|space| (space, self.stream::<P>(plan, space, SAMPLE)));
+    /// The best terms for a plan, and what it gives.
+    fn choose<P: Profile>(&self, plan: &[Op], all: Vec<Terms>, has_copies: bool) -> Try {
+        let none = self.no_terms();
+        let made = all.into_iter().chain([none]).map(|terms| (terms, self.stream::<P>(plan, terms, SAMPLE)));
         let made: Vec<_> = made.collect();
         let flat_len = made.last().map_or(0, |(_, stream)| stream.len());
-        let (space, sample) = made.into_iter().min_by_key(|(_, stream)| stream.len()).unwrap_or((none, Vec::new()));
+        let candidates = if self.may_be_flat { made.len() } else { made.len() - 1 };
+        let (terms, sample) =
+            made.into_iter().take(candidates).min_by_key(|(_, stream)| stream.len()).unwrap_or((none, Vec::new()));
         let is_settled = !has_copies || sample.len() + sample.len() / OWN_PLAN < flat_len;
         let is_all = self.new.len() <= SAMPLE;
-        let stream = if is_all { sample } else { self.stream::<P>(plan, space, self.new.len()) };
-        Try { space, stream, is_settled }
+        let stream = if is_all { sample } else { self.stream::<P>(plan, terms, self.new.len()) };
+        Try { terms, stream, is_settled }
     }
 
     /// Knowing none: nothing is blank, and there is nothing to learn.
@@ -111,32 +114,32 @@ impl Pair<'_> {
             history: &History::new(new),
         };
         let plan = parse::parse(&sight, None, Costs::TYPICAL, progress);
-        let space = self.no_space();
-        Try { space, stream: self.stream::<P>(&plan, space, new.len()), is_settled: true }
+        let terms = self.no_terms();
+        Try { terms, stream: self.stream::<P>(&plan, terms, new.len()), is_settled: true }
     }
 
-    fn no_space(&self) -> Space {
+    fn no_terms(&self) -> Terms {
         space::guess(Arch::None, self.old, self.new)
     }
 
     /// What moved, as the model finds out on its way through a plan.
-    fn lessons<P: Profile>(&self, plan: &[Op], space: Space) -> Vec<(u32, i32)> {
+    fn lessons<P: Profile>(&self, plan: &[Op], terms: Terms) -> Vec<(u32, i32)> {
         let mut coder = RangeEncoder::new(self.new, plan);
         coder.lessons = Some(Vec::new());
-        self.run::<P>(coder, space, self.new.len()).lessons.unwrap_or_default()
+        self.run::<P>(coder, terms, self.new.len()).lessons.unwrap_or_default()
     }
 
     /// The stream of the first `len` bytes, or a few more.
-    fn stream<P: Profile>(&self, plan: &[Op], space: Space, len: usize) -> Vec<u8> {
-        self.run::<P>(RangeEncoder::new(self.new, plan), space, len).finish()
+    fn stream<P: Profile>(&self, plan: &[Op], terms: Terms, len: usize) -> Vec<u8> {
+        self.run::<P>(RangeEncoder::new(self.new, plan), terms, len).finish()
     }
 
     /// Runs the model over a plan until it has made `len` bytes.
-    fn run<'a, P: Profile>(&self, mut coder: RangeEncoder<'a>, space: Space, len: usize) -> RangeEncoder<'a> {
+    fn run<'a, P: Profile>(&self, mut coder: RangeEncoder<'a>, terms: Terms, len: usize) -> RangeEncoder<'a> {
         let mut model = Model::<P>::idle();
-        model.begin(space, self.new.len() as u32);
+        model.begin(terms.arch, self.old.len() as u32, self.new.len() as u32);
         // What the stream begins with.
-        model.space = space;
+        model.stand.space = terms.space;
         let mut output = Output::new();
         let mut images = Memory { old: self.old, new: Vec::new() };
         while (output.produced() as usize) < len.min(self.new.len()) {

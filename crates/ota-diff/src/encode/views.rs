@@ -1,25 +1,25 @@
 //! The images as the matcher sees them: raw, and with address fields blanked out.
 
-use crate::Every;
-use crate::isa::{self, Context, Isas, Kind, LOOK, Look, Space};
+use super::space::Terms;
+use crate::isa::{self, Context, Isas, Kind, LOOK, Look};
+use crate::{Arch, Every};
 use std::vec::Vec;
 
 /// An image whose address fields are blank, so that code that was only moved compares equal.
-pub(crate) fn blank(image: &[u8], space: &Space) -> Vec<u8> {
+pub(crate) fn blank(image: &[u8], terms: &Terms) -> Vec<u8> {
     let mut view = image.to_vec();
-    let space = Space { old_size: image.len() as u32, ..*space };
     let mut context = Context::at(0);
     let mut at = 0;
     while at < image.len() {
-        let bytes = &image[at..image.len().min(at + LOOK)];
+        let bytes = &ahead(image, at);
         let left = (image.len() - at) as u32;
-        let look = Look { bytes, q: at as u32, i: at as u32, left, from_new: false };
-        let unit = isa::detect::<Every>(&look, &space, &mut context);
+        let look = Look { bytes, q: at as u32, i: at as u32, left, from_new: false, size: image.len() as u32 };
+        let unit = isa::detect::<Every>(&look, terms.arch, &terms.space, &mut context);
         let len = unit.len as usize;
         let word = match unit.kind {
             Kind::Byte | Kind::Local => look.raw(unit.len),
             Kind::Code | Kind::Data => unit.key & 0xFF00_0000,
-            _ => blank_field::<Every>(&unit, &look, &space, context),
+            _ => blank_field::<Every>(&unit, &look, terms.arch, &context),
         };
         view[at..at + len].copy_from_slice(&word.to_le_bytes()[..len]);
         at += len;
@@ -27,13 +27,21 @@ pub(crate) fn blank(image: &[u8], space: &Space) -> Vec<u8> {
     view
 }
 
+/// The bytes that a unit at `at` may look at, zeros behind the end.
+pub(super) fn ahead(image: &[u8], at: usize) -> [u8; LOOK] {
+    let mut bytes = [0; LOOK];
+    let held = &image[at..image.len().min(at + LOOK)];
+    bytes[..held.len()].copy_from_slice(held);
+    bytes
+}
+
 /// The unit's bytes with an address that is the same for all.
-fn blank_field<I: Isas>(unit: &isa::Unit, look: &Look<'_>, space: &Space, mut context: Context) -> u32 {
-    let home = if unit.is_offset { space.base.wrapping_add(look.i) } else { 0 };
+fn blank_field<I: Isas>(unit: &isa::Unit, look: &Look<'_>, arch: Arch, context: &Context) -> u32 {
+    let home = if unit.is_offset { look.i } else { 0 };
     if unit.kind == Kind::Low {
         return isa::riscv::blank_low(unit, look.raw(4));
     }
-    isa::moved::<I>(unit, look.raw(unit.len), look.i, home.wrapping_sub(unit.key) as i32, space, &mut context)
+    isa::moved::<I>(unit, look.raw(unit.len), look.i, home.wrapping_sub(unit.key) as i32, arch, context)
 }
 
 /// Sorted suffixes of an image, of three bytes at least.

@@ -4,7 +4,7 @@ pub(crate) mod riscv;
 pub(crate) mod thumb;
 pub(crate) mod xtensa;
 
-use crate::tape::Tape;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The instruction set that a patch's model knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ pub(crate) const KINDS: usize = 8;
 pub(crate) struct Unit {
     pub(crate) kind: Kind,
     pub(crate) len: u32,
-    /// The address it means; offsets are counted from the code base.
+    /// What it means: an address, or an offset in the image.
     pub(crate) key: u32,
     /// The instruction's form, for who detected it.
     pub(crate) form: u32,
@@ -129,54 +129,45 @@ impl Unit {
 }
 
 /// Addresses that words may point to.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub(crate) struct Window {
     pub(crate) start: u32,
     pub(crate) len: u32,
-    pub(crate) is_code: bool,
+    /// 1 for code, 0 for data.
+    pub(crate) is_code: u32,
 }
 
 pub(crate) const WINDOWS: usize = 4;
 
 /// What numbers mean in the images at hand.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub(crate) struct Space {
-    pub(crate) arch: Arch,
-    pub(crate) old_size: u32,
     /// The address of the image's first byte, or something that is nobody's address.
     pub(crate) base: u32,
     pub(crate) windows: [Window; WINDOWS],
 }
 
-impl Space {
-    /// Bytes in a saved state.
-    pub(crate) const SAVED_LEN: usize = 4 + WINDOWS * 9;
+/// Offsets as keys are counted from here when nobody knows where the image lies: no window is there.
+pub(crate) const NO_BASE: u32 = 0x8000_0000;
 
-    pub(crate) const fn new(arch: Arch, old_size: u32) -> Self {
-        let nothing = Window { start: 0, len: 0, is_code: false };
-        Self { arch, old_size, base: 0, windows: [nothing; WINDOWS] }
-    }
+impl Space {
+    /// Nobody knows anything.
+    pub(crate) const NONE: Self = Self { base: NO_BASE, windows: [Window { start: 0, len: 0, is_code: 0 }; WINDOWS] };
 
     /// What a word points to: code, data or nothing.
     pub(crate) fn pointed(&self, word: u32) -> Option<Kind> {
         let window = self.windows.iter().find(|window| word.wrapping_sub(window.start) < window.len)?;
-        Some(if window.is_code { Kind::Code } else { Kind::Data })
-    }
-
-    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
-        tape.word(&mut self.base);
-        for window in &mut self.windows {
-            tape.word(&mut window.start);
-            tape.word(&mut window.len);
-            tape.flag(&mut window.is_code);
-        }
+        Some(if window.is_code != 0 { Kind::Code } else { Kind::Data })
     }
 }
 
 const TRACKS: usize = 8;
 
 /// What is known of the instructions before the one at hand.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub(crate) struct Context {
     /// The old offset at which the next instruction begins.
     pub(crate) next: u32,
@@ -186,65 +177,66 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Bytes in a saved state.
-    pub(crate) const SAVED_LEN: usize = 4 + TRACKS * 9;
-
     pub(crate) const fn at(next: u32) -> Self {
         Self { next, tags: [0; TRACKS], old: [0; TRACKS], new: [0; TRACKS] }
     }
-
-    pub(crate) fn walk(&mut self, tape: &mut Tape<'_>) {
-        tape.word(&mut self.next);
-        tape.bytes(&mut self.tags);
-        tape.words(&mut self.old);
-        tape.words(&mut self.new);
-    }
-}
-
-/// Old bytes from `q` on, as far as a unit may look, on their way to offset `i` of the new image.
-#[derive(Clone, Copy)]
-pub(crate) struct Look<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) q: u32,
-    pub(crate) i: u32,
-    /// Bytes of the copy that are left.
-    pub(crate) left: u32,
-    pub(crate) from_new: bool,
 }
 
 /// How far a unit's instruction set looks ahead, from the unit's first byte.
 pub(crate) const LOOK: usize = 28;
 
+/// Source bytes from `q` on, zeros behind the source's end, on their way to offset `i` of the new image.
+#[derive(Clone, Copy)]
+pub(crate) struct Look<'a> {
+    pub(crate) bytes: &'a [u8; LOOK],
+    pub(crate) q: u32,
+    pub(crate) i: u32,
+    /// Bytes of the copy that are left.
+    pub(crate) left: u32,
+    pub(crate) from_new: bool,
+    /// Bytes of the old image.
+    pub(crate) size: u32,
+}
+
 impl Look<'_> {
-    pub(crate) fn half(&self, at: usize) -> Option<u32> {
-        let half: &[u8; 2] = self.bytes.get(at..)?.first_chunk()?;
-        Some(u32::from(u16::from_le_bytes(*half)))
+    pub(crate) fn half(&self, at: usize) -> u32 {
+        let half = self.bytes.get(at..).and_then(|bytes| bytes.first_chunk());
+        u32::from(u16::from_le_bytes(half.copied().unwrap_or_default()))
     }
 
-    pub(crate) fn word(&self, at: usize) -> Option<u32> {
-        Some(u32::from_le_bytes(*self.bytes.get(at..)?.first_chunk()?))
+    pub(crate) fn word(&self, at: usize) -> u32 {
+        self.half(at) | self.half(at + 2) << 16
     }
 
-    /// The first `len` bytes as a number.
+    /// The byte that holds most of the instruction's code, that at `q | 1`.
+    pub(crate) fn top(&self) -> u32 {
+        let half = self.half(0);
+        if self.q & 1 == 0 { half >> 8 } else { half & 0xFF }
+    }
+
+    /// The first `len` bytes, 1 to 4, as a number.
     pub(crate) fn raw(&self, len: u32) -> u32 {
-        (0..len).fold(0, |word, at| word | u32::from(self.bytes.get(at as usize).copied().unwrap_or(0)) << (8 * at))
+        self.word(0) & u32::MAX >> (32 - 8 * len)
     }
 }
 
 /// Finds the unit at the start of what is looked at.
-pub(crate) fn detect<I: Isas>(look: &Look<'_>, space: &Space, context: &mut Context) -> Unit {
-    let found = match space.arch {
-        Arch::Thumb if I::THUMB => thumb::detect(look, space),
+#[inline(never)]
+pub(crate) fn detect<I: Isas>(look: &Look<'_>, arch: Arch, space: &Space, context: &mut Context) -> Unit {
+    let found = match arch {
+        Arch::Thumb if I::THUMB => {
+            return pointer(look, space).or_else(|| thumb::detect(look, space)).unwrap_or(Unit::BYTE);
+        }
         Arch::RiscV if I::RISCV => riscv::detect(look, space, context),
-        Arch::Xtensa if I::XTENSA => xtensa::detect(look, space, context),
+        Arch::Xtensa if I::XTENSA => xtensa::detect(look, context),
         _ => return Unit::BYTE,
     };
     found.or_else(|| pointer(look, space)).unwrap_or(Unit::BYTE)
 }
 
 /// How many bytes follow, with the one at hand, of which is known that no unit begins there.
-pub(crate) fn plain<I: Isas>(look: &Look<'_>, space: &Space, context: &Context) -> u32 {
-    match space.arch {
+pub(crate) fn plain<I: Isas>(look: &Look<'_>, arch: Arch, context: &Context) -> u32 {
+    match arch {
         Arch::Thumb if I::THUMB => 2 - ((look.q | look.i) & 1),
         // Behind the first byte of an instruction, only a word can begin.
         Arch::RiscV | Arch::Xtensa if I::TRACKS => context.next.saturating_sub(look.q).clamp(1, 4 - (look.q & 3)),
@@ -257,65 +249,45 @@ fn pointer(look: &Look<'_>, space: &Space) -> Option<Unit> {
     if (look.q | look.i) & 3 != 0 || look.left < 4 || look.from_new {
         return None;
     }
-    let word = look.word(0)?;
+    let word = look.word(0);
     Some(Unit { kind: space.pointed(word)?, len: 4, key: word, form: 0, is_offset: false })
 }
 
 /// The unit's bytes, of old `raw`, when what it means moves by `shift`.
-pub(crate) fn moved<I: Isas>(unit: &Unit, raw: u32, i: u32, shift: i32, space: &Space, context: &mut Context) -> u32 {
+#[inline(never)]
+pub(crate) fn moved<I: Isas>(unit: &Unit, raw: u32, i: u32, shift: i32, arch: Arch, context: &Context) -> u32 {
     let target = unit.key.wrapping_add_signed(shift);
-    let place = if unit.is_offset { target.wrapping_sub(space.base) } else { target };
     match unit.kind {
         Kind::Byte => raw,
         Kind::Code | Kind::Data => target,
-        _ => match space.arch {
-            Arch::Thumb if I::THUMB => thumb::moved(unit, raw, place, i),
-            Arch::RiscV if I::RISCV => riscv::moved(unit, raw, target, i, space, context),
-            Arch::Xtensa if I::XTENSA => xtensa::moved(unit, raw, place, i),
+        _ => match arch {
+            Arch::Thumb if I::THUMB => thumb::moved(unit, raw, target, i),
+            Arch::RiscV if I::RISCV => riscv::moved(unit, raw, target, i, context),
+            Arch::Xtensa if I::XTENSA => xtensa::moved(unit, raw, target, i),
             _ => raw,
         },
     }
 }
 
 /// Is told the bytes that a unit really became.
-pub(crate) fn settled<I: Isas>(unit: &Unit, word: u32, i: u32, space: &Space, context: &mut Context) {
-    if I::RISCV && space.arch == Arch::RiscV {
-        riscv::settled(unit, word, i, space, context);
-    }
-}
-
-/// The low bits of a shift that are 0 when everything is aligned.
-pub(crate) fn spare_bits(unit: &Unit, arch: Arch) -> u32 {
-    match (unit.kind, arch) {
-        (Kind::Branch, Arch::Xtensa) | (Kind::Constant, _) => 2,
-        (Kind::Branch, _) => 1,
-        (Kind::Local, Arch::Thumb) => thumb::spare_bits(unit.form),
-        (Kind::Local, Arch::RiscV) => 1,
-        _ => 0,
+pub(crate) fn settled<I: Isas>(unit: &Unit, word: u32, i: u32, arch: Arch, context: &mut Context) {
+    if I::RISCV && arch == Arch::RiscV {
+        riscv::settled(unit, word, i, context);
     }
 }
 
 /// The shift that makes `unit` come out as `wanted`, if there is one: the encoder's question.
-pub(crate) fn solve<I: Isas>(
-    unit: &Unit,
-    raw: u32,
-    i: u32,
-    wanted: u32,
-    space: &Space,
-    context: &Context,
-) -> Option<i32> {
-    let home = if unit.is_offset { space.base } else { 0 };
-    let target = match (unit.kind, space.arch) {
+pub(crate) fn solve<I: Isas>(unit: &Unit, raw: u32, i: u32, wanted: u32, arch: Arch, context: &Context) -> Option<i32> {
+    let target = match (unit.kind, arch) {
         (Kind::Byte, _) => return None,
         (Kind::Code | Kind::Data, _) => wanted,
-        (_, Arch::Thumb) => thumb::target(unit, raw, wanted, i)?.wrapping_add(home),
-        (_, Arch::RiscV) => riscv::target(unit, raw, wanted, i, space, context)?,
-        (_, Arch::Xtensa) => xtensa::target(unit, wanted, i)?.wrapping_add(home),
+        (_, Arch::Thumb) => thumb::target(unit, raw, wanted, i)?,
+        (_, Arch::RiscV) => riscv::target(unit, raw, wanted, i, context)?,
+        (_, Arch::Xtensa) => xtensa::target(unit, wanted, i)?,
         (_, Arch::None) => return None,
     };
     let shift = target.wrapping_sub(unit.key) as i32;
-    let shift = if unit.kind == Kind::High && space.arch == Arch::Thumb { i32::from(shift as i16) } else { shift };
-    let mut trial = *context;
-    let hit = moved::<I>(unit, raw, i, shift, space, &mut trial) == wanted;
+    let shift = if unit.kind == Kind::High && arch == Arch::Thumb { i32::from(shift as i16) } else { shift };
+    let hit = moved::<I>(unit, raw, i, shift, arch, context) == wanted;
     (hit && shift.unsigned_abs() <= 0x100_0000).then_some(shift)
 }

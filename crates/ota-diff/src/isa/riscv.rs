@@ -12,7 +12,7 @@ pub(super) fn detect(look: &Look<'_>, space: &Space, context: &mut Context) -> O
     if look.q < context.next {
         return None;
     }
-    let half = look.half(0)?;
+    let half = look.half(0);
     let is_long = half & 3 == 3;
     context.next = if look.q & 1 == 1 { look.q + 1 } else { look.q + if is_long { 4 } else { 2 } };
     if (look.q | look.i) & 1 != 0 || look.from_new || look.left < 2 {
@@ -29,12 +29,12 @@ pub(super) fn detect(look: &Look<'_>, space: &Space, context: &mut Context) -> O
     if look.left < 4 {
         return None;
     }
-    long(look, look.word(0)?, space, context)
+    long(look, look.word(0), space, context)
 }
 
 fn long(look: &Look<'_>, word: u32, space: &Space, context: &mut Context) -> Option<Unit> {
     let written = word >> 7 & 31;
-    let here = space.base.wrapping_add(look.q);
+    let here = look.q;
     match word & 0x7F {
         0x6F => {
             context.forget(written);
@@ -80,12 +80,12 @@ fn high(look: &Look<'_>, word: u32, old: u32, relative: u32, space: &Space, cont
 fn user(look: &Look<'_>, register: u32) -> Option<i32> {
     let mut at = 4;
     while at <= REACH {
-        let half = look.half(at)?;
+        let half = look.half(at);
         if half & 3 != 3 {
             at += 2;
             continue;
         }
-        let word = look.word(at)?;
+        let word = look.word(at);
         if let Some(stores) = low_form(word)
             && word >> 15 & 31 == register
         {
@@ -119,18 +119,16 @@ const fn jump(word: u32) -> i32 {
     (value << 11) as i32 >> 11
 }
 
-pub(super) fn moved(unit: &Unit, raw: u32, target: u32, i: u32, space: &Space, context: &mut Context) -> u32 {
+pub(super) fn moved(unit: &Unit, raw: u32, target: u32, i: u32, context: &Context) -> u32 {
     match unit.kind {
         Kind::Branch => {
-            let way = target.wrapping_sub(space.base).wrapping_sub(i);
+            let way = target.wrapping_sub(i);
             let fields = (way >> 20 & 1) << 31 | (way >> 1 & 0x3FF) << 21 | (way >> 11 & 1) << 20 | way & 0xF_F000;
             raw & 0xFFF | fields
         }
         Kind::High => {
-            let from = if unit.form & RELATIVE != 0 { space.base.wrapping_add(i) } else { 0 };
-            let word = raw & 0xFFF | target.wrapping_sub(from).wrapping_add(0x800) & 0xFFFF_F000;
-            settled(unit, word, i, space, context);
-            word
+            let from = if unit.form & RELATIVE != 0 { i } else { 0 };
+            raw & 0xFFF | target.wrapping_sub(from).wrapping_add(0x800) & 0xFFFF_F000
         }
         Kind::Low => {
             let low = target.wrapping_sub(context.new[(unit.form & 31) as usize % TRACKS]);
@@ -140,20 +138,20 @@ pub(super) fn moved(unit: &Unit, raw: u32, target: u32, i: u32, space: &Space, c
     }
 }
 
-pub(super) fn settled(unit: &Unit, word: u32, i: u32, space: &Space, context: &mut Context) {
+pub(super) fn settled(unit: &Unit, word: u32, i: u32, context: &mut Context) {
     if unit.kind == Kind::High {
-        let from = if unit.form & RELATIVE != 0 { space.base.wrapping_add(i) } else { 0 };
+        let from = if unit.form & RELATIVE != 0 { i } else { 0 };
         context.new[(unit.form & 31) as usize % TRACKS] = from.wrapping_add(word & 0xFFFF_F000);
     }
 }
 
 /// Where the new instruction points to, if it is the unit's but for the address.
-pub(super) fn target(unit: &Unit, raw: u32, wanted: u32, i: u32, space: &Space, context: &Context) -> Option<u32> {
+pub(super) fn target(unit: &Unit, raw: u32, wanted: u32, i: u32, context: &Context) -> Option<u32> {
     match unit.kind {
-        Kind::Branch if wanted & 0x7F == 0x6F => Some(space.base.wrapping_add(i).wrapping_add_signed(jump(wanted))),
+        Kind::Branch if wanted & 0x7F == 0x6F => Some(i.wrapping_add_signed(jump(wanted))),
         Kind::High if (raw ^ wanted) & 0xFFF == 0 => {
             // What the first user adds is not known yet: move by whole pages.
-            let from = if unit.form & RELATIVE != 0 { space.base.wrapping_add(i) } else { 0 };
+            let from = if unit.form & RELATIVE != 0 { i } else { 0 };
             let rounded = unit.key.wrapping_sub(from).wrapping_add(0x800) & 0xFFFF_F000;
             Some(unit.key.wrapping_add((wanted & 0xFFFF_F000).wrapping_sub(rounded)))
         }

@@ -1,4 +1,4 @@
-//! Thumb: BL, B.W and BLX; MOVW that a MOVT follows; the 16-bit instructions that are relative to the program counter.
+//! Thumb: BL, B.W and BLX; MOVW that a MOVT follows; 16-bit branches and loads that are relative to the program counter.
 
 use super::{Kind, Look, Space, Unit};
 
@@ -9,127 +9,103 @@ pub(super) fn detect(look: &Look<'_>, space: &Space) -> Option<Unit> {
     if (look.q | look.i) & 1 != 0 {
         return None;
     }
-    let half = look.half(0)?;
-    if half >> 11 == 0b11110 && look.left >= 4 {
-        let second = look.half(2)?;
-        if is_branch(second) {
-            let key = space.base.wrapping_add(look.q).wrapping_add(4).wrapping_add_signed(distance(half, second));
-            return Some(Unit { kind: Kind::Branch, len: 4, key, form: 0, is_offset: true });
+    let (half, second) = (look.half(0), look.half(2));
+    if half >> 11 != 0b11110 {
+        let form = form(half);
+        if form == 0 || look.from_new || look.left < 2 {
+            return None;
         }
-        if half & 0xFBF0 == 0xF240 && second & 0x8000 == 0 && !look.from_new {
-            return wide_move(look, space, half, second);
-        }
+        return Some(Unit { kind: Kind::Local, len: 2, key: aim(form, half, look.q), form, is_offset: true });
+    }
+    if look.left < 4 {
         return None;
     }
-    local(look, space, half)
+    if is_branch(second) {
+        let key = look.q.wrapping_add(4).wrapping_add_signed(distance(half, second));
+        return Some(Unit { kind: Kind::Branch, len: 4, key, form: 0, is_offset: true });
+    }
+    if half & 0xFBF0 != 0xF240 || second & 0x8000 != 0 || look.from_new {
+        return None;
+    }
+    let mut at = 4;
+    while at <= MOVT_REACH {
+        let (top, low) = (look.half(at), look.half(at + 2));
+        if top & 0xFBF0 == 0xF2C0 && low & 0x8F00 == second & 0xF00 {
+            let key = immediate(top, low) << 16 | immediate(half, second);
+            space.pointed(key)?;
+            return Some(Unit { kind: Kind::High, len: 4, key, form: 0, is_offset: false });
+        }
+        at += 2;
+    }
+    None
 }
 
-fn is_branch(second: u32) -> bool {
+const fn is_branch(second: u32) -> bool {
     second & 0xD000 == 0xD000 || second & 0xD000 == 0x9000 || second & 0xD001 == 0xC000
 }
 
-fn distance(first: u32, second: u32) -> i32 {
-    let sign = first >> 10 & 1;
-    let (i1, i2) = (second >> 13 & 1 ^ sign ^ 1, second >> 11 & 1 ^ sign ^ 1);
-    let value = sign << 24 | i1 << 23 | i2 << 22 | (first & 0x3FF) << 12 | (second & 0x7FF) << 1;
-    (value << 7) as i32 >> 7
+const fn distance(first: u32, second: u32) -> i32 {
+    let sign = (first << 21) as i32 >> 31;
+    let flipped = second ^ !sign as u32;
+    let value = (flipped >> 13 & 1) << 23 | (flipped >> 11 & 1) << 22 | (first & 0x3FF) << 12 | (second & 0x7FF) << 1;
+    sign << 24 | value as i32
 }
 
 const fn immediate(first: u32, second: u32) -> u32 {
     (first & 15) << 12 | (first >> 10 & 1) << 11 | (second >> 12 & 7) << 8 | second & 0xFF
 }
 
-fn wide_move(look: &Look<'_>, space: &Space, first: u32, second: u32) -> Option<Unit> {
-    let register = second & 0xF00;
-    for at in (4..=MOVT_REACH).step_by(2) {
-        let (top, low) = (look.half(at)?, look.half(at + 2)?);
-        if top & 0xFBF0 == 0xF2C0 && low & 0x8F00 == register {
-            let key = immediate(top, low) << 16 | immediate(first, second);
-            space.pointed(key)?;
-            return Some(Unit { kind: Kind::High, len: 4, key, form: 0, is_offset: false });
-        }
-    }
-    None
-}
-
-/// LDR literal, ADR, B<cond>, B, CBZ: numbered 1 to 5, 0 is none of them.
+/// LDR literal, B<cond>, B: 1, 8 and 11; 0 is none of them.
 const fn form(half: u32) -> u32 {
-    if half & 0xF800 == 0x4800 {
+    if half >> 11 == 0b01001 {
         1
-    } else if half & 0xF800 == 0xA000 {
-        2
-    } else if half & 0xF000 == 0xD000 && half & 0xF00 < 0xE00 {
-        3
-    } else if half & 0xF800 == 0xE000 {
-        4
-    } else if half & 0xF500 == 0xB100 {
-        5
+    } else if half >> 12 == 0b1101 && half & 0xF00 < 0xE00 {
+        8
+    } else if half >> 11 == 0b11100 {
+        11
     } else {
         0
     }
 }
 
-pub(super) const fn spare_bits(form: u32) -> u32 {
-    if form <= 2 { 2 } else { 1 }
-}
-
 /// Where a 16-bit instruction at offset `at` points to.
 const fn aim(form: u32, half: u32, at: u32) -> u32 {
     let pc = at.wrapping_add(4);
-    match form {
-        1 | 2 => (pc & !3).wrapping_add((half & 0xFF) * 4),
-        3 => pc.wrapping_add_signed(half as u8 as i8 as i32 * 2),
-        4 => pc.wrapping_add_signed((half << 21) as i32 >> 20),
-        _ => pc.wrapping_add((half >> 9 & 1) << 6 | (half >> 3 & 31) << 1),
+    if form == 1 {
+        return (pc & !3).wrapping_add((half & 0xFF) * 4);
     }
-}
-
-fn local(look: &Look<'_>, space: &Space, half: u32) -> Option<Unit> {
-    if look.from_new || look.left < 2 {
-        return None;
-    }
-    let form = form(half);
-    let is_word = || look.q | look.i;
-    if form == 0 || is_word() & 3 == 0 && look.left >= 4 && space.pointed(look.word(0)?).is_some() {
-        return None;
-    }
-    let key = aim(form, half, look.q).wrapping_add(space.base);
-    Some(Unit { kind: Kind::Local, len: 2, key, form, is_offset: true })
+    // Branches count half-words in their lowest 8 or 11 bits.
+    pc.wrapping_add_signed((half << (32 - form)) as i32 >> (31 - form))
 }
 
 pub(super) fn moved(unit: &Unit, raw: u32, target: u32, i: u32) -> u32 {
     match unit.kind {
         Kind::Branch => branch_to(raw, target.wrapping_sub(i).wrapping_sub(4)),
-        Kind::High => move_of(raw, target),
-        Kind::Local => short_to(unit.form, raw, target, i),
-        _ => raw,
+        Kind::High => {
+            let first = raw & 0xFBF0 | target >> 12 & 15 | (target >> 11 & 1) << 10;
+            let second = raw >> 16 & 0x8F00 | (target >> 8 & 7) << 12 | target & 0xFF;
+            first | second << 16
+        }
+        _ => short_to(unit.form, raw, target, i),
     }
 }
 
 fn branch_to(raw: u32, distance: u32) -> u32 {
-    let sign = distance >> 24 & 1;
-    let (j1, j2) = (distance >> 23 & 1 ^ sign ^ 1, distance >> 22 & 1 ^ sign ^ 1);
-    let first = 0xF000 | sign << 10 | distance >> 12 & 0x3FF;
-    let second = raw >> 16 & 0xD000 | j1 << 13 | j2 << 11 | distance >> 1 & 0x7FF;
-    first | second << 16
-}
-
-const fn move_of(raw: u32, value: u32) -> u32 {
-    let first = raw & 0xFBF0 | value >> 12 & 15 | (value >> 11 & 1) << 10;
-    let second = raw >> 16 & 0x8F00 | (value >> 8 & 7) << 12 | value & 0xFF;
+    let sign = (distance << 7) as i32 >> 31;
+    let flipped = distance ^ !sign as u32;
+    let first = 0xF000 | sign as u32 & 0x400 | distance >> 12 & 0x3FF;
+    let second = raw >> 16 & 0xD000 | (flipped >> 23 & 1) << 13 | (flipped >> 22 & 1) << 11 | distance >> 1 & 0x7FF;
     first | second << 16
 }
 
 /// A target that is out of reach leaves the instruction as it is.
 fn short_to(form: u32, raw: u32, target: u32, i: u32) -> u32 {
     let pc = i.wrapping_add(4);
-    let from = if form <= 2 { pc & !3 } else { pc };
-    let way = target.wrapping_sub(from);
-    let half = match form {
-        1 | 2 => raw & 0xFF00 | way >> 2 & 0xFF,
-        3 => raw & 0xFF00 | way >> 1 & 0xFF,
-        4 => raw & 0xF800 | way >> 1 & 0x7FF,
-        _ => raw & 0xFD07 | (way >> 6 & 1) << 9 | (way >> 1 & 31) << 3,
+    let half = if form == 1 {
+        raw & 0xFF00 | target.wrapping_sub(pc & !3) >> 2 & 0xFF
+    } else {
+        let mask = (1 << form) - 1;
+        raw & !mask | target.wrapping_sub(pc) >> 1 & mask
     };
     if aim(form, half, i) == target { half } else { raw }
 }

@@ -1,24 +1,22 @@
 //! Xtensa: CALL0 to CALL12 and L32R.
 
-use super::{Context, Kind, Look, Space, Unit};
+use super::{Context, Kind, Look, Unit};
 
-pub(super) fn detect(look: &Look<'_>, space: &Space, context: &mut Context) -> Option<Unit> {
+pub(super) fn detect(look: &Look<'_>, context: &mut Context) -> Option<Unit> {
     if look.q < context.next {
         return None;
     }
-    let first = u32::from(*look.bytes.first()?);
-    context.next = look.q + if first & 15 >= 8 { 2 } else { 3 };
-    if look.left < 3 || look.bytes.len() < 3 {
+    let word = look.raw(3);
+    context.next = look.q + if word & 15 >= 8 { 2 } else { 3 };
+    if look.left < 3 {
         return None;
     }
-    let word = look.raw(3);
-    let (kind, target) = match first & 15 {
+    let (kind, key) = match word & 15 {
         5 => (Kind::Branch, call(word, look.q)),
         1 => (Kind::Constant, constant(word, look.q)),
         _ => return None,
     };
-    let key = target.wrapping_add(space.base);
-    (target < space.old_size).then_some(Unit { kind, len: 3, key, form: 0, is_offset: true })
+    (key < look.size).then_some(Unit { kind, len: 3, key, form: 0, is_offset: true })
 }
 
 const fn call(word: u32, at: u32) -> u32 {

@@ -1,6 +1,7 @@
 //! How much the search has to do: counted, not timed.
 
 use super::*;
+use crate::encode::space::Terms;
 use crate::encode::views::blank;
 use crate::isa::{self, Arch, Context, Kind, Space, Unit};
 use crate::{Every, encode::views};
@@ -9,9 +10,7 @@ use crate::{Every, encode::views};
 const CUT: u32 = 10_000;
 const GAP: u32 = 12;
 
-fn thumb(len: usize) -> Space {
-    Space::new(Arch::Thumb, len as u32)
-}
+const THUMB: Terms = Terms { arch: Arch::Thumb, space: Space::NONE };
 
 /// Thumb code, every eighth instruction a call to anywhere; behind `CUT` everything is moved by `gap`.
 fn release(len: usize, gap: u32) -> Vec<u8> {
@@ -23,7 +22,7 @@ fn release(len: usize, gap: u32) -> Vec<u8> {
         if (dice >> 8).is_multiple_of(8) {
             let key = place(((dice >> 4) % len as u32) & !1);
             let unit = Unit { kind: Kind::Branch, len: 4, key, form: 0, is_offset: true };
-            let call = isa::moved::<Every>(&unit, 0xD000_F000, place(at), 0, &thumb(len), &mut Context::at(0));
+            let call = isa::moved::<Every>(&unit, 0xD000_F000, place(at), 0, Arch::Thumb, &Context::at(0));
             image.extend(call.to_le_bytes());
             at += 4;
         } else {
@@ -36,7 +35,7 @@ fn release(len: usize, gap: u32) -> Vec<u8> {
 
 /// At how many of a thousand bytes something else is looked for.
 fn permille(old: &[u8], new: &[u8]) -> usize {
-    let blanks = [old, new].map(|image| blank(image, &thumb(image.len())));
+    let blanks = [old, new].map(|image| blank(image, &THUMB));
     let [raw, blank] = [old, &blanks[0]].map(views::Index::new);
     let pair = Pair {
         old,
