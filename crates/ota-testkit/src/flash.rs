@@ -197,7 +197,7 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         self.bounds(at, bytes.len(), WRITE)?;
         let start = at as usize;
         let units = start / WRITE..(start + bytes.len()) / WRITE;
-        let full = units.clone().find(|unit| self.writes[*unit] >= self.rule.writes_max());
+        let full = units.clone().find(|unit| !self.rule.allows(self.writes[*unit]));
         if let Some(unit) = full {
             return self.refuse(Violation::Rewritten { at: (unit * WRITE) as u32 });
         }

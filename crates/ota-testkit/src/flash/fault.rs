@@ -65,14 +65,19 @@ pub enum WriteRule {
     Twice,
     /// As often as one likes, as long as bits only leave their erased value.
     Clear,
+    /// As [`WriteRule::Clear`], and also after a torn erase: cells that look erased may be written. No part promises
+    /// this; software that fails even here fails for a reason of its own.
+    Forgiving,
 }
 
 impl WriteRule {
-    pub(super) const fn writes_max(self) -> u8 {
+    /// Whether a unit that was written `writes` times, or torn by an erase (`u8::MAX`), may be written again.
+    pub(super) const fn allows(self, writes: u8) -> bool {
         match self {
-            Self::Once => 1,
-            Self::Twice => 2,
-            Self::Clear => u8::MAX,
+            Self::Once => writes < 1,
+            Self::Twice => writes < 2,
+            Self::Clear => writes < u8::MAX,
+            Self::Forgiving => true,
         }
     }
 }

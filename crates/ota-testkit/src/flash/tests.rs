@@ -97,6 +97,17 @@ fn a_torn_erase_must_be_done_again() {
 }
 
 #[test]
+fn a_forgiving_part_takes_writes_after_a_torn_erase() {
+    let mut flash = Part::new(64).with_rule(WriteRule::Forgiving);
+    flash.cut_at(0, Tear::AllButLast);
+    assert_eq!(flash.erase(0, 64), Err(SimError::NoPower));
+    flash.power_on();
+    flash.write(0, &[0xF0; 4]).unwrap();
+    flash.write(0, &[0x30; 4]).unwrap();
+    assert_eq!(flash.write(0, &[0x31; 4]), Err(SimError::Violation(Violation::Unerased { at: 0 })));
+}
+
+#[test]
 fn torn_units_of_an_ecc_part_read_as_corrupt() {
     let mut flash = Part::new(64).with_ecc().seeded(1);
     flash.cut_at(0, Tear::Bits);
