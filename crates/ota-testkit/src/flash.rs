@@ -186,6 +186,9 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         let range = at..at + new.len();
         let mut after = self.cells[range.clone()].to_vec();
         tear.apply(&mut after, new, WRITE, rng);
+        if !self.stuck.contains(&true) {
+            return self.cells[range].copy_from_slice(&after);
+        }
         for (place, value) in range.zip(after) {
             if !self.stuck[self.sector_index(place as u32)] {
                 self.cells[place] = value;
