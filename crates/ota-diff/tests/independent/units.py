@@ -311,7 +311,7 @@ class Xtensa(Plain):
 
     def instruction(self, view, left):
         q, i = view.q, view.i
-        if view.source.from_new or q < self.next:
+        if q < self.next:
             return None
         w = view.number(3)
         self.next = q + (2 if w & 15 >= 8 else 3)
