@@ -8,13 +8,9 @@ document. It is slow and holds everything in memory; the reference is crates/ota
 import hashlib
 import sys
 
+from chances import Chances
 from units import INSTRUCTION_SETS, Source, Unit, read_be, signed_bits, u32
 
-BYTE, HIGH = 0, 4
-LOGS = [-235, 86, 224, 313, 379, 432, 475, 512, 545, 574, 600, 623, 645, 664, 683, 874]
-FADED = [0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 7, 8, 9, 9, 10]
-SQUASH = [1, 2, 3, 6, 10, 16, 27, 45, 73, 120, 194, 310, 488, 747, 1101, 1546, 2047, 2549, 2994, 3348, 3607, 3785, 3901,
-          3975, 4022, 4050, 4068, 4079, 4085, 4089, 4092, 4093, 4094]
 SLOTS = [384, 1536]
 SHIFTS = [45, 125]
 MAX_IMAGE = 1 << 28
@@ -92,10 +88,10 @@ class Stream:
 # 3. The space at the stream's beginning
 
 class Space:
-    def __init__(self, stream, instructions):
+    def __init__(self):
         self.base, self.windows = 0x80000000, []
-        if instructions == 0:
-            return
+
+    def read(self, stream):
         take = lambda count: read_be([stream.next_byte() for _ in range(count)])
         first = take(1)
         if first & 8:
@@ -107,91 +103,6 @@ class Space:
     def points_into(self, word):
         """None, or 1 for a window of code, 0 for one of data."""
         return next((code for start, length, code in self.windows if u32(word - start) < length), None)
-
-
-# 4. Chances
-
-class Chances:
-    def __init__(self, stream, slots, instructions):
-        self.stream, self.instructions = stream, instructions
-        sizes = dict(LITERAL=3, FROM_NEW=3, ALONG=3, END=3, BLOCK=8, SOLVED=8, OTHER=8, LAST=8)
-        trees = "LITERAL_LEN COPY_LEN JUMP DISTANCE NEAR FAR".split()
-        sizes.update((tree, 56) for tree in trees)
-        self.flags = {name: [0x8000] * size for name, size in sizes.items()}
-        self.slot = [[0, 0] for _ in range(slots)]  # how often a 0 was seen, how often a 1
-        self.rows = [[10000] * 4 for _ in range(40)]
-        self.change = 0
-
-    def flag(self, name, index):
-        f = self.flags[name][index]
-        p, count = f & 0xFFF8 | 4, f & 7
-        rate = count + 3 >> 1
-        bit = self.stream.decode(p)
-        p = p + (65535 - p >> rate) if bit else p - (p >> rate)
-        self.flags[name][index] = p & 0xFFF8 | min(count + 1, 7)
-        return bit
-
-    def number(self, tree):
-        node = 1
-        for _ in range(5):
-            node = node * 2 + self.flag(tree, node)
-        bits, value = node - 32, 1
-        for k in reversed(range(bits)):
-            bit = self.flag(tree, 32 + min(bits, 23)) if k == bits - 1 else self.stream.decode(32768)
-            value = value * 2 + bit
-        return value - 1
-
-    def signed(self, tree, origin, spare=0):
-        back = self.flag(tree, 0)
-        n = self.number(tree) << spare
-        return u32(origin - n if back else origin + n)
-
-    def mixed_bit(self, contexts, row, node):
-        w = self.rows[row]
-        x = [u32((c ^ u32(node * 0x85EBCA6B)) * 0x9E3779B1) for c in contexts]
-        x = [(h >> 16) * len(self.slot) >> 16 for h in x]
-        s = [LOGS[self.slot[at][1]] - LOGS[self.slot[at][0]] for at in x]
-        p = squash(sum(a * b for a, b in zip(w, s)) >> 15)
-        bit = self.stream.decode(p * 16 + 8)
-        err = (bit * 4096 - p) * 32
-        for k in range(4):
-            w[k] = max(-32768, min(32767, w[k] + (s[k] * err + 0x8000 >> 16)))
-            slot = self.slot[x[k]]
-            slot[bit] = min(slot[bit] + 1, 15)
-            slot[1 - bit] = FADED[slot[1 - bit]]
-        return bit
-
-    def mixed_byte(self, contexts, first_row):
-        node = 1
-        for row in range(first_row, first_row + 8):
-            node = node * 2 + self.mixed_bit(contexts, row, node)
-        return node & 255
-
-    def odd(self, i):
-        return 0 if self.instructions == 3 else i & 1
-
-    def literal_byte(self, new):
-        odd, before, earlier = self.odd(len(new)), *last_two(new)
-        return self.mixed_byte([0x10000 + odd, 0x20000 + before * 2 + odd, 0x30000, 0x40000 + earlier * 2 + odd], odd * 8)
-
-    def replaced_byte(self, new, o):
-        odd, before = self.odd(len(new)), last_two(new)[0]
-        moved = (o + self.change & 255) * 2 + (self.change != 0)
-        contexts = [0x80000 + o, 0x90000 + moved, 0xA0000 + before * 2 + odd, 0xC0000 + odd]
-        byte = self.mixed_byte(contexts, 16 + odd * 8)
-        self.change = byte - o & 255
-        return byte
-
-
-def squash(x):
-    x = max(-2047, min(2047, x)) + 2048
-    a, b = x >> 7, x & 127
-    return SQUASH[a] * (128 - b) + SQUASH[a + 1] * b + 64 >> 7
-
-
-def last_two(new):
-    """`before` and `earlier`."""
-    return (new[-1] if new else 0), (new[-2] if len(new) > 1 else 0)
 
 
 # 5.1 Shifts
@@ -237,6 +148,8 @@ class Shifts:
             return None
         sides.sort(key=lambda side: side[0])  # stable: the lower one of two that are equally near comes first
         distance, nearest = sides[0]
+        if p == 0 and distance == 0xFFFFFFFF:
+            return None
         nearest[2] = 0
         alone = len(sides) == 1 or sides[1][0] == 0xFFFFFFFF
         other = nearest[1] if alone else sides[1][1][1]
@@ -250,7 +163,7 @@ class Decoder:
     def __init__(self, header, old, stream):
         self.header, self.old, self.new = header, old, bytearray()
         self.stream = Stream(stream)
-        self.space = Space(self.stream, header.instructions)
+        self.space = Space()
         self.chances = Chances(self.stream, SLOTS[header.profile], header.instructions)
         self.shifts = Shifts(SHIFTS[header.profile])
         self.units = INSTRUCTION_SETS[header.instructions](self.space, len(old))
@@ -261,6 +174,8 @@ class Decoder:
 
     def image(self):
         last = 1
+        if self.header.instructions != 0 and self.header.new_size > 0:
+            self.space.read(self.stream)
         while len(self.new) < self.header.new_size:
             last = self.operation(last)
         need(self.stream.at >= len(self.stream.data), "trailing bytes behind the stream's end")
@@ -321,11 +236,10 @@ class Decoder:
                 self.by_unit(unit, forecast)
 
     def as_predicted(self, unit, forecast, left):
-        if unit.kind == BYTE:
-            for k in range(min(self.units.together(unit.view), left)):
-                self.new.append(unit.view.source.byte(unit.view.q + k))
+        if unit.kind == Unit.BYTE:
+            self.new += unit.view.bytes(min(self.units.together(unit.view), left))
             return
-        self.put_out(unit, unit.moved(forecast.shift))
+        self.put_out(unit, forecast.shift)
         if not forecast.known:
             self.learn(unit, forecast.shift)
 
@@ -333,17 +247,17 @@ class Decoder:
         shift = forecast.shift
         if not self.good(unit, forecast):
             self.fault = 1
-            if unit.kind == BYTE or not self.chances.flag("SOLVED", unit.kind):
+            if unit.kind == Unit.BYTE or not self.chances.flag("SOLVED", unit.kind):
                 self.replaced(unit)
                 return
             shift = self.solved(unit, forecast)
-        self.put_out(unit, unit.moved(shift))
+        self.put_out(unit, shift)
         self.learn(unit, shift)
 
     def good(self, unit, forecast):
         kind, view, history = unit.kind, unit.view, self.kind_history[unit.kind]
         odd = self.chances.odd(view.i)
-        fared = history & 7 if kind == BYTE else forecast.trust << 1 | history & 1
+        fared = history & 7 if kind == Unit.BYTE else forecast.trust << 1 | history & 1
         contexts = [0x1000000 | kind << 8 | fared << 1 | odd,
                     0x2000000 | kind << 16 | view.source.byte(view.q | 1) << 1 | odd,
                     0x3000000 | kind << 8 | self.fault << 1 | odd,
@@ -353,10 +267,8 @@ class Decoder:
         return good
 
     def replaced(self, unit):
-        was = len(self.new)
-        for o in unit.bytes:
-            self.new.append(self.chances.replaced_byte(self.new, o))
-        self.units.was_put_out(unit, bytes(self.new[was:]))
+        for q in range(unit.view.q, unit.view.q + unit.size):
+            self.new.append(self.chances.replaced_byte(self.new, unit.view.source.byte(q)))
 
     def solved(self, unit, forecast):
         if forecast.other != forecast.shift and self.chances.flag("OTHER", unit.kind):
@@ -367,12 +279,13 @@ class Decoder:
         self.last_shift = self.chances.signed(tree, forecast.shift, spare=int(unit.offset))
         return self.last_shift
 
-    def put_out(self, unit, data):
+    def put_out(self, unit, shift):
+        data = unit.moved(shift)
+        self.units.was_moved(unit, data)
         self.new += data
-        self.units.was_put_out(unit, data)
 
     def learn(self, unit, shift):
-        if unit.kind != BYTE and not unit.view.source.from_new:
+        if unit.kind != Unit.BYTE and not unit.view.source.from_new:
             self.shifts.learn(self.table_key(unit), shift)
 
     def table_key(self, unit):
@@ -380,7 +293,7 @@ class Decoder:
 
     # 5.2
     def forecast(self, unit):
-        if unit.kind == BYTE or unit.view.source.from_new:
+        if unit.kind == Unit.BYTE or unit.view.source.from_new:
             return Forecast(0, 0, 0, True)
         guess = self.shifts.guess(self.table_key(unit))
         if guess is None or unit.kind == Unit.LOCAL and guess[1] > 16:

@@ -89,7 +89,7 @@ class Plain:
             return None
         return Unit(view, Unit.CODE_POINTER if code else Unit.DATA_POINTER, 4, word, lambda target: target)
 
-    def was_put_out(self, unit, data):
+    def was_moved(self, unit, data):
         pass
 
     def together(self, view):
@@ -202,11 +202,11 @@ class RiscV(Plain):
 
     def instruction(self, view, left):
         q = view.q
-        if view.source.from_new or q < self.next:
+        if q < self.next:
             return None
         h = view.half()
         self.next = q + (1 if q % 2 else 4 if h & 3 == 3 else 2)
-        if not view.even() or left < 2:
+        if not view.even() or view.source.from_new or left < 2:
             return None
         if h & 3 != 3:
             self.short(h)
@@ -270,7 +270,7 @@ class RiscV(Plain):
             return with_low_part(w, low) if -2048 <= low < 2048 else w
         return Unit(view, Unit.LOW, 4, track.old_base + part, encode, track.tag[1])
 
-    def was_put_out(self, unit, data):
+    def was_moved(self, unit, data):
         if unit.kind == Unit.HIGH:
             bits = int.from_bytes(data, "little") & 0xFFFFF000
             unit.track.new_base = u32(bits + (unit.view.i if unit.track.tag[1] else 0))
