@@ -119,7 +119,7 @@ impl Program {
     }
 }
 
-fn call(arch: Arch, from: u32, to: u32) -> u32 {
+pub(crate) fn call(arch: Arch, from: u32, to: u32) -> u32 {
     match arch {
         Arch::RiscV => {
             let way = to.wrapping_sub(from);
