@@ -5,6 +5,7 @@ mod inject;
 mod tear;
 #[cfg(test)]
 mod tests;
+mod unstable;
 
 pub use fault::{SimError, Violation, WriteRule};
 pub use tear::Tear;
@@ -14,6 +15,7 @@ use core::fmt;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use fault::Event;
 use ota_hal::Flash;
+use unstable::Unstable;
 
 /// A simulated part: write size `WRITE`, erase value `ERASED` (0xFF or 0x00), sectors of `SECTOR` bytes unless
 /// [`SimFlash::with_sectors`] says otherwise, read size `READ`.
@@ -45,6 +47,9 @@ pub struct SimFlash<const WRITE: usize, const ERASED: u8 = 0xFF, const SECTOR: u
     /// Where each sector ends.
     ends: Vec<u32>,
     wear: Vec<u32>,
+    /// Bytes programmed into each sector.
+    programmed: Vec<u64>,
+    unstable: Unstable,
     stuck: Vec<bool>,
     rule: WriteRule,
     ecc: bool,
@@ -91,6 +96,8 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
             writes: vec![0; units],
             corrupt: vec![false; units],
             wear: vec![0; ends.len()],
+            programmed: vec![0; ends.len()],
+            unstable: Unstable::default(),
             stuck: vec![false; ends.len()],
             ends,
             rule: WriteRule::Once,
@@ -130,6 +137,17 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
     #[must_use]
     pub fn wear_max(&self) -> u32 {
         self.wear.iter().copied().max().unwrap_or(0)
+    }
+    /// Bytes programmed between these sector edges.
+    #[must_use]
+    pub fn programmed(&self, range: core::ops::Range<u32>) -> u64 {
+        let sectors = self.sector_index(range.start)..self.sector_index(range.end);
+        self.programmed.get(sectors).map_or(0, |sectors| sectors.iter().sum())
+    }
+    /// Whether some bits read as one or the other.
+    #[must_use]
+    pub fn is_unstable(&self) -> bool {
+        !self.unstable.is_empty()
     }
     /// Whether there is power.
     #[must_use]
@@ -183,15 +201,18 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
 
     /// Changes the cells from `at` on towards `new`, as far as the tear lets it, except in stuck sectors.
     fn change(&mut self, at: usize, new: &[u8], tear: Tear, rng: &mut Rng) {
-        let range = at..at + new.len();
-        let mut after = self.cells[range.clone()].to_vec();
+        let mut after = self.cells[at..at + new.len()].to_vec();
         tear.apply(&mut after, new, WRITE, rng);
-        if !self.stuck.contains(&true) {
-            return self.cells[range].copy_from_slice(&after);
+        let firm = Tear::UNSTABLE.iter().all(|other| *other != tear);
+        if firm && !self.stuck.contains(&true) {
+            return self.cells[at..at + new.len()].copy_from_slice(&after);
         }
-        for (place, value) in range.zip(after) {
+        for (n, value) in after.into_iter().enumerate() {
+            let place = at + n;
+            let between = (self.cells[place] ^ new[n]) & tear.unstable(rng);
             if !self.stuck[self.sector_index(place as u32)] {
                 self.cells[place] = value;
+                self.unstable.add(place as u32, between);
             }
         }
     }
@@ -263,6 +284,9 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         }
         let (start, end) = (offset as usize, offset as usize + bytes.len());
         bytes.copy_from_slice(&self.cells[start..end]);
+        if !self.unstable.is_empty() {
+            self.unstable.read(offset, bytes, &mut self.rng);
+        }
         if self.corrupt[start / WRITE..end.div_ceil(WRITE)].contains(&true) {
             return Err(SimError::Corrupt);
         }
@@ -285,6 +309,8 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         }
         self.check_write(offset, bytes)?;
         let (tear, result, mut rng) = self.begin();
+        let sector = self.sector_index(offset);
+        self.programmed[sector] += bytes.len() as u64;
         let start = offset as usize;
         let before = self.cells[start..start + bytes.len()].to_vec();
         self.change(start, bytes, tear, &mut rng);
@@ -297,6 +323,11 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
                 self.writes[unit] = self.writes[unit].saturating_add(1);
             }
             self.corrupt[unit] |= self.ecc && touched && !whole;
+        }
+        if tear == Tear::After && !self.unstable.is_empty() {
+            for (at, new) in (offset..).zip(bytes) {
+                self.unstable.settle(at, new ^ ERASED);
+            }
         }
         result
     }
@@ -320,6 +351,9 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
                     self.corrupt[unit] = self.ecc && !erased && (self.corrupt[unit] || rng.one_in(2));
                 }
             }
+        }
+        if tear == Tear::After {
+            self.unstable.clear(&(from..to));
         }
         for sector in self.sector_index(from)..self.sector_index(to) {
             self.wear[sector] += 1;

@@ -14,6 +14,7 @@ mod run;
 mod serial;
 mod size;
 mod suite;
+mod sweep;
 mod table;
 mod vendor;
 mod world;
@@ -39,6 +40,8 @@ enum Command {
     Board,
     /// Everything CI runs: format, lints, docs, tests, no_std builds, interop with real peers, the demos
     Test,
+    /// Cuts the power of a whole device everywhere: real agent, real loader, simulated flash
+    Sweep(sweep::Options),
     /// Measures ROM, static RAM and deepest stack of each profile against `size.toml`
     Size(size::Options),
     /// Measures what starts, signatures, the journal and patches cost
@@ -65,6 +68,7 @@ fn main() -> std::process::ExitCode {
         Command::Nostd => nostd::build_all(),
         Command::Board => device::check(),
         Command::Test => suite::run(),
+        Command::Sweep(options) => sweep::run_sweep(&options),
         Command::Size(options) => size::run(&options),
         Command::Bench(what) => bench::run(&what),
         Command::Measured(args) => bench::delta::measured::run(&args),

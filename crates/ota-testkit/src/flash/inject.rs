@@ -12,6 +12,10 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         self.rng = Rng::new(seed);
         self
     }
+    /// As [`SimFlash::seeded`], later.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.rng = Rng::new(seed);
+    }
     /// Sets how often a unit may be written.
     #[must_use]
     pub fn with_rule(mut self, rule: WriteRule) -> Self {

@@ -20,12 +20,17 @@ pub enum Tear {
     Bits,
     /// As [`Tear::Bits`], but nearly everything was done: one bit in 32 is left.
     FewBitsLeft,
+    /// Each bit was done, or not, or is left between the two: such a bit reads as one or the other, anew at each read,
+    /// until it is erased or programmed.
+    Unstable,
+    /// As [`Tear::Unstable`], but all is done except for one bit in 32, which is left between.
+    FewUnstable,
     /// All was done; only the answer was lost.
     After,
 }
 
 impl Tear {
-    /// Every kind.
+    /// Every kind whose cells read the same twice.
     pub const ALL: [Self; 8] = [
         Self::Before,
         Self::Prefix,
@@ -36,6 +41,23 @@ impl Tear {
         Self::FewBitsLeft,
         Self::After,
     ];
+    /// The kinds whose cells may read differently each time.
+    pub const UNSTABLE: [Self; 2] = [Self::Unstable, Self::FewUnstable];
+
+    /// Whether two seeds may leave different cells.
+    #[must_use]
+    pub const fn is_random(self) -> bool {
+        !matches!(self, Self::Before | Self::AllButLast | Self::After)
+    }
+
+    /// Which of the bits that change in one byte are left between their old and their new value.
+    pub(super) fn unstable(self, rng: &mut Rng) -> u8 {
+        match self {
+            Self::Unstable => rng.byte() & rng.byte(),
+            Self::FewUnstable => (1_u64 << rng.below(32)) as u8,
+            _ => 0,
+        }
+    }
 
     /// What stands in `old` after an interrupted change to `new`; `unit` is the write size.
     pub(super) fn apply(self, old: &mut [u8], new: &[u8], unit: usize, rng: &mut Rng) {
@@ -45,9 +67,9 @@ impl Tear {
             Self::Prefix => (0, rng.below(len as u32) as usize),
             Self::Suffix => (1 + rng.below(len as u32) as usize, len),
             Self::AllButLast => (0, len.saturating_sub(1)),
-            Self::After => (0, len),
+            Self::After | Self::FewUnstable => (0, len),
             Self::Units => return tear_units(old, new, unit, rng),
-            Self::Bits => return tear_bits(old, new, || rng.byte()),
+            Self::Bits | Self::Unstable => return tear_bits(old, new, || rng.byte()),
             Self::FewBitsLeft => return tear_bits(old, new, || !(1 << rng.below(32)) as u8),
         };
         if let (Some(old), Some(new)) = (old.get_mut(start..end), new.get(start..end)) {

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 /// How the next opening goes.
 #[derive(Debug, Clone)]
 pub enum Opening {
-    /// It works, until the other side stops after so many bytes: with an error, or in silence.
+    /// It works, until the other side stops with an error after so many bytes.
     Breaks(u32),
+    /// It works, until the other side falls silent after so many bytes.
     Stalls(u32),
     /// It fails.
     Fails(Failure),
@@ -26,9 +27,12 @@ pub enum Opening {
 /// Where a server's object is at first.
 pub const LOCATOR: &str = "http://cloud/object";
 
+/// A server with one object.
 #[derive(Default)]
 pub struct Server {
+    /// The object.
     pub object: RefCell<Vec<u8>>,
+    /// Its validator.
     pub etag: RefCell<String>,
     /// Where the object is; asking elsewhere fails the test.
     pub locator: RefCell<String>,
@@ -38,33 +42,40 @@ pub struct Server {
     pub no_length: Cell<bool>,
     /// Goes on after the end.
     pub endless: Cell<bool>,
+    /// How the next openings go; by itself each one works.
     pub script: RefCell<VecDeque<Opening>>,
     /// Offset of each opening, and how many bytes it delivered.
     pub log: RefCell<Vec<(u32, u32)>>,
+    /// How often a connection was closed.
     pub closed: Cell<u32>,
     /// Most bytes of one read.
     pub chunk: Cell<usize>,
 }
 
 impl Server {
+    /// A server that holds `object`.
     pub fn of(object: Vec<u8>) -> Self {
         let server = Self { chunk: Cell::new(usize::MAX), ..Self::default() };
         server.put(object, "\"1\"");
         server.locator.replace(LOCATOR.into());
         server
     }
+    /// Replaces the object.
     pub fn put(&self, object: Vec<u8>, etag: &str) {
         *self.object.borrow_mut() = object;
         *self.etag.borrow_mut() = etag.into();
     }
+    /// Bytes delivered.
     pub fn served(&self) -> u32 {
         self.log.borrow().iter().map(|(_, n)| n).sum()
     }
+    /// Where each opening began.
     pub fn offsets(&self) -> Vec<u32> {
         self.log.borrow().iter().map(|(at, _)| *at).collect()
     }
 }
 
+/// The scripted fault.
 #[derive(Debug)]
 pub struct Broken(pub Failure);
 impl SourceError for Broken {
@@ -86,6 +97,7 @@ pub struct Download<'w> {
 }
 
 impl<'w> Download<'w> {
+    /// Not connected yet.
     pub fn new(server: &'w Server) -> Self {
         Self { server, open: None, fault: None }
     }
@@ -174,24 +186,37 @@ async fn yield_once() {
 /// A message to the device.
 #[derive(Debug, Clone)]
 pub enum Say {
+    /// An offer.
     Offer(OwnedOffer),
+    /// A call to give the update up.
     Cancel,
+    /// A message that the codec refused.
     Bad(OfferError),
 }
 
+/// An offer that owns its texts.
 #[derive(Debug, Clone)]
 pub struct OwnedOffer {
+    /// The version it names.
     pub version: String,
+    /// Where the object is.
     pub url: String,
+    /// The component; empty for the firmware.
     pub module: String,
+    /// Length of the object.
     pub size: Option<u32>,
+    /// Digest of the object.
     pub checksum: Option<Checksum>,
+    /// The signature of the cloud.
     pub cloud_signature: Vec<u8>,
 }
 
+/// The other end of offers and reports.
 #[derive(Default)]
 pub struct Cloud {
+    /// What the device will be told.
     pub to_device: RefCell<VecDeque<Say>>,
+    /// What the device reported, as text.
     pub heard: RefCell<Vec<String>>,
     /// So many of the next reports are not acknowledged.
     pub deaf: Cell<u32>,
@@ -206,9 +231,11 @@ pub struct Cloud {
 }
 
 impl Cloud {
+    /// The failures among what was reported.
     pub fn failures(&self) -> Vec<String> {
         self.heard.borrow().iter().filter(|text| text.starts_with("failed")).cloned().collect()
     }
+    /// Whether exactly this was reported.
     pub fn has_heard(&self, text: &str) -> bool {
         self.heard.borrow().iter().any(|heard| heard == text)
     }
@@ -216,14 +243,18 @@ impl Cloud {
 
 /// One device's connection to the cloud. `quit` ends it: the test has seen enough, or the power is off.
 pub struct Session<'w, Q> {
+    /// The cloud.
     pub cloud: &'w Cloud,
+    /// Whether the session is to end.
     pub quit: Q,
 }
 
 /// Why a report did not go out.
 #[derive(Debug)]
 pub enum Failed {
+    /// The link is lost.
     Link,
+    /// This report can never be sent.
     Report,
 }
 
@@ -290,6 +321,7 @@ fn text(report: &Report<'_>) -> String {
 }
 
 impl OwnedOffer {
+    /// An offer of `object`.
     pub fn new(version: &str, object: &[u8]) -> Self {
         Self {
             version: version.into(),
@@ -301,6 +333,7 @@ impl OwnedOffer {
         }
     }
 
+    /// The offer as the agent sees it.
     pub fn view(&self) -> Offer<'_> {
         Offer {
             component: Component { device: 0, module: &self.module },

@@ -10,8 +10,10 @@ use rsa::traits::PublicKeyParts;
 use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPrivateKey, sha2};
 use std::sync::OnceLock;
 
+/// The identity that devices and images have.
 pub const IDENTITY: Identity = Identity { vendor: Uuid([0x11; 16]), class: Uuid([0x22; 16]) };
 
+/// SHA-256 of `bytes`.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest_region(&mut &*bytes, bytes.len() as u32).unwrap()
 }
@@ -19,8 +21,11 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// A signing key and its blob.
 pub struct Signer {
     private: RsaPrivateKey,
+    /// The name of the key.
     pub id: KeyId,
+    /// The key as a device holds it, for PSS.
     pub pss_blob: Vec<u8>,
+    /// The same for PKCS#1 v1.5.
     pub pkcs1_blob: Vec<u8>,
 }
 
@@ -54,10 +59,12 @@ impl Signer {
         let (pss_blob, pkcs1_blob) = (blob(1), blob(4));
         Self { private, id, pss_blob, pkcs1_blob }
     }
+    /// A PSS signature.
     pub fn pss(&self, digest: &[u8; 32]) -> Vec<u8> {
         let mut rng = rand::rngs::StdRng::seed_from_u64(u64::from(digest[0]));
         self.private.sign_with_rng(&mut rng, Pss::new_with_salt::<sha2::Sha256>(32), digest).unwrap()
     }
+    /// A PKCS#1 v1.5 signature.
     pub fn pkcs1(&self, digest: &[u8; 32]) -> Vec<u8> {
         self.private.sign(Pkcs1v15Sign::new::<sha2::Sha256>(), digest).unwrap()
     }
@@ -67,11 +74,12 @@ impl Signer {
     }
 }
 
-/// The vendor's key, and one that devices do not hold.
+/// The vendor's key.
 pub fn vendor() -> &'static Signer {
     static KEY: OnceLock<Signer> = OnceLock::new();
     KEY.get_or_init(|| Signer::new(1))
 }
+/// A key that no device holds.
 pub fn stranger() -> &'static Signer {
     static KEY: OnceLock<Signer> = OnceLock::new();
     KEY.get_or_init(|| Signer::new(2))
@@ -80,15 +88,21 @@ pub fn stranger() -> &'static Signer {
 /// What goes into an image, a package or both.
 #[derive(Clone)]
 pub struct Draft {
+    /// The major version.
     pub version: u8,
+    /// The security counter.
     pub counter: u32,
+    /// Vendor and class.
     pub identity: Identity,
+    /// Length of the payload.
     pub payload: usize,
     /// What the payload's random bytes come from.
     pub seed: u8,
     /// The address in the header, with ROM_FIXED.
     pub linked: Option<u32>,
+    /// Who signs the image.
     pub signer: &'static Signer,
+    /// Who signs the manifest.
     pub manifest_signer: &'static Signer,
 }
 
@@ -107,6 +121,7 @@ impl Draft {
         }
     }
 
+    /// The version as the formats have it.
     pub fn version(&self) -> Version {
         Version { major: self.version, minor: 0, revision: 0, build: 0 }
     }
@@ -138,6 +153,7 @@ impl Draft {
     pub fn package_of(&self, image: &[u8]) -> Vec<u8> {
         self.package_with(image, |_| {})
     }
+    /// A package around the image of this draft.
     pub fn package(&self) -> Vec<u8> {
         self.package_of(&self.image())
     }
