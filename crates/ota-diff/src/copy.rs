@@ -112,6 +112,11 @@ impl<P: Profile> Model<P> {
             self.stand.block_left = BLOCK.min(self.stand.left);
         }
         self.unit::<I, C>(coder, output);
+        // What is as predicted takes nothing from the patch.
+        while self.stand.doubt == 0 && self.stand.block_left > 0 && output.has_room() {
+            self.load(output, images).map_err(Fault::Images)?;
+            self.unit::<I, C>(coder, output);
+        }
         Ok(())
     }
 
@@ -157,12 +162,9 @@ impl<P: Profile> Model<P> {
             self.stand.raw_left = len;
             return;
         };
-        let mut word = isa::moved::<I>(&unit, seen.raw, i, shift, self.arch, &self.stand.context);
+        let word = isa::moved::<I>(&unit, seen.raw, i, shift, self.arch, &self.stand.context);
         isa::settled::<I>(&unit, word, i, self.arch, &mut self.stand.context);
-        for _ in 0..len {
-            self.put(output, word as u8);
-            word >>= 8;
-        }
+        self.put(output, word, len);
         if forecast.may_learn && (self.stand.doubt != 0 || !forecast.is_known) {
             self.learn(coder, self.key(&unit), shift);
         }

@@ -53,13 +53,13 @@ pub(crate) struct Stand {
     pub(crate) old_end: u32,
     /// Its place in the old image less that in the new one.
     pub(crate) alignment: u32,
+    /// The last bytes put out, the last one of all in the lowest bits.
+    pub(crate) tail: u32,
     /// By how much the last replaced byte differed.
     pub(crate) change: u8,
-    /// The last bytes put out.
-    pub(crate) before: u8,
-    pub(crate) earlier: u8,
     /// How the last blocks fared, a bit each.
     pub(crate) blocks: u8,
+    reserved: [u8; 2],
     /// How each kind of unit fared lately, a bit per unit.
     pub(crate) fared: [u8; KINDS],
     /// Entries of the table of shifts that are in use.
@@ -81,10 +81,10 @@ impl Stand {
         raw_left: 0,
         old_end: 0,
         alignment: 0,
+        tail: 0,
         change: 0,
-        before: 0,
-        earlier: 0,
         blocks: 0,
+        reserved: [0; 2],
         fared: [0; KINDS],
         known: 0,
         last: 0,
@@ -242,7 +242,7 @@ impl<P: Profile> Model<P> {
 
     fn literal<C: Coder>(&mut self, coder: &mut C, output: &mut Output) {
         let odd = self.odd(output.produced());
-        let (before, earlier) = (u32::from(self.stand.before), u32::from(self.stand.earlier));
+        let (before, earlier) = (self.stand.tail & 0xFF, self.stand.tail >> 8 & 0xFF);
         let contexts = [0x1_0000 | odd, 0x2_0000 | before << 1 | odd, 0x3_0000, 0x4_0000 | earlier << 1 | odd];
         self.byte(coder, output, &contexts, 0);
     }
@@ -254,7 +254,7 @@ impl<P: Profile> Model<P> {
         let contexts = [
             0x8_0000 | u32::from(old),
             0x9_0000 | u32::from(old.wrapping_add(change)) << 1 | u32::from(change != 0),
-            0xA_0000 | u32::from(self.stand.before) << 1 | odd,
+            0xA_0000 | (self.stand.tail & 0xFF) << 1 | odd,
             0xC_0000 | odd,
         ];
         let new = self.byte(coder, output, &contexts, REPLACED_ROWS);
@@ -272,7 +272,7 @@ impl<P: Profile> Model<P> {
             let bit = self.mixed(coder, contexts, rows + level, node, wanted << level & 0x80 != 0);
             node = node << 1 | u32::from(bit);
         }
-        self.put(output, node as u8);
+        self.put(output, node, 1);
         node as u8
     }
 
@@ -288,13 +288,16 @@ impl<P: Profile> Model<P> {
         mixed(self.slots.as_mut(), row, coder, contexts, node, wanted)
     }
 
-    pub(crate) fn put(&mut self, output: &mut Output, byte: u8) {
-        self.stand.earlier = self.stand.before;
-        self.stand.before = byte;
-        self.stand.q = self.stand.q.wrapping_add(1);
-        self.stand.left = self.stand.left.saturating_sub(1);
-        self.stand.block_left = self.stand.block_left.saturating_sub(1);
-        output.put(byte);
+    /// Puts out the lowest `len` bytes of a word, the lowest first.
+    pub(crate) fn put(&mut self, output: &mut Output, mut word: u32, len: u32) {
+        for _ in 0..len {
+            output.put(word as u8);
+            self.stand.tail = self.stand.tail << 8 | word & 0xFF;
+            word >>= 8;
+        }
+        self.stand.q = self.stand.q.wrapping_add(len);
+        self.stand.left = self.stand.left.saturating_sub(len);
+        self.stand.block_left = self.stand.block_left.saturating_sub(len);
     }
 
     /// Which half of an instruction a byte is in; Xtensa's have three bytes.
