@@ -152,10 +152,12 @@ impl<P: Profile> Model<P> {
             size: self.old_size,
         };
         let unit = isa::detect::<I>(&look, self.arch, &self.stand.space, &mut self.stand.context);
-        let mut len = unit.len;
         if unit.kind == Kind::Byte && self.stand.doubt == 0 {
-            len = isa::plain::<I>(&look, self.arch, &self.stand.context).min(self.stand.block_left);
+            let len = isa::plain::<I>(&look, self.arch, &self.stand.context).min(self.stand.block_left);
+            let word = look.word(0);
+            return self.put(output, word, len);
         }
+        let len = unit.len;
         let seen = Seen { raw: look.raw(len), len, top: look.top(), i };
         let forecast = self.forecast(&unit, i.wrapping_sub(q) as i32);
         let Some(shift) = self.decided::<I, C>(coder, &unit, &seen, &forecast) else {
