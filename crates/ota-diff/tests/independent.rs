@@ -42,7 +42,9 @@ impl Independent {
         fs::write(&old_file, old).unwrap();
         fs::write(&patch_file, patch).unwrap();
         let mut command = Command::new("python3");
-        let output = command.arg("-B").arg(script).args([&old_file, &patch_file, &new_file]).output().unwrap();
+        let cache = format!("pycache_prefix={}", self.0.display());
+        let output =
+            command.args(["-S", "-X", &cache]).arg(script).args([&old_file, &patch_file, &new_file]).output().unwrap();
         if output.status.success() {
             return Ok(fs::read(new_file).unwrap());
         }
@@ -85,7 +87,7 @@ fn fresh_patches() {
     }
 }
 
-/// Releases of two made-up programs, and an image of which every second one is nothing.
+/// Releases of two made-up programs, the second with runs of bytes; the same without an old image; and a lone byte.
 fn pairs(noise: &mut Noise, arch: Arch) -> [(Vec<u8>, Vec<u8>); 4] {
     let mut program = Program::new(noise, 70);
     let old = program.link(arch);
@@ -93,7 +95,7 @@ fn pairs(noise: &mut Noise, arch: Arch) -> [(Vec<u8>, Vec<u8>); 4] {
     let mut firmware = Firmware::new(noise, 60);
     let first = firmware.link(arch);
     (0..12).for_each(|_| firmware.edit(noise));
-    let second = firmware.link(arch);
+    let second = [firmware.link(arch), images::runs(noise)].concat();
     [(old, program.link(arch)), (first, second.clone()), (Vec::new(), second), (noise.bytes(99), noise.bytes(1))]
 }
 
@@ -110,7 +112,8 @@ fn damaged_patches() {
             let mut firmware = Firmware::new(&mut noise, 30);
             let old = firmware.link(arch);
             (0..9).for_each(|_| firmware.edit(&mut noise));
-            let mut made = encode(&old, &firmware.link(arch), &mut options(profile, arch)).unwrap();
+            let new = [firmware.link(arch), images::runs(&mut noise)].concat();
+            let mut made = encode(&old, &new, &mut options(profile, arch)).unwrap();
             damage(&mut noise, &mut made);
             let expected = fit(&mut noise, &old, &mut made);
             let image = expected.as_deref().unwrap_or(&[]);

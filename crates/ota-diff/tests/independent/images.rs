@@ -77,8 +77,18 @@ fn item(noise: &mut Noise, functions: usize) -> Item {
         way: noise.below(6),
         function: noise.below(functions),
         register: 1 + noise.below(15) as u32,
-        between: noise.below(4),
+        between: noise.below(12),
     }
+}
+
+/// Bytes that a copy from just before makes: of periods 1 to 4, and of what Xtensa takes for the beginning of a call.
+pub(crate) fn runs(noise: &mut Noise) -> Vec<u8> {
+    let mut image = Vec::new();
+    for period in 1..5 {
+        image.extend(noise.bytes(period).repeat(40));
+        image.extend([5, 0x10, 1, 0x93][..period].repeat(30));
+    }
+    image
 }
 
 /// One instruction or word, or two that belong together.
