@@ -95,7 +95,7 @@ fn pairs(noise: &mut Noise, arch: Arch) -> [(Vec<u8>, Vec<u8>); 4] {
     let mut firmware = Firmware::new(noise, 60);
     let first = firmware.link(arch);
     (0..12).for_each(|_| firmware.edit(noise));
-    let second = [firmware.link(arch), images::runs(noise)].concat();
+    let second = [images::runs(noise), firmware.link(arch)].concat();
     [(old, program.link(arch)), (first, second.clone()), (Vec::new(), second), (noise.bytes(99), noise.bytes(1))]
 }
 
@@ -112,7 +112,7 @@ fn damaged_patches() {
             let mut firmware = Firmware::new(&mut noise, 30);
             let old = firmware.link(arch);
             (0..9).for_each(|_| firmware.edit(&mut noise));
-            let new = [firmware.link(arch), images::runs(&mut noise)].concat();
+            let new = [images::runs(&mut noise), firmware.link(arch)].concat();
             let mut made = encode(&old, &new, &mut options(profile, arch)).unwrap();
             damage(&mut noise, &mut made);
             let expected = fit(&mut noise, &old, &mut made);
