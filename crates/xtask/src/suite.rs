@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything CI runs, in the order in which mistakes are found fastest.
 
-use crate::run::{cargo, output, target_dir};
+use crate::run::{cargo, has, need_debian, output, target_dir};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::Write;
@@ -49,6 +49,9 @@ const FEATURED: [(&str, &str); 1] =
 pub(crate) fn run() -> Result<()> {
     let logs = target_dir()?.join("xtask/logs");
     std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    if !has("python3") {
+        need_debian(&["python3"], "the second decoder of ota-diff's tests")?;
+    }
     let started = Instant::now();
     for (done, step) in STEPS.iter().enumerate() {
         print!("{:<14} ", step.name);
