@@ -2,12 +2,19 @@
 
 pub mod build;
 pub mod geometry;
+pub mod life;
+pub mod line;
 pub mod model;
 pub mod peers;
+pub mod plan;
 mod product;
 pub mod recorder;
+pub mod scenario;
+pub mod seen;
 mod signatures;
 pub mod story;
+pub mod tally;
+pub mod unit;
 pub mod usual;
 pub mod world;
 

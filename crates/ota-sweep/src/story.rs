@@ -78,7 +78,7 @@ impl Story {
             Self::Tampered => "failed -3 refused: image digest differs from the manifest",
             Self::Foreign => "failed -3 refused: signed by an unknown key",
             Self::Forged => "failed -3 refused: signed by an unknown key",
-            Self::Older => "failed -3 refused: security counter below the floor",
+            Self::Older => "failed -3 refused: security counter too low",
             Self::WrongClass => "failed -3 refused: ",
         }
     }
@@ -147,6 +147,17 @@ impl Materials {
         let longest = images.iter().map(Vec::len).max().unwrap_or(0);
         let shelf = if story == Story::Delta { 3 * Decoder::<S>::SAVED_LEN.max(sector) + 2 * sector } else { 0 };
         Self { story, images, objects, room: (longest.next_multiple_of(sector) + shelf) as u32 }
+    }
+
+    /// Of a good update to an image with a payload of `len` bytes.
+    #[must_use]
+    pub fn of_size(geometry: &Geometry, len: usize) -> Self {
+        let mut materials = Self::new(geometry, Story::Update);
+        let new = Draft { payload: len, ..Draft::new(NEW) };
+        materials.images[1] = new.image();
+        materials.objects[0] = new.package_of(&materials.images[1]);
+        materials.room = (len + 4096) as u32;
+        materials
     }
 
     /// The image of this version.

@@ -1,6 +1,7 @@
 //! A NOR flash part whose rules are enforced and whose operations can be torn.
 
 mod fault;
+mod fingerprint;
 mod inject;
 mod tear;
 #[cfg(test)]

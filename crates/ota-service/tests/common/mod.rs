@@ -1,6 +1,6 @@
 //! The device of `ota-sweep`, as these tests use it.
 // Each test binary uses its own part of this.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub use ota_sweep::build::{self, Draft, IDENTITY, sha256, stranger, vendor};
 pub use ota_sweep::peers::{self, Cloud, Download, Opening, OwnedOffer, Say, Server, Session};

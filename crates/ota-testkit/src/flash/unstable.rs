@@ -13,7 +13,6 @@ impl Unstable {
     pub(super) fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
-    #[cfg(test)]
     pub(super) fn cells(&self) -> &[(u32, u8)] {
         &self.cells
     }

@@ -1,0 +1,224 @@
+//! A device lives through its story, from any state on, and is looked at whenever it starts.
+
+use crate::model::{Model, Start};
+use crate::recorder::{Operation, Recorder};
+use crate::story::{Materials, NEW, NEXT, Outcome, Story};
+use crate::{End, Signatures, World};
+use ota_boot::Boot;
+use ota_hal::{Clock, Journal, Layout, Millis, Region, ResetCause, Shared, SharedJournal, SlotId};
+use ota_service::patch_target::S;
+use ota_service::{Gate, Health};
+use ota_testkit::{FakeClock, SimFlash};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// The simulated part: the sector sizes are those of the geometry.
+pub type Sim<const W: usize, const E: u8> = SimFlash<W, E, 64>;
+
+/// Everything that outlives a power cut.
+#[derive(Debug, Clone)]
+pub struct State<const W: usize, const E: u8> {
+    /// The flash.
+    pub flash: Sim<W, E>,
+    /// What the checks know.
+    pub model: Model,
+    /// What the cloud heard.
+    pub heard: Vec<String>,
+    /// The time.
+    pub now: Millis,
+}
+
+/// A state, and the operation that is to come.
+pub type Moment<const W: usize, const E: u8> = (State<W, E>, Operation);
+
+/// What a life is about, whatever part it is lived on.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'m> {
+    /// Images and packages.
+    pub materials: &'m Materials,
+    /// Where slots and journal are.
+    pub layout: &'m Layout,
+    /// The device's keys.
+    pub keys: Signatures,
+}
+
+/// Writes and erases, and what they come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Writes and erases from the start of this life until the story was over.
+    pub operations: u64,
+    /// Erases of the most worn sector, cuts and all.
+    pub erases: u32,
+}
+
+/// See the module.
+pub struct Life<'m, const W: usize, const E: u8> {
+    world: World<Recorder<Sim<W, E>>, S>,
+    model: Rc<RefCell<Model>>,
+    setting: Setting<'m>,
+}
+
+impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
+    /// The device is switched on in this state.
+    #[must_use]
+    pub fn new(state: State<W, E>, setting: Setting<'m>) -> Self {
+        let State { mut flash, model, heard, now } = state;
+        flash.power_on();
+        flash.reset_counters();
+        let object = &setting.materials.objects[usize::from(model.wanted == NEXT)];
+        let mut world = World::on(Recorder::new(flash), *setting.layout, object.clone());
+        world.keys = setting.keys;
+        world.clock = FakeClock::new(now);
+        world.patience = 4_000;
+        world.data = 256;
+        world.product.gates = vec![Gate::app("sensor", 5_000)];
+        match model.story {
+            Story::Gate if model.wanted == NEW => world.set_health(&[Health::Fail]),
+            // It crashes before it gets that far.
+            Story::Crash if model.wanted == NEW => world.set_health(&[Health::Pending]),
+            _ => {}
+        }
+        world.cloud.heard.replace(heard);
+        let life = Self { world, model: Rc::new(RefCell::new(model)), setting };
+        if !life.is_over() {
+            // The cloud pushes what is not done yet at each connect.
+            life.world.offer(&format!("{}.0.0", life.model.borrow().wanted));
+        }
+        life
+    }
+
+    /// From now on each moment before a write or an erase is kept in the list.
+    pub fn record(&mut self) -> Rc<RefCell<Vec<Moment<W, E>>>> {
+        let moments = Rc::new(RefCell::new(Vec::new()));
+        let (list, model, cloud) = (Rc::clone(&moments), Rc::clone(&self.model), Rc::clone(&self.world.cloud));
+        self.world.flash.borrow_mut().observe(move |flash: &Sim<W, E>, operation| {
+            let heard = cloud.heard.borrow().clone();
+            // The clock stands apart; time that passed before a cut changes nothing after it.
+            let state = State { flash: flash.clone(), model: model.borrow().clone(), heard, now: Millis(0) };
+            list.borrow_mut().push((state, operation));
+        });
+        moments
+    }
+
+    fn is_over(&self) -> bool {
+        self.model.borrow().is_over(&self.world.cloud.heard.borrow())
+    }
+
+    /// Lives until the story is over.
+    ///
+    /// # Panics
+    /// When the device did what it must not, or does not get there.
+    pub fn live(&mut self) -> Cost {
+        loop {
+            let (version, slot, trial) = self.world.load().expect("powered");
+            self.look(version, slot, trial);
+            if self.is_over() {
+                break;
+            }
+            self.session(version, slot, trial);
+        }
+        let flash = &self.world.flash.borrow().part;
+        self.model.borrow().heard(&self.world.cloud.heard.borrow());
+        assert_eq!(flash.violation(), None);
+        Cost { operations: flash.ops(), erases: flash.wear_max() }
+    }
+
+    /// What started must be one of the images, every byte of it.
+    fn look(&self, version: u8, slot: SlotId, trial: bool) {
+        let image = self.setting.materials.image(version).expect("a known version");
+        let start = self.setting.layout.slot(slot).start as usize;
+        let flash = self.world.flash.borrow();
+        assert!(
+            flash.part.cells()[start..start + image.len()] == *image,
+            "a mix of images starts as version {version}"
+        );
+        drop(flash);
+        let floor = self.floor(slot);
+        self.model.borrow_mut().start(Start { version, trial, floor });
+    }
+
+    fn floor(&self, running: SlotId) -> u32 {
+        let region = Region::new(Shared::new(&self.world.flash), self.setting.layout.journal());
+        let journal: RefCell<Journal<_>> = RefCell::new(Journal::mount(region).expect("the journal mounts"));
+        Boot::new(SharedJournal::new(&journal), running).record().expect("the record can be read").floor
+    }
+
+    /// One start of the application.
+    fn session(&mut self, version: u8, slot: SlotId, trial: bool) {
+        let story = self.setting.materials.story;
+        let bad = trial && self.model.borrow().wanted == NEW;
+        let end = match story {
+            Story::Hang if bad => return self.world.cause = ResetCause::Watchdog,
+            Story::Crash if bad => {
+                let before = self.world.cloud.arrived.get();
+                let polls = std::cell::Cell::new(0);
+                let end = self.world.run(version, slot, |world| {
+                    polls.set(polls.get() + 1);
+                    world.cloud.arrived.get() > before || polls.get() > 3
+                });
+                self.world.cause = ResetCause::Fault;
+                assert_ne!(end, End::Reset, "a crash is no request");
+                return;
+            }
+            _ => {
+                let model = Rc::clone(&self.model);
+                self.world.run(version, slot, |world| model.borrow().is_over(&world.cloud.heard.borrow()))
+            }
+        };
+        if end == End::Reset {
+            self.world.cause = ResetCause::Software;
+            self.model.borrow_mut().reset(version);
+        }
+    }
+
+    /// The story is over: nothing more is told, and the next update works.
+    ///
+    /// # Panics
+    /// When the device did what it must not, or does not get there.
+    pub fn be_well(&mut self) {
+        if self.setting.materials.story.outcome() != Outcome::Confirmed {
+            self.be_quiet();
+        }
+        self.model.borrow_mut().prove_well();
+        let world = &mut self.world;
+        world.set_health(&[Health::Pass]);
+        world.cloud.to_device.borrow_mut().clear();
+        world.server.put(self.setting.materials.objects[1].clone(), "\"next\"");
+        world.offer("3.0.0");
+        self.live();
+    }
+
+    /// Hours in which nobody offers anything.
+    fn be_quiet(&mut self) {
+        // What the cloud pushed before it heard of the failure.
+        self.world.cloud.to_device.borrow_mut().clear();
+        let until = self.world.clock.now().after(QUIET_MS);
+        let (version, slot, trial) = self.world.load().expect("powered");
+        self.look(version, slot, trial);
+        let end = self.world.run(version, slot, |world| world.clock.now() > until);
+        let world = &self.world;
+        assert_eq!(
+            end,
+            End::Quit,
+            "a reset that nobody asked for: {:?} {:?}",
+            world.cloud.heard,
+            world.product.notices
+        );
+        self.model.borrow().heard(&self.world.cloud.heard.borrow());
+    }
+
+    /// Whether the agent gave up an update that is good.
+    #[must_use]
+    pub fn gave_up(&self) -> bool {
+        let told = self.world.cloud.heard.borrow().iter().any(|text| text.starts_with("failed"));
+        told && self.setting.materials.story.outcome() == Outcome::Confirmed
+    }
+
+    /// The flash as it is now.
+    #[must_use]
+    pub fn flash(&self) -> Sim<W, E> {
+        self.world.flash.borrow().part.clone()
+    }
+}
+
+const QUIET_MS: u32 = 50_000_000;

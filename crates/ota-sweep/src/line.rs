@@ -1,0 +1,109 @@
+//! One scenario as one line, which replays it.
+
+use crate::Story;
+use crate::geometry::{GEOMETRIES, Geometry};
+use crate::scenario::Cut;
+use anyhow::{Context, Result, bail, ensure};
+use ota_testkit::Tear;
+use std::fmt;
+use std::str::FromStr;
+
+/// `GEOMETRY/STORY/PAST/OP:TEAR:SEED`, and for a second cut `/OP:TEAR:SEED` of the life after the first one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Number of the geometry.
+    pub geometry: usize,
+    /// The story.
+    pub story: Story,
+    /// The device's past, see [`crate::scenario::factory`].
+    pub past: u8,
+    /// The cuts, one for each life but the last.
+    pub cuts: Vec<Cut>,
+}
+
+/// Every tear, with its name.
+pub const TEARS: [(Tear, &str); 10] = [
+    (Tear::Before, "before"),
+    (Tear::Prefix, "prefix"),
+    (Tear::Suffix, "suffix"),
+    (Tear::AllButLast, "allbutlast"),
+    (Tear::Units, "units"),
+    (Tear::Bits, "bits"),
+    (Tear::FewBitsLeft, "fewbitsleft"),
+    (Tear::Unstable, "unstable"),
+    (Tear::FewUnstable, "fewunstable"),
+    (Tear::After, "after"),
+];
+
+impl Line {
+    /// The geometry itself.
+    #[must_use]
+    pub fn part(&self) -> &'static Geometry {
+        GEOMETRIES.get(self.geometry).unwrap_or(&GEOMETRIES[0])
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.part().name, self.story.name(), self.past)?;
+        for Cut { op, tear, seed } in &self.cuts {
+            let name = TEARS.iter().find(|(known, _)| known == tear).map_or("?", |(_, name)| name);
+            write!(f, "/{op}:{name}:{seed}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Line {
+    type Err = anyhow::Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let mut words = text.split('/');
+        let mut next =
+            |what| words.next().with_context(|| format!("the line lacks its {what}: GEOMETRY/STORY/PAST/CUT..."));
+        let name = next("geometry")?;
+        let geometry = GEOMETRIES.iter().position(|geometry| geometry.name == name);
+        let geometry = geometry.with_context(|| format!("no geometry is called {name}; --list shows them"))?;
+        let name = next("story")?;
+        let story = Story::ALL.into_iter().find(|story| story.name() == name);
+        let story = story.with_context(|| format!("no story is called {name}; --list shows them"))?;
+        let past = next("past")?.parse().context("the past is a number up to 255")?;
+        let cuts = words.map(cut).collect::<Result<Vec<_>>>()?;
+        ensure!(!cuts.is_empty(), "the line has no cut: add OP:TEAR:SEED");
+        Ok(Self { geometry, story, past, cuts })
+    }
+}
+
+fn cut(text: &str) -> Result<Cut> {
+    let words: Vec<&str> = text.split(':').collect();
+    let [op, tear, seed] = words[..] else { bail!("{text} is no cut; one is OP:TEAR:SEED") };
+    let tear = TEARS.iter().find(|(_, name)| *name == tear).map(|(tear, _)| *tear);
+    Ok(Cut {
+        op: op.parse().context("the operation is a number")?,
+        tear: tear.with_context(|| format!("{text}: no such tear; --list shows them"))?,
+        seed: seed.parse().context("the seed is a number")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_as_it_was_written_and_a_wrong_one_says_why() {
+        let text = "w8-uneven/gate/3/17:fewbitsleft:99/0:unstable:1";
+        assert_eq!(text.parse::<Line>().unwrap().to_string(), text);
+        for (wrong, why) in [
+            ("w9/gate/3/1:bits:1", "w9"),
+            ("w8/gat/3/1:bits:1", "gat"),
+            ("w8/gate/3/1:bit:1", "tear"),
+            ("w8/gate/3/1:bits", "OP:TEAR:SEED"),
+            ("w8/gate/3", "no cut"),
+            ("w8", "story"),
+        ] {
+            let error = wrong.parse::<Line>().unwrap_err().to_string();
+            assert!(error.contains(why), "{wrong}: {error}");
+        }
+        let all = Tear::ALL.iter().chain(&Tear::UNSTABLE);
+        assert_eq!(all.count(), TEARS.len());
+    }
+}

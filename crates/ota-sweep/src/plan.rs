@@ -1,0 +1,72 @@
+//! The order of the sweep: every geometry and story early, every operation and kind of tear next, then pairs and new seeds.
+
+use crate::geometry::GEOMETRIES;
+use crate::story::Story;
+use crate::unit::{SLICES, Unit};
+
+/// Past of the device in each round.
+const PASTS: [u8; 6] = [0, 1, 4, 7, 12, 17];
+/// The stories of which pairs are made. The delta, with four times the operations, takes the last one's turn in every other
+/// round.
+const PAIRED: [Story; 9] = [
+    Story::Update,
+    Story::Gate,
+    Story::Hang,
+    Story::Foreign,
+    Story::Crash,
+    Story::Tampered,
+    Story::Older,
+    Story::Forged,
+    Story::WrongClass,
+];
+
+/// Units of one pass: every geometry with every story, each with an eighth of the operations, and pairs on the small part.
+const SINGLES: usize = GEOMETRIES.len() * Story::ALL.len();
+const PASS: usize = SINGLES + PAIRED.len();
+/// Units in which every operation was cut in every way once.
+pub const ROUND: usize = PASS * SLICES;
+
+/// Unit number `n` of the sweep with this seed; there is no last one.
+#[must_use]
+pub fn unit(n: usize, seed: u64) -> Unit {
+    let (round, pass, place) = (n / ROUND, n / PASS % SLICES, n % PASS);
+    // So that neighbouring passes cut operations far apart.
+    let slice = (pass as u8).reverse_bits() as usize >> 5;
+    let past = PASTS[round % PASTS.len()];
+    let seed = seed.wrapping_mul(1_000_003).wrapping_add(round as u64);
+    match place.checked_sub(SINGLES) {
+        None => {
+            let geometry = place % GEOMETRIES.len();
+            let story = Story::ALL[(place / GEOMETRIES.len() + geometry) % Story::ALL.len()];
+            Unit { geometry, story, past, slice, seed, pairs: false }
+        }
+        Some(place) => {
+            let story = match PAIRED[place] {
+                Story::WrongClass if round % 2 == 1 => Story::Delta,
+                story => story,
+            };
+            Unit { geometry: 0, story, past, slice, seed, pairs: true }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_sweep_touches_every_geometry_and_a_round_everything_once() {
+        let early: Vec<Unit> = (0..GEOMETRIES.len()).map(|n| unit(n, 1)).collect();
+        assert!((0..GEOMETRIES.len()).all(|geometry| early.iter().any(|unit| unit.geometry == geometry)));
+        assert!(Story::ALL.iter().all(|story| early.iter().any(|unit| unit.story == *story)));
+        let round: Vec<Unit> = (0..ROUND).map(|n| unit(n, 1)).collect();
+        for (n, unit) in round.iter().enumerate() {
+            assert!(!round[..n].contains(unit), "twice: {unit:?}");
+        }
+        assert_eq!(round.iter().filter(|unit| !unit.pairs).count(), SINGLES * SLICES);
+        let pairs = (0..ROUND).map(|n| unit(n, 1)).filter(|unit| unit.pairs && unit.story == Story::Update);
+        let mut slices: Vec<usize> = pairs.map(|unit| unit.slice).collect();
+        slices.sort_unstable();
+        assert_eq!(slices, (0..SLICES).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,131 @@
+//! What a sweep found, for people, for machines and for the page.
+
+use crate::sweep::Swept;
+use crate::{Options, parts};
+use anyhow::{Context, Result};
+use ota_sweep::geometry::GEOMETRIES;
+use ota_sweep::story::{Materials, Story};
+use ota_sweep::tally::Tally;
+use ota_sweep::unit::Amplification;
+use std::fmt::Write as _;
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reliability.md");
+const BEGIN: &str = "<!-- sweep:begin -->\n";
+const END: &str = "<!-- sweep:end -->";
+/// An image as large as those of real products, for the amplification.
+const LARGE: usize = 256 * 1024;
+
+pub(crate) struct Report {
+    total: Tally,
+    units: usize,
+    seconds: f64,
+    threads: usize,
+    seed: u64,
+    geometries: usize,
+    small: Amplification,
+    large: Amplification,
+}
+
+impl Report {
+    pub(crate) fn new(options: &Options, swept: &Swept) -> Self {
+        let mut total = Tally::default();
+        swept.units.values().for_each(|tally| total.merge(tally.clone()));
+        let mut geometries: Vec<usize> =
+            swept.units.keys().map(|n| ota_sweep::plan::unit(*n, options.seed).geometry).collect();
+        geometries.sort_unstable();
+        geometries.dedup();
+        let part = GEOMETRIES.iter().find(|geometry| geometry.name == "w8-4k").unwrap_or(&GEOMETRIES[0]);
+        let measure = |part, materials| (parts::code(part).amplification)(part, &materials);
+        let small = measure(&GEOMETRIES[0], Materials::new(&GEOMETRIES[0], Story::Update));
+        let large = measure(part, Materials::of_size(part, LARGE));
+        let (units, seconds, threads, seed) = (swept.units.len(), swept.seconds, swept.threads, options.seed);
+        Self { total, units, seconds, threads, seed, geometries: geometries.len(), small, large }
+    }
+
+    pub(crate) const fn failures(&self) -> u64 {
+        self.total.failures
+    }
+
+    fn rate(&self) -> f64 {
+        self.total.scenarios as f64 / self.seconds.max(0.001)
+    }
+
+    /// Name and value of each figure.
+    fn figures(&self) -> Vec<(&'static str, String)> {
+        let Tally { scenarios, pairs, repeats, failures, slowest, extra, erases, .. } = &self.total;
+        let times = |a: &Amplification, bytes: u64| format!("{:.3}", bytes as f64 / a.image as f64);
+        let both = |a: &Amplification| {
+            format!("{} slot, {} journal ({} bytes)", times(a, a.slot), times(a, a.journal), a.image)
+        };
+        vec![
+            ("scenarios, no two alike", scenarios.to_string()),
+            ("of these after two cuts", pairs.to_string()),
+            ("cuts that left a state seen before (not run again)", repeats.to_string()),
+            ("failures", failures.to_string()),
+            ("geometries", self.geometries.to_string()),
+            ("stories", Story::ALL.len().to_string()),
+            ("slowest recovery, writes and erases to the end of the story", slowest.to_string()),
+            ("most of them beyond what was still to come without the cut", extra.to_string()),
+            ("most erases of one sector in one scenario", erases.to_string()),
+            ("bytes programmed per byte of image, real size", both(&self.large)),
+            ("bytes programmed per byte of image, size swept", both(&self.small)),
+            ("seconds", format!("{:.0}", self.seconds)),
+            ("scenarios a second, all threads", format!("{:.0}", self.rate())),
+            ("threads", self.threads.to_string()),
+            ("units, seed", format!("{}, {}", self.units, self.seed)),
+        ]
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for failure in &self.total.shown {
+            let _ = writeln!(text, "FAILED cargo xtask sweep --replay {}\n       {}", failure.line, failure.why);
+        }
+        for (name, value) in self.figures() {
+            let _ = writeln!(text, "{name:<62} {value}");
+        }
+        text
+    }
+
+    pub(crate) fn json(&self) -> String {
+        let failures: Vec<_> = self
+            .total
+            .shown
+            .iter()
+            .map(|failure| serde_json::json!({ "replay": failure.line.to_string(), "why": failure.why }))
+            .collect();
+        serde_json::json!({
+            "scenarios": self.total.scenarios,
+            "pairs": self.total.pairs,
+            "repeats": self.total.repeats,
+            "failures": self.total.failures,
+            "shown": failures,
+            "geometries": self.geometries,
+            "stories": Story::ALL.len(),
+            "slowest_recovery_operations": self.total.slowest,
+            "extra_operations": self.total.extra,
+            "erases_per_sector_max": self.total.erases,
+            "amplification_slot": self.large.slot as f64 / self.large.image as f64,
+            "amplification_journal": self.large.journal as f64 / self.large.image as f64,
+            "seconds": self.seconds,
+            "scenarios_per_second": self.rate(),
+            "threads": self.threads,
+            "units": self.units,
+            "seed": self.seed,
+        })
+        .to_string()
+    }
+
+    /// Replaces the figures on the page.
+    pub(crate) fn store(&self) -> Result<()> {
+        let page = std::fs::read_to_string(PAGE).context("docs/reliability.md cannot be read")?;
+        let (before, rest) = page.split_once(BEGIN).context("docs/reliability.md has no sweep:begin")?;
+        let (_, after) = rest.split_once(END).context("docs/reliability.md has no sweep:end")?;
+        let mut table = String::from("| figure | value |\n|---|---|\n");
+        for (name, value) in self.figures() {
+            let _ = writeln!(table, "| {name} | {value} |");
+        }
+        std::fs::write(PAGE, format!("{before}{BEGIN}{table}{END}{after}"))
+            .context("docs/reliability.md cannot be written")
+    }
+}

@@ -1,0 +1,196 @@
+//! A piece of the sweep: some operations of one story on one geometry, cut in every way.
+
+use crate::life::{Cost, Moment, Setting, State};
+use crate::line::{Line, TEARS};
+use crate::scenario::{Cut, cut, factory, moments, survive};
+use crate::seen::Seen;
+use crate::story::{Materials, Outcome};
+use crate::tally::Tally;
+use crate::{Geometry, Signatures, Story};
+use ota_testkit::{Rng, Tear};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Into so many units the operations of a story are dealt.
+pub const SLICES: usize = 8;
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit {
+    /// Number of the geometry.
+    pub geometry: usize,
+    /// The story.
+    pub story: Story,
+    /// The device's past.
+    pub past: u8,
+    /// Operations whose number leaves this rest are cut.
+    pub slice: usize,
+    /// What the seeds follow from.
+    pub seed: u64,
+    /// Whether the life after the cut is cut as well.
+    pub pairs: bool,
+}
+
+/// The tears of which pairs are made. A cut before an operation is one after the operation before it.
+const PAIRED: [Tear; 4] = [Tear::Units, Tear::Bits, Tear::Unstable, Tear::After];
+/// Of so many scenarios one proves that the device takes a further update, where the story itself ends with one.
+const WELL: u64 = 16;
+
+/// What all units share.
+#[derive(Debug)]
+pub struct Shared {
+    /// States that were lived from.
+    pub seen: Seen,
+    /// The device's keys.
+    pub keys: Signatures,
+}
+
+struct Run<'r, const W: usize, const E: u8> {
+    unit: &'r Unit,
+    setting: Setting<'r>,
+    shared: &'r Shared,
+    tally: Tally,
+}
+
+/// Runs a unit on parts of this type.
+#[must_use]
+pub fn run<const W: usize, const E: u8>(
+    geometry: &Geometry,
+    materials: &Materials,
+    unit: &Unit,
+    shared: &Shared,
+) -> Tally {
+    let layout = geometry.divided(materials.room).1;
+    let setting = Setting { materials, layout: &layout, keys: shared.keys };
+    let mut run = Run::<W, E> { unit, setting, shared, tally: Tally::default() };
+    let start = factory(geometry, unit.past, &setting);
+    run.life(start, &[]);
+    run.tally
+}
+
+/// Replays a line: every life in it, the last one to its end and a further update.
+pub fn replay<const W: usize, const E: u8>(geometry: &Geometry, materials: &Materials, line: &Line) {
+    let layout = geometry.divided(materials.room).1;
+    let setting = Setting { materials, layout: &layout, keys: Signatures::always_verified() };
+    let mut state: State<W, E> = factory(geometry, line.past, &setting);
+    for one in &line.cuts {
+        let (moments, _) = moments(state, setting);
+        let moment = moments.get(one.op).expect("the line names an operation that this life does not have");
+        println!("cut {:?} of {}", one, describe(&moment.1));
+        state = cut(moment, one);
+    }
+    survive(state, setting, true);
+}
+
+fn describe(operation: &crate::recorder::Operation) -> String {
+    match operation {
+        crate::recorder::Operation::Write(at, bytes) => format!("a write of {} bytes at {at:#x}", bytes.len()),
+        crate::recorder::Operation::Erase(from, to) => format!("an erase from {from:#x} to {to:#x}"),
+    }
+}
+
+impl<const W: usize, const E: u8> Run<'_, W, E> {
+    fn line(&self, cuts: &[Cut]) -> Line {
+        let Unit { geometry, story, past, .. } = *self.unit;
+        Line { geometry, story, past, cuts: cuts.to_vec() }
+    }
+
+    /// Lives from `state` on, and cuts this life: its operations of this slice, or all when it follows a cut.
+    fn life(&mut self, state: State<W, E>, before: &[Cut]) {
+        let lived = guarded(|| moments(state, self.setting));
+        let (moments, _) = match lived {
+            Ok(lived) => lived,
+            Err(why) => return self.tally.fail(self.line(before), why),
+        };
+        let last = !self.unit.pairs || !before.is_empty();
+        for (op, moment) in moments.iter().enumerate() {
+            if !before.is_empty() || op % SLICES == self.unit.slice {
+                self.operation(op, moments.len(), moment, before, last);
+            }
+        }
+    }
+
+    fn operation(&mut self, op: usize, of: usize, moment: &Moment<W, E>, before: &[Cut], last: bool) {
+        for (tear, _) in TEARS {
+            let first = op == 0 && tear == Tear::Before;
+            if self.unit.pairs && !PAIRED.contains(&tear) && !first {
+                continue;
+            }
+            let seed = if tear.is_random() { self.seed(op, tear, before) } else { 0 };
+            let this = Cut { op, tear, seed };
+            let state = cut(moment, &this);
+            let purpose = (self.unit.geometry * 2 + usize::from(last)) as u64;
+            if !self.shared.seen.is_new(purpose, &state) {
+                self.tally.repeats += u64::from(last);
+                continue;
+            }
+            let cuts = [before, &[this]].concat();
+            if last {
+                self.scenario(state, &cuts, of - op);
+            } else {
+                self.life(state, &cuts);
+            }
+        }
+    }
+
+    /// A small number: it stands in the line.
+    fn seed(&self, op: usize, tear: Tear, before: &[Cut]) -> u64 {
+        let parts = before.iter().map(|cut| cut.seed ^ (cut.op as u64) << 16);
+        let mixed = parts.fold(self.unit.seed, |sum, part| sum.rotate_left(7) ^ part);
+        let kind = TEARS.iter().position(|(known, _)| *known == tear).unwrap_or(0);
+        Rng::new(mixed).part((op * TEARS.len() + kind) as u64).next_u64() >> 44
+    }
+
+    fn scenario(&mut self, state: State<W, E>, cuts: &[Cut], left: usize) {
+        let n = self.tally.scenarios;
+        self.tally.scenarios += 1;
+        self.tally.pairs += u64::from(cuts.len() > 1);
+        let well = self.unit.story.outcome() != Outcome::Confirmed || n.is_multiple_of(WELL);
+        match guarded(|| survive(state, self.setting, well)) {
+            Ok(cost) => self.tally.add(cost, left),
+            Err(why) => self.tally.fail(self.line(cuts), why),
+        }
+    }
+}
+
+/// What `work` returns, or what it said when it panicked.
+///
+/// # Errors
+/// The panic's message.
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+    })
+}
+
+/// What an update without a cut costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amplification {
+    /// Bytes of the image.
+    pub image: u64,
+    /// Bytes programmed into its slot.
+    pub slot: u64,
+    /// Bytes programmed into the journal.
+    pub journal: u64,
+    /// Operations.
+    pub cost: Cost,
+}
+
+/// Measures it.
+#[must_use]
+pub fn amplification<const W: usize, const E: u8>(geometry: &Geometry, materials: &Materials) -> Amplification {
+    let layout = geometry.divided(materials.room).1;
+    let setting = Setting { materials, layout: &layout, keys: Signatures::remembered() };
+    let state: State<W, E> = factory(geometry, 0, &setting);
+    let before = state.flash.clone();
+    let mut life = crate::life::Life::new(state, setting);
+    let cost = life.live();
+    let flash = life.flash();
+    let programmed = |part: ota_hal::Partition| {
+        let range = part.start..part.start + part.len;
+        flash.programmed(range.clone()) - before.programmed(range)
+    };
+    let slot = programmed(layout.slot(ota_hal::SlotId::B));
+    let image = materials.images[1].len() as u64;
+    Amplification { image, slot, journal: programmed(layout.journal()), cost }
+}
