@@ -130,12 +130,14 @@ fn a_record_inside_a_payload_is_not_found() {
     board.run(&[Step::Append(Kind::Boot, b"true".to_vec())]).unwrap();
     let forged = board.flash.cells()[16..32].to_vec();
     let mut journal = board.mount().unwrap();
+    // If the one inside counted, the kind would go back to its old value.
+    journal.append(Kind::Boot, b"newer").unwrap();
     journal.append(Kind::App, &forged.repeat(6)).unwrap();
     // The head of the outer record decays: what is inside would be next in line.
     let at = board.flash.cells().windows(16).rposition(|window| window == forged).unwrap() as u32 - 5 * 16 - 8;
     board.flash.decay(at + 3, 0xFF);
     let state = board.state();
-    assert_eq!((state.of(Kind::Boot), state.of(Kind::App)), (Some(&b"true"[..]), None));
+    assert_eq!((state.of(Kind::Boot), state.of(Kind::App)), (Some(&b"newer"[..]), None));
 }
 
 #[test]

@@ -184,6 +184,20 @@ fn plant(world: &World, kind: Kind, record: &[u8]) {
 }
 
 #[test]
+fn a_checkpoint_of_another_job_is_not_continued() {
+    let mut world = World::offered();
+    let wanted = 1000 + 3 * SECTOR;
+    world.session(|w| w.server.log.borrow().last().is_some_and(|(at, n)| at + n > wanted));
+    // Format 1, what is durable, a job that nobody has, four sectors.
+    let foreign = [&[1, 1][..], &0x0123_4567_89AB_CDEF_u64.to_le_bytes(), &(4 * SECTOR).to_le_bytes()].concat();
+    plant(&world, Kind::Progress, &foreign);
+    world.cloud.to_device.borrow_mut().clear();
+    world.until_heard("version 2.0.0");
+    // The envelope, the payload, and after the reset the payload from its first byte.
+    assert_eq!(world.server.offsets(), [0, 1000, 1000]);
+}
+
+#[test]
 fn foreign_and_torn_records_are_dropped_with_a_report() {
     let mut rng = Rng::new(3);
     for len in [0, 1, 2, 60, 200, 2040] {

@@ -320,6 +320,17 @@ fn every_byte_of_the_digest_counts() {
 }
 
 #[test]
+fn a_large_image_is_hashed_to_its_end() {
+    let large = Image { payload: vec![0xA5; 300_000], ..Image::default() }.build();
+    assert!(believe(&large).is_ok());
+    for at in [32, 0x7FFF, 0x8000, 0xFFFF, 0x1_0000, 0x1_0001, 0x2_0000, 0x4_0000, 300_031] {
+        let mut image = large.clone();
+        image[at] ^= 0x10;
+        assert_eq!(refusal(believe(&image)), Refusal::Digest, "byte {at}");
+    }
+}
+
+#[test]
 fn inspecting_shows_what_verifying_would_refuse() {
     let image = vector!("images/no-counter.bin");
     let info = ImageInfo::read(&mut &*image).unwrap();
