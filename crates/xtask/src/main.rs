@@ -8,6 +8,7 @@ mod device;
 mod interop;
 mod layers;
 mod markdown;
+mod mutants;
 mod nostd;
 mod proc;
 mod run;
