@@ -1,5 +1,6 @@
 //! The files that are offered: good ones, bad ones, hostile ones.
 
+use super::Dice;
 use crate::device::Board;
 use crate::vendor::{Image, Label, Payload, Slot, Vendor, for_slot};
 use crate::world::CLASS;
@@ -10,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// A class that the device is not of.
 const OTHER_CLASS: &str = "5b1d6c0a-2f3e-4d5c-9b8a-7e6f5d4c3b2a";
+
+/// How much data is new in the delta that is killed in mid-download, so that checkpoints are due before.
+const TABLE: u32 = 24 << 10;
 
 /// Where packages are put for the cloud to serve, and what a device starts its life with.
 pub(super) struct Shelf {
@@ -61,8 +65,8 @@ impl Shelf {
         let factory = vendor.sign_all(dir, "factory", &old, label("1.0.0", 1))?;
         let good = put.package(vendor, &new, label("1.1.0", 2), "good.ota")?;
         put.package(vendor, &build("1.2.0", "gate", bad)?, label("1.2.0", 3), "bad-gate.ota")?;
-        // 1.0.0 again for those who have 1.1.0 of now, and then 1.1.0 for those who have 1.0.0 of then.
-        let again = put.package_from(vendor, &old, label("1.0.0", 3), "again.ota", &good)?;
+        // 1.0.0 again, with a new table, for those who have 1.1.0 of now, and then 1.1.0 for those who have 1.0.0 of then.
+        let again = put.package_from(vendor, &put.grown(&old)?, label("1.0.0", 3), "again.ota", &good)?;
         let next = put.package_from(vendor, &new, label("1.1.0", 3), "next.ota", &again)?;
         let mut hostile = Vec::new();
         if wanted.hostile {
@@ -119,6 +123,22 @@ impl Put<'_> {
             std::fs::copy(for_slot(&whole, Slot::B)?, self.files.join("wrong-slot.img"))?;
         }
         Ok(refused)
+    }
+
+    /// The same programs with new data behind them that no old image helps with: the delta has more than a few sectors.
+    fn grown(&self, payloads: &[Payload]) -> Result<Vec<Payload>> {
+        let (mut dice, _) = Dice::new(Some(1));
+        let table: Vec<u8> = (0..TABLE).map(|_| dice.roll(0, 256) as u8).collect();
+        let grow = |payload: &Payload| {
+            let mut bytes = std::fs::read(&payload.file)?;
+            bytes.extend(&table);
+            let name = payload.file.file_name().context("a payload without a name")?;
+            let file = self.dir.join("grown").join(name);
+            std::fs::create_dir_all(self.dir.join("grown"))?;
+            std::fs::write(&file, bytes)?;
+            Ok(Payload { file, ..payload.clone() })
+        };
+        payloads.iter().map(grow).collect()
     }
 
     /// The same with deltas from the images of another package.

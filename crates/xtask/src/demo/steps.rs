@@ -200,8 +200,8 @@ pub(super) fn wrong_base(bench: &mut Bench<'_>) -> Result<String> {
     refused(bench, "wrong-base.ota", "1.4.0", "another base", Left::Untouched)
 }
 
-/// So slowly, in KiB/s, that a kill meets a small delta in mid-download.
-const SLOW: &str = "4";
+/// So slowly, in KiB/s, that a kill meets a delta in mid-download.
+const SLOW: &str = "12";
 
 pub(super) fn killed_delta(bench: &mut Bench<'_>) -> Result<String> {
     bench.cloud.restart(Some(SLOW))?;
@@ -212,13 +212,19 @@ pub(super) fn killed_delta(bench: &mut Bench<'_>) -> Result<String> {
     let (start, end) = (bench.delta.start, bench.delta.end);
     bench.await_position(start + (end - start) / 2)?;
     bench.device.power_off();
-    let (at, len) = bench.device.reads().last().copied().context("nothing was received")?;
+    let reads = bench.device.reads();
+    let (at, len) = reads.last().copied().context("nothing was received")?;
     ensure!((start + 1..end).contains(&(at + len)), "the kill came outside of the delta");
     bench.cloud.restart(None)?;
     bench.device.power_on()?;
     bench.device.running()?.wait_for("version 1.1.0, accepted, last reset PowerOn", PATIENCE)?;
     let what = arrived(bench, Slot::A, "1.0.0", before, end - start)?;
-    Ok(format!("killed after {} of {} bytes; {what}", at + len - start, end - start))
+    let mut later = bench.device.reads().into_iter().skip(reads.len()).map(|(from, _)| from);
+    let resumed = later.find(|from| *from >= start).context("nothing was received after the kill")?;
+    ensure!(resumed > start, "the delta was decoded from its beginning again: no checkpoint was found");
+    ensure!(resumed <= at + len, "bytes {} to {resumed} were left out", at + len);
+    let (cut, resumed, all) = (at + len - start, resumed - start, end - start);
+    Ok(format!("killed after {cut} of {all} bytes, resumed from a checkpoint at {resumed}; {what}"))
 }
 
 pub(super) fn delta(bench: &mut Bench<'_>) -> Result<String> {
