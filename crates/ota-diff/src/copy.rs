@@ -88,7 +88,7 @@ impl<P: Profile> Model<P> {
         if from_new { output.read(images, q, bytes) } else { images.read_old(q, bytes) }
     }
 
-    /// One unit of a copy, or a byte of one that is spelled out.
+    /// One unit of a copy, a byte of one that is spelled out, or what is as predicted of a block.
     #[inline(never)]
     pub(crate) fn copy<I: Isas, C: Coder, M: Images>(
         &mut self,

@@ -26,7 +26,12 @@ const _: () = assert!(size_of::<Decoder<S>>() <= 2304);
 // A checkpoint with its own header fits one sector of 4 KiB.
 const _: () = assert!(Decoder::<M>::SAVED_LEN <= 4000);
 
+/// Changes with what a saved state means.
+const STATE_VERSION: u32 = 1;
+
 impl<P: Profile, I: Isas> Decoder<P, I> {
+    /// Tells saved states apart: another build of the decoder whose states are not the same has another number.
+    pub const SAVED_FORM: u32 = STATE_VERSION << 16 | Self::SAVED_LEN as u32;
     /// Bytes of a saved state.
     pub const SAVED_LEN: usize = size_of::<RangeDecoder>() + size_of::<Output>() + Model::<P>::SAVED_LEN;
 
@@ -73,16 +78,33 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     /// Takes patch bytes and writes image bytes; returns how many patch bytes were taken.
     ///
     /// Stops when all are taken, when exactly `until` bytes of the image were written, or when the image is complete.
-    /// Call with the rest again until [`Self::position`] is what is wanted.
+    /// Call with the rest again until [`Self::position`] is what is wanted; when all of the patch was taken, with nothing:
+    /// what the decoder holds back may be good for many bytes more.
     ///
     /// # Errors
-    /// At the first byte that cannot be right. What was written so far is of no use then.
+    /// At the first byte that cannot be right. What was written so far is of no use then, and neither is the decoder: until
+    /// it begins or resumes, every call fails with [`PatchError::Idle`].
+    ///
+    /// # Power loss
+    /// The decoder writes in order and reads back what it wrote. Resume from a state that was saved when `position` bytes
+    /// were durable, and give it the patch from [`Self::consumed`] on.
     pub fn push<T: Images>(
         &mut self,
         patch: &[u8],
         until: u32,
         images: &mut T,
     ) -> Result<usize, DecodeError<T::Error>> {
+        if self.patch_len == 0 {
+            return Err(PatchError::Idle.into());
+        }
+        let taken = self.decode(patch, until, images);
+        if taken.is_err() {
+            self.patch_len = 0;
+        }
+        taken
+    }
+
+    fn decode<T: Images>(&mut self, patch: &[u8], until: u32, images: &mut T) -> Result<usize, DecodeError<T::Error>> {
         let mut taken = 0;
         loop {
             taken += self.input.feed(patch.get(taken..).unwrap_or(&[]));
@@ -101,8 +123,8 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
         Ok(taken)
     }
 
-    #[inline(never)]
     /// Runs steps as long as there is input for one and room for its output.
+    #[inline(never)]
     fn steps<T: Images>(&mut self, images: &mut T) -> Result<(), DecodeError<T::Error>> {
         while self.input.is_ready() && self.output.has_room() && self.output.produced() < self.model.new_size {
             let at = self.output.produced();
@@ -126,7 +148,7 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     /// Bytes of the patch that were taken, the header included.
     #[must_use]
     pub const fn consumed(&self) -> u32 {
-        self.patch_len - self.input.left()
+        self.patch_len.saturating_sub(self.input.left())
     }
 
     /// Whether the image is complete.
@@ -138,9 +160,15 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     /// Is called when no patch byte is left.
     ///
     /// # Errors
-    /// When the image is not complete.
+    /// When the image is not complete, or the decoder failed before.
     pub const fn finish(&self) -> Result<(), PatchError> {
-        if self.is_done() { Ok(()) } else { Err(PatchError::Truncated(self.output.written())) }
+        if self.patch_len == 0 {
+            Err(PatchError::Idle)
+        } else if self.is_done() {
+            Ok(())
+        } else {
+            Err(PatchError::Truncated(self.output.written()))
+        }
     }
 
     /// Writes the state to the first `SAVED_LEN` bytes; fewer bytes are filled, but cannot be resumed from.
@@ -186,7 +214,11 @@ impl<P: Profile, I: Isas> Decoder<P, I> {
     pub fn resume_in_place(&mut self, header: &Header, take: &mut dyn FnMut(&mut [u8])) -> Result<(), PatchError> {
         self.begin(header)?;
         self.pieces().into_iter().for_each(take);
-        if self.is_sound() { Ok(()) } else { Err(PatchError::Saved) }
+        if self.is_sound() {
+            return Ok(());
+        }
+        self.patch_len = 0;
+        Err(PatchError::Saved)
     }
 
     fn is_sound(&self) -> bool {
@@ -210,6 +242,48 @@ mod tests {
 
     fn header(profile: ProfileId) -> Header {
         Header { profile, arch: Arch::None, patch_len: 100, old_size: 10, new_size: 10, base: [0; 8], target: [0; 8] }
+    }
+
+    /// Both images of ten bytes.
+    struct Ten;
+
+    impl Images for Ten {
+        type Error = ();
+        fn read_old(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), ()> {
+            assert!(offset as usize + bytes.len() <= 10);
+            Ok(())
+        }
+        fn read_new(&mut self, _: u32, _: &mut [u8]) -> Result<(), ()> {
+            Ok(())
+        }
+        fn write(&mut self, _: &[u8]) -> Result<(), ()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_failed_stays_failed() {
+        let idle = Err(DecodeError::Patch(PatchError::Idle));
+        let mut decoder = Decoder::<S>::idle();
+        assert_eq!(decoder.push(&[1; 64], 10, &mut Ten), idle);
+        decoder.begin(&header(ProfileId::S)).unwrap();
+        let failed = decoder.push(&[0xFF; 64], 10, &mut Ten);
+        assert!(matches!(failed, Err(DecodeError::Patch(_))) && failed != idle, "{failed:?}");
+        assert_eq!(decoder.push(&[0xFF; 64], 10, &mut Ten), idle);
+        assert_eq!(decoder.finish(), Err(PatchError::Idle));
+        let refused = decoder.resume_in_place(&header(ProfileId::S), &mut |bytes| bytes.fill(0));
+        assert_eq!(refused, Err(PatchError::Saved));
+        assert_eq!(decoder.push(&[], 10, &mut Ten), idle);
+        assert_eq!(decoder.consumed(), 0);
+    }
+
+    #[test]
+    fn nothing_is_left_of_an_operation_before_the_first() {
+        let mut decoder = Decoder::<S>::start(&header(ProfileId::S)).unwrap();
+        assert!(decoder.is_sound());
+        decoder.model.stand.left = 5;
+        assert_eq!(decoder.model.stand.source, 3);
+        assert!(!decoder.is_sound());
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub enum PatchError {
     /// A saved state is not one, or belongs to another patch. Start from the beginning of the patch.
     #[error("the saved decoder state does not fit this patch")]
     Saved,
+    /// The decoder has nothing to decode: it was not begun, or it failed before. Begin anew, or resume from a saved state.
+    #[error("the decoder was not begun, or failed before")]
+    Idle,
 }
 
 /// Why decoding stopped. The output is incomplete; the slot it was written to can be erased at any time.

@@ -10,12 +10,21 @@ pub trait Images {
     type Error;
 
     /// Reads from the old image; the range always lies within the size that the header states.
+    ///
+    /// # Errors
+    /// When the medium fails. Ends the decoding; it can go on from a saved state.
     fn read_old(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error>;
 
     /// Reads what `write` was given so far; the range always lies within it.
+    ///
+    /// # Errors
+    /// As for the old image.
     fn read_new(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error>;
 
     /// Takes the next bytes of the new image.
+    ///
+    /// # Errors
+    /// As for the old image.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 }
 

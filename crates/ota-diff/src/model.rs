@@ -141,7 +141,8 @@ impl<P: Profile> Model<P> {
         self.slots.as_mut().fill(0);
     }
 
-    /// Decodes a little more. Takes at most `STEP_MAX` bytes of the patch and puts out at most `STEP_BYTES`.
+    /// Decodes a little more: an operation, a byte, a unit, or what is as predicted of a block. Takes at most `STEP_MAX`
+    /// bytes of the patch, and puts out bytes as long as there is room for a unit.
     pub(crate) fn step<I: Isas, C: Coder, M: Images>(
         &mut self,
         coder: &mut C,
@@ -329,7 +330,7 @@ impl<P: Profile> Model<P> {
         // Of the new image, more is there as the copy goes on.
         let held = if source == 1 { left } else { 1 };
         left <= self.new_size.wrapping_sub(i)
-            && source <= 3
+            && (source <= 2 || source == 3 && left == 0)
             && (left == 0 || source == 0 || q < size && held <= size - q && block_left.max(raw_left) <= left)
             && known as usize <= self.shifts.as_ref().len()
     }

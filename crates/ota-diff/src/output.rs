@@ -5,10 +5,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// So many bytes are held before they are written.
 const PENDING: u32 = 32;
-/// The most bytes that one step of the model puts out.
-pub(crate) const STEP_BYTES: u32 = 4;
+/// The most bytes of a unit.
+pub(crate) const UNIT_MAX: u32 = 4;
 /// An encoder looks one block and the rest of a unit ahead.
-const ROOM: usize = (PENDING + STEP_BYTES) as usize;
+const ROOM: usize = (PENDING + UNIT_MAX) as usize;
 
 /// Decoded bytes that were not written yet.
 #[derive(Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -34,7 +34,7 @@ impl Output {
     }
 
     pub(crate) const fn has_room(&self) -> bool {
-        self.held + STEP_BYTES <= PENDING
+        self.held + UNIT_MAX <= PENDING
     }
 
     pub(crate) fn put(&mut self, byte: u8) {

@@ -3,7 +3,10 @@
 mod common;
 
 use common::{Feed, Noise, Program, decode};
-use ota_diff::{ApplyError, Arch, ArchChoice, Options, PatchError, ProfileId, compress, encode, patch};
+use ota_diff::{
+    ApplyError, Arch, ArchChoice, Decoder, HEADER_LEN, Header, M, Options, PatchError, ProfileId, compress, encode,
+    patch,
+};
 use proptest::prelude::*;
 
 const ARCHS: [Arch; 4] = [Arch::None, Arch::Thumb, Arch::RiscV, Arch::Xtensa];
@@ -70,6 +73,29 @@ fn every_sector_edge_resumes() {
     for sector in [1, 16, 17, 128, 4096] {
         assert!(decode(&old, &made, &Feed { piece: usize::MAX - 4096, sector }) == Ok(new.clone()), "{sector}");
     }
+}
+
+/// The loop of the README: the last bytes of a patch are good for many sectors.
+#[test]
+fn a_patch_that_is_used_up_goes_on() {
+    let old = Noise(8).bytes(40_000);
+    let mut new = old.clone();
+    new[5] ^= 1;
+    let made = encode(&old, &new, &mut Options::default()).unwrap();
+    let header = Header::parse(&made).unwrap();
+    let mut images = common::Memory { old: &old, new: Vec::new(), size: new.len() };
+    let mut state = Decoder::<M>::start(&header).unwrap();
+    let mut at = HEADER_LEN;
+    loop {
+        let until = (state.position() / 4096 + 1) * 4096;
+        let rest = &made[at..];
+        at += state.push(rest, until, &mut images).unwrap();
+        if state.is_done() || rest.is_empty() && state.position() < until {
+            break;
+        }
+    }
+    assert_eq!(state.finish(), Ok(()));
+    assert!(images.new == new);
 }
 
 /// Behind the end of the old image there is nothing, whatever a decoder that was not interrupted read before.

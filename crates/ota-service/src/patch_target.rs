@@ -46,6 +46,8 @@ struct Work {
     taken: u32,
     /// Bytes of the payload that are not needed again.
     durable: u32,
+    /// Bytes that were taken and come once more.
+    again: u32,
     /// Bytes of the image at the last checkpoint.
     marked: u32,
     /// How far the flash proved to hold the image; `None` as soon as it is written.
@@ -87,6 +89,7 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
             head: [0; HEADER_LEN],
             taken: 0,
             durable: 0,
+            again: 0,
             marked: 0,
             same: None,
             shelf: Shelf::NONE,
@@ -106,7 +109,8 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
         self.work.stage = stage;
         self.work.plan = *plan;
         (self.work.taken, self.work.durable, self.work.marked, self.work.same) = (0, 0, 0, Some(0));
-        self.work.shelf = Shelf::new(areas);
+        self.work.again = 0;
+        self.work.shelf = Shelf::new(areas, Decoder::<P, I>::SAVED_FORM);
         Ok(())
     }
 
@@ -119,10 +123,12 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
         let Ok(header) = Header::parse(&found.patch) else { return Ok(false) };
         let mut saved = found.state(&mut slot.region);
         let resumed = decoder.resume_in_place(&header, &mut |bytes| saved.take(bytes));
-        let fits = decoder.consumed() == found.position && decoder.position().is_multiple_of(Self::UNIT);
-        if resumed.is_err() || !fits || !saved.is_whole() {
+        let fits = || decoder.consumed() == found.position && decoder.position().is_multiple_of(Self::UNIT);
+        if resumed.is_err() || !fits() || !saved.is_whole() {
             return Ok(false);
         }
+        // All bytes were taken, but the image was not complete: no source can be asked for none, so the last one comes again.
+        work.again = u32::from(found.position == work.plan.length);
         (work.head, work.marked) = (found.patch, decoder.position());
         (work.taken, work.durable) = (found.position, found.position);
         work.same = Some(decoder.position());
@@ -319,13 +325,16 @@ impl<F: Flash, K: Keys, P: Profile, I: Isas> Target for PatchTarget<'_, F, K, P,
         } else if !self.restore(durable)? {
             self.begin(plan)?;
         }
-        Ok(self.work.durable)
+        Ok(self.work.durable - self.work.again)
     }
 
     fn write(&mut self, bytes: &[u8], progress: &mut dyn FnMut()) -> Result<u32, SlotError> {
         if self.work.stage == Stage::Raw {
             return self.slot.write(bytes, progress);
         }
+        let again = bytes.len().min(self.work.again as usize);
+        self.work.again -= again as u32;
+        let bytes = bytes.get(again..).unwrap_or_default();
         if bytes.len() > (self.work.plan.length - self.work.taken) as usize {
             return Err(SlotError::burn("more bytes than announced"));
         }
@@ -340,7 +349,7 @@ impl<F: Flash, K: Keys, P: Profile, I: Isas> Target for PatchTarget<'_, F, K, P,
         if self.work.taken == self.work.plan.length && self.work.stage != Stage::Complete {
             self.complete()?;
         }
-        Ok(self.work.durable)
+        Ok(self.work.durable - self.work.again)
     }
 
     fn finish(&mut self, expected: &Expected, progress: &mut dyn FnMut()) -> Result<Finished, SlotError> {

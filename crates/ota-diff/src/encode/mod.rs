@@ -53,7 +53,7 @@ impl Default for Options<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// An image has no bytes, where it must have some.
+    /// The new image has no bytes.
     #[error("the new image is empty")]
     Empty,
     /// An image is larger than the format allows: 256 MiB.
@@ -70,7 +70,7 @@ pub enum EncodeError {
 /// Makes a patch that turns `old` into `new`.
 ///
 /// # Errors
-/// When an image is empty or too large.
+/// When the new image is empty, an image is too large, or the shipped decoder does not give the new image back.
 pub fn encode(old: &[u8], new: &[u8], options: &mut Options<'_>) -> Result<Vec<u8>, EncodeError> {
     for image in [old, new] {
         if image.len() > crate::header::MAX_SIZE as usize {
@@ -126,7 +126,7 @@ pub fn encode(old: &[u8], new: &[u8], options: &mut Options<'_>) -> Result<Vec<u
 /// Compresses a full image: a patch against nothing.
 ///
 /// # Errors
-/// When the image is empty or too large.
+/// As [`encode`].
 pub fn compress(new: &[u8], options: &mut Options<'_>) -> Result<Vec<u8>, EncodeError> {
     encode(&[], new, options)
 }

@@ -269,7 +269,7 @@ pub(crate) fn moved<I: Isas>(unit: &Unit, raw: u32, i: u32, shift: i32, arch: Ar
     }
 }
 
-/// Is told the bytes that a unit really became.
+/// Is told the bytes that a unit became, unless it was spelled out.
 pub(crate) fn settled<I: Isas>(unit: &Unit, word: u32, i: u32, arch: Arch, context: &mut Context) {
     if I::RISCV && arch == Arch::RiscV {
         riscv::settled(unit, word, i, context);

@@ -6,7 +6,7 @@
 //!  8  u32 position in the payload: it is needed from here on; rescued: start of the sector in the slot
 //! 12  u32 length of the content
 //! 16  [36] head of the patch
-//! 52  u32 CRC-32 (ISO-HDLC) of the content and, after it, of the 52 bytes above
+//! 52  u32 CRC-32 (ISO-HDLC) of the form of the state (u32, the decoder's `SAVED_FORM`), the content, the 52 bytes above
 //! 56  content: the state, as the decoder saved it; rescued: the first bytes of the sector; then erased
 //! ```
 //! A sector is rescued before it is erased again after a cut: what lies in front of the checkpoint is not decoded again.
@@ -53,6 +53,7 @@ pub(super) struct Shelf {
     areas: [Area; 2],
     second: bool,
     sequence: u32,
+    form: u32,
 }
 
 /// A checkpoint that was found whole.
@@ -67,10 +68,11 @@ pub(super) struct Found {
 }
 
 impl Shelf {
-    pub(super) const NONE: Self = Self::new([Area { start: 0, len: 0 }; 2]);
+    pub(super) const NONE: Self = Self::new([Area { start: 0, len: 0 }; 2], 0);
 
-    pub(super) const fn new(areas: [Area; 2]) -> Self {
-        Self { areas, second: false, sequence: 0 }
+    /// `form` tells whose states these are: those of another build of the decoder are not seen.
+    pub(super) const fn new(areas: [Area; 2], form: u32) -> Self {
+        Self { areas, second: false, sequence: 0, form }
     }
 
     /// How many bytes count as a sector.
@@ -97,7 +99,7 @@ impl Shelf {
     ) -> Option<Found> {
         let mut newest: Option<Found> = None;
         for (second, area) in [(false, self.areas[0]), (true, self.areas[1])] {
-            let Some(found) = read(region, area, CHECKPOINT) else { continue };
+            let Some(found) = read(region, area, CHECKPOINT, self.form) else { continue };
             self.sequence = self.sequence.max(found.sequence);
             let newer = newest.as_ref().is_none_or(|other| other.sequence < found.sequence);
             if newer && found.position >= position && fits(&found.patch) {
@@ -117,7 +119,7 @@ impl Shelf {
         state: &mut Content<'_, F>,
     ) -> Result<(), SlotError> {
         self.sequence = self.sequence.wrapping_add(1);
-        let head = Head { magic: CHECKPOINT, sequence: self.sequence, position, patch };
+        let head = Head { magic: CHECKPOINT, sequence: self.sequence, position, patch, form: self.form };
         write(region, self.next(), &head, state)?;
         self.second = !self.second;
         Ok(())
@@ -131,14 +133,14 @@ impl Shelf {
         len: u32,
         patch: &[u8; HEADER_LEN],
     ) -> Result<Found, SlotError> {
-        let head = Head { magic: RESCUED, sequence: self.sequence, position: sector, patch };
+        let head = Head { magic: RESCUED, sequence: self.sequence, position: sector, patch, form: self.form };
         write(region, self.next(), &head, &mut |region, put| pieces(region, sector, len, put))?;
         self.rescued(region, self.sequence).ok_or(SlotError::burn("flash cells hold no valid data"))
     }
 
     /// What was rescued since the checkpoint of this number.
     pub(super) fn rescued<F: Flash>(&self, region: &mut Region<F>, sequence: u32) -> Option<Found> {
-        read(region, self.next(), RESCUED).filter(|found| found.sequence == sequence)
+        read(region, self.next(), RESCUED, self.form).filter(|found| found.sequence == sequence)
     }
 }
 
@@ -163,6 +165,7 @@ struct Head<'p> {
     sequence: u32,
     position: u32,
     patch: &'p [u8; HEADER_LEN],
+    form: u32,
 }
 
 fn write<F: Flash>(
@@ -171,7 +174,7 @@ fn write<F: Flash>(
     head: &Head<'_>,
     content: &mut Content<'_, F>,
 ) -> Result<(), SlotError> {
-    let (mut sum, mut len) = (crc::INIT, 0);
+    let (mut sum, mut len) = (crc::update(crc::INIT, &head.form.to_le_bytes()), 0);
     content(region, &mut |_, bytes| {
         sum = crc::update(sum, bytes);
         len += bytes.len() as u32;
@@ -228,7 +231,7 @@ impl Writer {
 }
 
 /// The record in an area, if there is a whole one of this kind.
-fn read<F: Flash>(region: &mut Region<F>, area: Area, magic: [u8; 4]) -> Option<Found> {
+fn read<F: Flash>(region: &mut Region<F>, area: Area, magic: [u8; 4], form: u32) -> Option<Found> {
     let mut head = [0; HEAD_LEN];
     region.read(area.start, &mut head).ok()?;
     let word = |at: usize| Some(u32::from_le_bytes(*head.get(at..)?.first_chunk()?));
@@ -239,7 +242,7 @@ fn read<F: Flash>(region: &mut Region<F>, area: Area, magic: [u8; 4]) -> Option<
     let patch = *head.get(16..)?.first_chunk()?;
     let found = Found { area, sequence, position, len, patch };
     let mut state = found.state(region);
-    let mut sum = crc::INIT;
+    let mut sum = crc::update(crc::INIT, &form.to_le_bytes());
     let mut piece = [0; WRITE_SIZE_MAX];
     while state.left != 0 {
         let piece = piece.get_mut(..state.left.min(WRITE_SIZE_MAX as u32) as usize)?;

@@ -67,6 +67,14 @@ impl Update {
         new.splice(700..700, rng.bytes(52));
         Self::new(image(&old), image(&new), Form::Delta)
     }
+    /// Sectors that changed all over, and many behind them that did not: the last bytes of the patch are good for all those.
+    fn early(seed: u64, changed: u32, same: u32) -> Self {
+        let mut rng = Rng::new(seed);
+        let old = rng.bytes(((changed + same) * SECTOR) as usize - 900);
+        let mut new = old.clone();
+        rng.fill(&mut new[..(changed * SECTOR) as usize]);
+        Self::new(image(&old), image(&new), Form::Delta)
+    }
     /// Nothing but a patch; the old image does not help.
     fn compressed(seed: u64, sectors: u32) -> Self {
         let mut rng = Rng::new(seed);
@@ -190,6 +198,26 @@ fn any_pieces_and_cuts_give_the_same_image_for_each_write_size() {
     any_pieces_and_cuts::<1>();
     any_pieces_and_cuts::<4>();
     any_pieces_and_cuts::<64>();
+}
+
+/// No source can be asked for nothing: the last byte comes again.
+#[test]
+fn a_cut_behind_the_last_byte_of_the_patch_goes_on_from_a_checkpoint() {
+    let update = Update::early(5, 2, 48);
+    let mut late = 0;
+    for op in (0..).step_by(13) {
+        let mut device = Device::<8>::new(&update, 56, &Rng::new(9).bytes(220_000));
+        device.flash.borrow_mut().cut_at(op, Tear::Prefix);
+        if device.session(&update, &mut Rng::new(op), usize::MAX).is_ok() {
+            break;
+        }
+        device.flash.borrow_mut().power_on();
+        let before = device.link;
+        device.install(&update, &mut Rng::new(op));
+        late += u32::from(device.link == before + 1);
+        assert!(device.link <= update.plan.length + SECTOR + READ as u32, "cut at {op}: {} bytes", device.link);
+    }
+    assert!(late > 2, "{late} cuts behind the last byte");
 }
 
 #[test]
