@@ -57,7 +57,7 @@ fn materials() -> &'static Materials {
             (4, damaged),
             (5, Draft { signer: stranger(), ..draft(5) }.package()),
             (5, Draft { manifest_signer: stranger(), ..draft(5) }.package()),
-            (6, draft(6).package_of(&draft(2).image())),
+            (6, draft(6).package_of(&Draft { identity: other, ..draft(6) }.image())),
             (7, Draft { identity: other, ..draft(7) }.package()),
             (8, b"OTA1 and then nothing that makes sense".to_vec()),
             (1, draft(1).package()),
@@ -89,6 +89,8 @@ impl Device {
         program(&mut flash, 0, &materials().first);
         let mut world = World::on(flash, LAYOUT, Vec::new());
         world.keys = Signatures::remembered();
+        // Hours in which a reset is not welcome are asked through.
+        world.patience = 100_000;
         world.product.gates = vec![Gate::app("self-test", 60_000)];
         Self { world, watch: Watch::new(), health: Health::Pass, sessions: 0 }
     }
@@ -165,7 +167,7 @@ impl Device {
 
     fn session(&mut self, until: ota_hal::Millis) -> End {
         let Some((version, slot, trial)) = self.world.load() else { return End::NoPower };
-        self.watch.start(version, trial, self.record().floor);
+        self.watch.start((version, slot), trial, self.record().floor);
         self.watch.health(self.health);
         self.world.run(version, slot, |world| world.clock.now() > until)
     }

@@ -57,7 +57,7 @@ pub(crate) fn event(kind: u8, arg: u8) -> Event {
         12 => Event::Manners([arg & 1 == 1, arg & 2 == 2, arg & 4 == 4], [usize::MAX, 100, 7, 1][n / 8 % 4]),
         13 => Event::Cause(ResetCause::from_u8(arg % 8)),
         14 => Event::Decay(u32::from(arg) * 16, 1 << (arg % 8)),
-        _ => Event::Pass([100, 5_000, 600_000, 50_000_000][n % 4]),
+        _ => Event::Pass([100, 5_000, 600_000, 20_000_000][n % 4]),
     }
 }
 
