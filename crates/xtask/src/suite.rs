@@ -145,7 +145,10 @@ mod tests {
                    55 pairs of cuts: Case { }\n7 runs\n8 runs\n195 states, 11066 transitions\n\
                    9 states, 33 steps of loader\nimage: 2 seeds, 44 fuzz inputs\n";
         let lines = sweeps(log).unwrap();
-        assert!(["200", "55", "15", "11066", "33", "44"].iter().zip(&lines).all(|(n, line)| line.ends_with(n)), "{lines:?}");
+        assert!(
+            ["200", "55", "15", "11066", "33", "44"].iter().zip(&lines).all(|(n, line)| line.ends_with(n)),
+            "{lines:?}"
+        );
         assert!(sweeps(&log.replace(" runs", "")).unwrap_err().to_string().contains("loader"));
     }
 }
