@@ -76,11 +76,12 @@ impl TargetError for SlotError {
 
 impl<E> From<RegionError<E>> for SlotError {
     fn from(e: RegionError<E>) -> Self {
-        Self::burn(match e {
-            RegionError::OutOfBounds => "image larger than the slot",
-            RegionError::Corrupt => "flash cells hold no valid data",
-            _ => "flash driver failed",
-        })
+        match e {
+            RegionError::OutOfBounds => Self::burn("image larger than the slot"),
+            // A cut left them so; the erase before the next download makes them good again.
+            RegionError::Corrupt => Self { damage: true, ..Self::burn("flash cells hold no valid data") },
+            _ => Self::burn("flash driver failed"),
+        }
     }
 }
 

@@ -136,6 +136,21 @@ fn no_more_than_a_kilobyte_is_read_without_a_call() {
 }
 
 #[test]
+fn cells_without_valid_data_are_damage_that_a_second_download_mends() {
+    let flash = used::<8>();
+    let mut t = target(&flash);
+    t.begin(&raw(100)).unwrap();
+    t.write(&[0x11; 100], &mut || {}).unwrap();
+    flash.borrow_mut().corrupt(SLOT.start..SLOT.start + 8);
+    let expected = Expected { size: 100, digest: Some([0; 32]), checksum: None, floor: 0 };
+    let error = t.finish(&expected, &mut || {}).unwrap_err();
+    assert_eq!((error.text(), error.is_damage()), ("flash cells hold no valid data", true));
+    t.begin(&raw(100)).unwrap();
+    t.write(&[0x22; 100], &mut || {}).unwrap();
+    assert_eq!(t.finish(&expected, &mut || {}).unwrap_err().text(), "image digest differs from the manifest");
+}
+
+#[test]
 fn nothing_more_to_write_is_no_error_before_during_and_after() {
     let flash = used::<8>();
     let mut t = target(&flash);
