@@ -44,7 +44,11 @@ pub struct Faults {
     pub drop_one_in: u32,
     /// One byte in so many comes twice; 0 for none.
     pub repeat_one_in: u32,
-    /// After this many bytes the stream ends like this, whatever is still to come.
+    /// One byte in so many comes after its successor; 0 for none.
+    pub reorder_one_in: u32,
+    /// So many times a read finds nothing before it finds what has arrived; 0 for at once.
+    pub delay_reads: u32,
+    /// After this many bytes the stream ends like this, whatever is still to come: with [`Closed::End`] it is truncated.
     pub close_after: Option<(u64, Closed)>,
 }
 
@@ -87,6 +91,7 @@ pub struct Link {
     outgoing: Rc<RefCell<Pipe>>,
     faults: Faults,
     received: u64,
+    waited: u32,
     rng: Rng,
 }
 
@@ -100,6 +105,7 @@ impl Link {
             outgoing: Rc::clone(outgoing),
             faults: Faults::default(),
             received: 0,
+            waited: 0,
             rng: rng.part(number),
         };
         (end(&back, &there, 0), end(&there, &back, 1))
@@ -158,6 +164,11 @@ impl Link {
         if bytes.is_empty() {
             return Some(Ok(0));
         }
+        if !pipe.bytes.is_empty() && self.waited < self.faults.delay_reads {
+            self.waited += 1;
+            return None;
+        }
+        self.waited = 0;
         let limit = match self.faults.chunk_max {
             0 => bytes.len(),
             max => bytes.len().min(1 + self.rng.below(max as u32) as usize),
@@ -168,6 +179,12 @@ impl Link {
                 break;
             };
             if self.rng.one_in(self.faults.drop_one_in) {
+                continue;
+            }
+            if pipe.bytes.front().is_some() && self.rng.one_in(self.faults.reorder_one_in) {
+                let next = pipe.bytes.pop_front();
+                pipe.bytes.push_front(byte);
+                next.into_iter().for_each(|next| pipe.bytes.push_front(next));
                 continue;
             }
             if self.rng.one_in(self.faults.repeat_one_in) {
@@ -200,7 +217,12 @@ impl Read for Link {
         poll_fn(|context| match self.receive(bytes) {
             Some(result) => Poll::Ready(result),
             None => {
-                self.incoming.borrow_mut().reader = Some(context.waker().clone());
+                let mut pipe = self.incoming.borrow_mut();
+                if !pipe.bytes.is_empty() {
+                    // Delayed: nobody else will wake the reader.
+                    context.waker().wake_by_ref();
+                }
+                pipe.reader = Some(context.waker().clone());
                 Poll::Pending
             }
         })
@@ -275,6 +297,31 @@ mod tests {
         assert_eq!(received(3), received(3));
         assert_ne!(received(3), received(4));
         assert!(received(3).iter().any(|byte| *byte != 0));
+    }
+
+    #[test]
+    fn bytes_change_places_and_none_is_lost() {
+        let bytes: Vec<u8> = (0..200).collect();
+        let mut link = Link::scripted(&bytes, Rng::new(6));
+        link.set_faults(Faults { reorder_one_in: 5, ..Faults::default() });
+        let mut received = link.take();
+        assert_ne!(received, bytes);
+        let moved = received.iter().zip(&bytes).filter(|(got, sent)| got != sent).count();
+        assert!((20..160).contains(&moved), "{moved}");
+        received.sort_unstable();
+        assert_eq!(received, bytes);
+    }
+
+    #[test]
+    fn delayed_bytes_arrive_later() {
+        let mut link = Link::scripted(b"late", Rng::new(7));
+        link.set_faults(Faults { delay_reads: 3, ..Faults::default() });
+        let mut bytes = [0; 8];
+        for _ in 0..3 {
+            assert_eq!(now(link.read(&mut bytes)), Poll::Pending);
+        }
+        assert_eq!(now(link.read(&mut bytes)), Poll::Ready(Ok(4)));
+        assert_eq!(now(link.read(&mut bytes)), Poll::Ready(Ok(0)));
     }
 
     #[test]
