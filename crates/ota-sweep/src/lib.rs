@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod build;
-pub mod fuzz;
 pub mod geometry;
 pub mod life;
 pub mod line;

@@ -30,13 +30,16 @@ struct Options {
     seed: u64,
     /// Only this geometry; the numbers of the units stay
     #[arg(long)]
-    only: Option<String>,
+    geometry: Option<String>,
     /// Threads; the scenarios do not depend on it
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
     threads: usize,
     /// Verify every signature anew, also those over bytes that were verified before
     #[arg(long)]
     no_memory: bool,
+    /// Leave cells that read differently each time, too: a few of these scenarios are known to end badly
+    #[arg(long)]
+    unstable: bool,
     /// Run one scenario, as a failure names it: GEOMETRY/STORY/PAST/OP:TEAR:SEED...
     #[arg(long)]
     replay: Option<Line>,

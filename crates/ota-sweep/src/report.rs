@@ -84,6 +84,8 @@ impl Report {
         for (name, value) in self.figures() {
             let _ = writeln!(text, "{name:<62} {value}");
         }
+        let Tally { scenarios, failures, .. } = &self.total;
+        let _ = write!(text, "{scenarios} scenarios on {} geometries, {failures} failures", self.geometries);
         text
     }
 

@@ -59,7 +59,7 @@ impl Work<'_> {
         while let Some(n) = self.take() {
             let unit = plan::unit(n, self.options.seed);
             let geometry = &GEOMETRIES[unit.geometry];
-            if self.options.only.as_ref().is_some_and(|name| name != geometry.name) {
+            if self.options.geometry.as_ref().is_some_and(|name| name != geometry.name) {
                 continue;
             }
             let tally = self.store.with(unit.geometry, unit.story, |materials| {
@@ -89,7 +89,7 @@ pub(crate) fn sweep(options: &Options) -> Swept {
     // The message of a failing check is kept by who catches it.
     std::panic::set_hook(Box::new(|_| {}));
     let keys = options.keys();
-    let shared = Shared { seen: Seen::default(), keys };
+    let shared = Shared { seen: Seen::default(), keys, unstable: options.unstable };
     let begin = Instant::now();
     let (next, store) = (AtomicUsize::new(0), Store::default());
     let work = Work { options, shared, store, next, begin, done: Mutex::default() };
