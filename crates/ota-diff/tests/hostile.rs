@@ -4,7 +4,7 @@ mod common;
 
 use common::{Feed, Noise, Program, any_patch, any_state, decode};
 use ota_diff::{
-    Arch, ArchChoice, Decoder, Every, HEADER_LEN, Header, M, Options, PatchError, ProfileId, encode, patch,
+    Arch, ArchChoice, DecodeError, Decoder, Every, HEADER_LEN, Header, M, Options, PatchError, ProfileId, encode, patch,
 };
 
 fn sample(profile: ProfileId, arch: Arch) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
@@ -38,6 +38,19 @@ fn followed_by_more() {
     let (old, _, mut made) = sample(ProfileId::M, Arch::Thumb);
     made.push(0);
     assert_eq!(decode(&old, &made, &Feed { piece: 1000, sector: 4096 }), Err(PatchError::Trailing));
+}
+
+#[test]
+fn the_decoder_itself_refuses_more() {
+    let (old, _, mut made) = sample(ProfileId::M, Arch::Thumb);
+    let header = Header::parse(&made).unwrap();
+    let push = |stream: &[u8]| {
+        let mut images = common::Memory { old: &old, new: Vec::new(), size: header.new_size() as usize };
+        Decoder::<M, Every>::start(&header).unwrap().push(stream, header.new_size(), &mut images)
+    };
+    assert_eq!(push(&made[HEADER_LEN..]), Ok(made.len() - HEADER_LEN));
+    made.push(0);
+    assert_eq!(push(&made[HEADER_LEN..]), Err(DecodeError::Patch(PatchError::Trailing)));
 }
 
 #[test]

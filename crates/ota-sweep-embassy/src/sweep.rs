@@ -102,7 +102,7 @@ fn uncut<const W: usize>(factory: &Device<W>, fate: Fate) -> Vec<Op> {
 /// How many seeds a tear is tried with: one when it is not random.
 fn seeds(op: Op, tear: Tear, patterns: u64) -> u64 {
     match tear {
-        Tear::Before | Tear::AllButLast | Tear::After => 1,
+        _ if !tear.is_random() => 1,
         _ if op.partition == "STATE" => patterns,
         _ => patterns.div_ceil(8),
     }

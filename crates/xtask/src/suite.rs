@@ -18,12 +18,13 @@ const fn step(name: &'static str, args: &'static [&'static str]) -> Step {
     Step { name, args }
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     step("format", &["fmt", "--all", "--check"]),
     step("layers", &["xtask", "layers"]),
     step("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]),
     step("docs", &["doc", "--workspace", "--no-deps", "--locked"]),
     step("tests", &["test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"]),
+    step("planted bugs", &["xtask", "sweep", "--mutants", "--quick"]),
     step("no_std builds", &["xtask", "nostd"]),
     step("size", &["xtask", "size"]),
     step("board", &["xtask", "board"]),

@@ -25,7 +25,7 @@ pub(crate) struct Planted {
     /// Only the bugs whose name contains this
     #[arg(long, value_name = "NAME", requires = "mutants")]
     only: Option<String>,
-    /// One bug of each crate, after a look whether every patch applies: what CI runs
+    /// One bug of each crate that a test finds, after a look whether every patch applies: what CI runs
     #[arg(long, requires = "mutants", conflicts_with = "only")]
     quick: bool,
 }
@@ -69,7 +69,7 @@ fn choose(all: Vec<Mutant>, options: &Planted) -> Result<Vec<Mutant>> {
     let mut crates = BTreeSet::new();
     let wanted = |mutant: &Mutant| match &options.only {
         Some(part) => mutant.name.contains(part),
-        None => !options.quick || crates.insert(mutant.package.clone()),
+        None => !options.quick || (mutant.detector().is_some() && crates.insert(mutant.package.clone())),
     };
     let names: Vec<_> = all.iter().map(|mutant| mutant.name.clone()).collect();
     let chosen: Vec<_> = all.into_iter().filter(wanted).collect();
