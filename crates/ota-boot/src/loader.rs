@@ -3,9 +3,10 @@
 use crate::placement::Placement;
 use crate::raw::{IMAGE_INVALID, Raw};
 use crate::record::RECORD_LEN;
+use core::hint::black_box;
 use core::num::NonZeroU8;
 use ota_hal::{Flash, Journal, JournalError, Kind, ReadAt, ResetCause, SlotId, Watchdog};
-use ota_verify::{Candidate, Keys, Rules, Verified, Why};
+use ota_verify::{Candidate, Keys, Pass, Rules, Verified, Why};
 
 /// What a board must say, and what it may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,23 +67,41 @@ pub fn boot<'j, F: Flash + 'j, const UNIT: usize, S: ReadAt, K: Keys, P: Placeme
     watchdog.feed();
     let mut journal = journal.into();
     let mut record = Raw::EMPTY;
-    let len = match &mut journal {
-        Some(known) => match known.read(Kind::Boot, record.buffer()) {
-            Ok(Some(bytes)) => bytes.len(),
-            // Longer than any format will ever be: not ours.
-            Ok(None) | Err(JournalError::BufferTooSmall { .. }) => 0,
-            Err(_) => {
-                // Not knowing the record, nothing may replace it.
-                journal = None;
-                0
-            }
-        },
-        None => 0,
-    };
-    record.settle(len);
+    if let Some(known) = &mut journal
+        && !read(known, &mut record)
+    {
+        // Not knowing the record, nothing may replace it.
+        journal = None;
+    }
     let store =
         |bytes: &[u8; RECORD_LEN]| journal.as_mut().is_some_and(|known| known.append(Kind::Boot, bytes).is_ok());
     Images { slots, rules, watchdog, config, store }.decide(&mut record, cause)
+}
+
+/// The security floor on record; 0 without a journal and without a record.
+///
+/// For boards that do not trust one reading: mount, ask, mount again for [`boot`], with this as `rules.floor`. A fault of
+/// the processor in one of the two then leaves the other.
+pub fn floor<'j, F: Flash + 'j, const UNIT: usize>(journal: impl Into<Option<&'j mut Journal<F, UNIT>>>) -> u32 {
+    let mut record = Raw::EMPTY;
+    if let Some(known) = journal.into() {
+        // A record that cannot be read has no floor; `boot` will find the same.
+        let _ = read(known, &mut record);
+    }
+    record.floor()
+}
+
+/// Reads the boot record, or what stands for it; whether the journal could be read.
+#[inline(never)]
+fn read<F: Flash, const UNIT: usize>(journal: &mut Journal<F, UNIT>, record: &mut Raw) -> bool {
+    let (len, readable) = match journal.read(Kind::Boot, record.buffer()) {
+        Ok(Some(bytes)) => (bytes.len(), true),
+        // Longer than any format will ever be: not ours.
+        Ok(None) | Err(JournalError::BufferTooSmall { .. }) => (0, true),
+        Err(_) => (0, false),
+    };
+    record.settle(len);
+    readable
 }
 
 /// Decides what to start when the journal cannot be read at all: slot A if it may be started, else slot B.
@@ -95,7 +114,6 @@ pub fn boot_unrecorded<S: ReadAt, K: Keys, P: Placement>(
     watchdog: &mut impl Watchdog,
 ) -> Decision {
     let mut record = Raw::EMPTY;
-    record.settle(0);
     let store = |_: &[u8; RECORD_LEN]| false;
     Images { slots, rules, watchdog, config, store }.decide(&mut record, ResetCause::Unknown)
 }
@@ -126,7 +144,10 @@ impl<S: ReadAt, K: Keys, W: Watchdog, P: Placement, T: FnMut(&[u8; RECORD_LEN]) 
             let trial = step == TRIAL;
             let home = record.home();
             let slot = if step == ACCEPTED { home } else { home.other() };
-            let verdict = self.verify(&mut candidate, slot, record);
+            // Twice, from the first byte to the last: one fault cannot be in both.
+            let verdict = self
+                .verify(&mut candidate, Pass::First, slot, record)
+                .and_then(|_| self.verify(&mut candidate, Pass::Second, black_box(slot), record));
             if verdict.is_ok_and(|staged| staged || !trial) {
                 let mut stored = true;
                 if step != ACCEPTED || gave_up {
@@ -163,13 +184,13 @@ impl<S: ReadAt, K: Keys, W: Watchdog, P: Placement, T: FnMut(&[u8; RECORD_LEN]) 
 
     /// One code path, and one set of rules, for whatever is to be started. Says whether it is the image on record.
     #[inline(never)]
-    fn verify(&mut self, candidate: &mut Candidate, slot: SlotId, record: &Raw) -> Result<bool, Why> {
+    fn verify(&mut self, candidate: &mut Candidate, pass: Pass, slot: SlotId, record: &Raw) -> Result<bool, Why> {
         let [a, b] = &mut *self.slots;
         let image = if slot == SlotId::A { a } else { b };
         let mut again = true;
         loop {
             self.watchdog.feed();
-            let verdict = candidate.verify(image, slot, self.rules, record.floor(), |_| self.watchdog.feed());
+            let verdict = candidate.verify_in(pass, image, slot, self.rules, record.floor(), |_| self.watchdog.feed());
             let why = match verdict {
                 Ok(proof) => match self.config.placement.check(proof) {
                     Ok(()) => return Ok(*proof.digest() == *record.digest()),

@@ -22,6 +22,7 @@ const DIGEST: usize = 24;
 pub(crate) struct Raw([u8; RECORD_MAX]);
 
 impl Raw {
+    /// Decides as nothing stored does: see [`Raw::settle`].
     pub(crate) const EMPTY: Self = Self([0; RECORD_MAX]);
 
     /// Where the stored bytes go.

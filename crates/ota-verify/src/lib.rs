@@ -29,6 +29,6 @@ pub use image::{Candidate, ImageInfo, verify_image, verify_image_with};
 pub use key::{Algorithm, KeyId, Keys, SignatureError, Verifier};
 pub use manifest::Manifest;
 pub use package::{Envelope, Object};
-pub use proof::{Identity, Rules, Uuid, Verified, Version};
+pub use proof::{Identity, Pass, Rules, Uuid, Verified, Version};
 pub use public_key::PublicKey;
 pub use rsa::verify_cloud_signature;

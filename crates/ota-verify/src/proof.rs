@@ -3,6 +3,7 @@
 use crate::Refusal;
 use crate::image::ImageInfo;
 use core::fmt;
+use core::hint::black_box;
 use ota_hal::SlotId;
 use serde::{Deserialize, Serialize};
 
@@ -91,22 +92,54 @@ pub struct Version {
     pub build: u32,
 }
 
+/// Which of a loader's two verifications of one image this is. They have nothing in common but the code: each reads the
+/// whole image, so a fault while one of them runs leaves the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// The first.
+    First,
+    /// The second.
+    Second,
+}
+
+/// What a pass leaves in the proof: words far from each other and from what memory is likely to hold.
+const MARKS: [u32; 2] = [0x5AC3_96E1, 0xC639_7A8D];
+
 /// Proof that the image in `slot` was read back whole and verified. Only this crate makes one; staging spends it.
+///
+/// # Faults of the processor
+/// The proof holds one word for each verification, and where the payload starts is read through both of them: from the
+/// proof of an image that did not pass both, whichever branch was taken by mistake, follows no address of that image.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Verified {
     slot: SlotId,
     digest: [u8; 32],
     info: ImageInfo,
     security_counter: u32,
+    marks: [u32; 2],
 }
 
 impl Verified {
     // `judge` and its callers are the only ones of these three. It fills in the parts, and gives the value out when all rules hold.
     pub(crate) const fn blank(slot: SlotId) -> Self {
-        Self { slot, digest: [0; 32], info: ImageInfo::NONE, security_counter: 0 }
+        Self { slot, digest: [0; 32], info: ImageInfo::NONE, security_counter: 0, marks: [0; 2] }
     }
-    pub(crate) const fn begin(&mut self, slot: SlotId) {
+    /// Forgets what `pass` found before.
+    pub(crate) const fn begin(&mut self, slot: SlotId, pass: Pass) {
         self.slot = slot;
+        self.marks[pass as usize] = 0;
+    }
+    /// All rules hold in `pass`. The compiler is not to know that the word is always the same.
+    pub(crate) fn pass(&mut self, pass: Pass) {
+        let [first, second] = &mut self.marks;
+        match pass {
+            Pass::First => *first = black_box(MARKS[0]),
+            Pass::Second => *second = black_box(MARKS[1]),
+        }
+    }
+    /// 0 when the image passed twice.
+    pub(crate) const fn doubt(&self) -> u32 {
+        self.marks[0] ^ MARKS[0] ^ self.marks[1] ^ MARKS[1]
     }
     pub(crate) const fn parts(&mut self) -> (&mut ImageInfo, &mut [u8; 32], &mut u32) {
         (&mut self.info, &mut self.digest, &mut self.security_counter)
@@ -129,7 +162,7 @@ impl Verified {
     }
     /// Where the payload starts in the slot.
     pub const fn payload_offset(&self) -> u32 {
-        self.info.payload_offset()
+        self.info.payload_offset() ^ self.doubt()
     }
     /// How many bytes the payload has.
     pub const fn payload_len(&self) -> u32 {

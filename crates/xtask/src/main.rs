@@ -14,6 +14,7 @@ mod proc;
 mod run;
 mod serial;
 mod size;
+mod skip;
 mod suite;
 mod sweep;
 mod table;
@@ -45,6 +46,8 @@ enum Command {
     Sweep(sweep::Options),
     /// Measures ROM, static RAM and deepest stack of each profile against `size.toml`
     Size(size::Options),
+    /// Leaves out single instructions of the loader in the emulator: no bad image may start
+    Skip(skip::Options),
     /// Measures what starts, signatures, the journal and patches cost
     #[command(subcommand)]
     Bench(bench::What),
@@ -71,6 +74,7 @@ fn main() -> std::process::ExitCode {
         Command::Test => suite::run(),
         Command::Sweep(options) => sweep::run_sweep(&options),
         Command::Size(options) => size::run(&options),
+        Command::Skip(options) => skip::run(&options),
         Command::Bench(what) => bench::run(&what),
         Command::Measured(args) => bench::delta::measured::run(&args),
         Command::Qbsdiff(args) => bench::delta::kit::qbsdiff(&args),

@@ -29,6 +29,7 @@ const STEPS: [Step; 14] = [
     step("size", &["xtask", "size"]),
     step("board", &["xtask", "board"]),
     step("power sweep", &["xtask", "sweep", "--budget", "40"]),
+    step("skip", &["xtask", "skip", "--short"]),
     step("interop", &["xtask", "interop"]),
     step("demo", &["xtask", "demo"]),
     step("board demo", &["xtask", "demo", "--board", "mps2-an386", "--short"]),

@@ -4,7 +4,7 @@ use super::tlv::Claims;
 use crate::digest::digest_medium;
 use crate::key::SIGNATURE_MAX;
 use crate::medium::{Medium, over, whole};
-use crate::{Algorithm, Identity, Keys, Refusal, Rules, SignatureError, Verified, VerifyError, Why};
+use crate::{Algorithm, Identity, Keys, Pass, Refusal, Rules, SignatureError, Verified, VerifyError, Why};
 use ota_hal::{ReadAt, SlotId};
 
 /// Reads the whole image in `slot` back and judges it by `rules`.
@@ -34,7 +34,8 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
     mut progress: impl FnMut(u32),
 ) -> Result<Verified, VerifyError<R::Error>> {
     let mut proof = Verified::blank(slot);
-    let judged = over(image, |medium| judge(medium, rules, rules.floor, &mut progress, &mut proof))
+    proof.pass(Pass::Second);
+    let judged = over(image, |medium| judge(medium, rules, rules.floor, &mut progress, &mut proof, Pass::First))
         .map_err(VerifyError::Read)?;
     let (info, _, counter) = proof.parts();
     judged.map_err(|why| whole(why.error(&info.header(), *counter, rules.floor)))?;
@@ -43,14 +44,11 @@ pub fn verify_image_with<R: ReadAt, K: Keys>(
 
 /// Room for one proof, for loaders: verifies one image after the other without moving what it finds.
 #[derive(Debug)]
-pub struct Candidate {
-    proof: Verified,
-    proven: bool,
-}
+pub struct Candidate(Verified);
 
 impl Candidate {
     /// Nothing is proven yet.
-    pub const NONE: Self = Self { proof: Verified::blank(SlotId::A), proven: false };
+    pub const NONE: Self = Self(Verified::blank(SlotId::A));
 
     /// As [`verify_image_with`]; what was proven before is forgotten. `floor` counts where it is higher than that of the
     /// rules. The error is one word, without what the medium said.
@@ -63,21 +61,38 @@ impl Candidate {
         slot: SlotId,
         rules: &Rules<'_, K>,
         floor: u32,
+        progress: impl FnMut(u32),
+    ) -> Result<&Verified, Why> {
+        self.verify_in(Pass::First, image, slot, rules, floor, progress)?;
+        self.0.pass(Pass::Second);
+        Ok(&self.0)
+    }
+
+    /// As [`Candidate::verify`], for loaders, which verify what they start twice: only when both passes went well there
+    /// is a proof.
+    ///
+    /// # Errors
+    /// As [`verify_image`].
+    pub fn verify_in<R: ReadAt, K: Keys>(
+        &mut self,
+        pass: Pass,
+        image: &mut R,
+        slot: SlotId,
+        rules: &Rules<'_, K>,
+        floor: u32,
         mut progress: impl FnMut(u32),
     ) -> Result<&Verified, Why> {
-        self.proven = false;
-        self.proof.begin(slot);
+        self.0.begin(slot, pass);
         let len = image.len();
         let mut read = |offset, bytes: &mut [u8]| image.read_at(offset, bytes).is_ok();
         let medium = &mut Medium::new(len, &mut read);
-        judge(medium, rules, floor.max(rules.floor), &mut progress, &mut self.proof)?;
-        self.proven = true;
-        Ok(&self.proof)
+        judge(medium, rules, floor.max(rules.floor), &mut progress, &mut self.0, pass)?;
+        Ok(&self.0)
     }
 
-    /// The proof, if the last image was verified.
+    /// The proof, if the last image was verified, in both passes.
     pub fn into_proof(self) -> Option<Verified> {
-        self.proven.then_some(self.proof)
+        (self.0.doubt() == 0).then_some(self.0)
     }
 }
 
@@ -89,6 +104,7 @@ fn judge<K: Keys>(
     floor: u32,
     progress: &mut dyn FnMut(u32),
     proof: &mut Verified,
+    pass: Pass,
 ) -> Result<(), Why> {
     let (info, digest, counter) = proof.parts();
     let mut claims = Claims::NONE;
@@ -109,6 +125,7 @@ fn judge<K: Keys>(
     check_identity(&rules.identity, claims.vendor(), claims.class())?;
     *counter = claims.security_counter();
     check_counter(*counter, floor)?;
+    proof.pass(pass);
     Ok(())
 }
 
@@ -144,4 +161,25 @@ pub(crate) fn check_identity(own: &Identity, vendor: &[u8; 16], class: &[u8; 16]
 #[inline(always)]
 pub(crate) const fn check_counter(counter: u32, floor: u32) -> Result<(), Refusal> {
     if counter < floor { Err(Refusal::CounterTooLow { counter, floor }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_verification_is_no_proof_and_leads_nowhere() {
+        for passes in [&[][..], &[Pass::First], &[Pass::Second], &[Pass::First, Pass::First]] {
+            let mut candidate = Candidate::NONE;
+            passes.iter().for_each(|pass| candidate.0.pass(*pass));
+            // Past the end of every slot.
+            assert!(candidate.0.payload_offset() > 0x0400_0000, "{passes:?}");
+            assert_eq!(candidate.into_proof(), None, "{passes:?}");
+        }
+        let mut candidate = Candidate::NONE;
+        [Pass::First, Pass::Second].into_iter().for_each(|pass| candidate.0.pass(pass));
+        assert_eq!(candidate.0.payload_offset(), 0);
+        candidate.0.begin(SlotId::B, Pass::First);
+        assert_eq!(candidate.into_proof(), None);
+    }
 }

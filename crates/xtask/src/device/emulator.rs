@@ -40,6 +40,23 @@ pub(crate) fn counting(loader: &Path, flash: &Path) -> Command {
     qemu
 }
 
+/// The emulator without a network. Its clock is this machine's: counting instructions, the emulator begins those twice
+/// that touch a peripheral, and its log shows it.
+pub(crate) fn plain(loader: &Path, flash: &Path) -> Command {
+    let mut qemu = machine(loader, flash);
+    qemu.args(["-nic", "none"]);
+    qemu
+}
+
+/// The emulator without a network, stopped before the first instruction, with its debugger at `socket`. Its clock counts
+/// instructions, so few a second that the watchdog bites after 4 million of them.
+pub(crate) fn stopped(loader: &Path, flash: &Path, socket: &Path) -> Command {
+    let mut qemu = machine(loader, flash);
+    qemu.args(["-nic", "none", "-icount", "shift=10", "-S", "-gdb"]);
+    qemu.arg(format!("unix:{},server=on,wait=off", socket.display()));
+    qemu
+}
+
 fn machine(loader: &Path, flash: &Path) -> Command {
     let mut qemu = Command::new("qemu-system-arm");
     let memory = format!("memory-backend-file,id=flash,mem-path={},size=16M,share=on", flash.display());

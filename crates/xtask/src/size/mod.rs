@@ -10,7 +10,7 @@ mod decode;
 pub(crate) mod elf;
 mod graph;
 mod measure;
-mod names;
+pub(crate) mod names;
 mod plan;
 mod report;
 mod summary;
