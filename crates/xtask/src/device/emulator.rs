@@ -40,14 +40,6 @@ pub(crate) fn counting(loader: &Path, flash: &Path) -> Command {
     qemu
 }
 
-/// The emulator without a network. Its clock is this machine's: counting instructions, the emulator begins those twice
-/// that touch a peripheral, and its log shows it.
-pub(crate) fn plain(loader: &Path, flash: &Path) -> Command {
-    let mut qemu = machine(loader, flash);
-    qemu.args(["-nic", "none"]);
-    qemu
-}
-
 /// The emulator without a network, stopped before the first instruction, with its debugger at `socket`. Its clock counts
 /// instructions, so few a second that the watchdog bites after 4 million of them.
 pub(crate) fn stopped(loader: &Path, flash: &Path, socket: &Path) -> Command {

@@ -164,7 +164,6 @@ fn journal(record: &Record) -> Result<Vec<u8>> {
     journal.append(Kind::Boot, &Record::FACTORY.encode()).map_err(failed)?;
     journal.append(Kind::App, b"settings").map_err(failed)?;
     journal.append(Kind::Boot, &record.encode()).map_err(failed)?;
-    drop(journal);
     let cells = part.borrow().cells().to_vec();
     Ok(cells)
 }

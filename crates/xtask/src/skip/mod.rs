@@ -97,7 +97,7 @@ fn attempt(case: &Case, program: &Program, dir: &Path, short: bool) -> Result<Ta
     let dir = dir.join(case.name);
     let ends = [program.wait, cases::rest(case.bad), cases::rest(case.bad.other())];
     let flash = saved(&case.flash, &dir)?;
-    let trace = Trace::take(&mut emulator::plain(&program.file, &flash), &ends)?;
+    let trace = Trace::take(&mut emulator::counting(&program.file, &flash), &ends)?;
     let mut machine = Machine::new(case, program, dir.join("0"))?;
     let normal = (machine.undisturbed()?, machine.journal()?);
     let wanted = if case.good { normal.0.is(case.bad.other()) } else { normal.0 == End::Refused };

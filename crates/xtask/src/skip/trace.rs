@@ -43,13 +43,17 @@ impl Trace {
 
     fn read(mut log: impl BufRead, ends: &[u32]) -> Result<Self> {
         let mut trace = Self { at: BTreeMap::new(), len: 0, end: 0 };
-        let mut line = Vec::new();
+        let (mut line, mut last) = (Vec::new(), None);
         while trace.len < LONGEST {
             line.clear();
             if log.read_until(b'\n', &mut line)? == 0 {
                 bail!("the emulator ended after {} instructions", trace.len);
             }
             let Some(pc) = pc_of(&line) else { continue };
+            // Counting instructions, the emulator begins those again that touch a peripheral. None jumps to itself.
+            if last.replace(pc) == Some(pc) {
+                continue;
+            }
             if ends.contains(&pc) && trace.len > 0 {
                 trace.end = pc;
                 return Ok(trace);
@@ -136,21 +140,23 @@ mod tests {
         // Three loops, one in the other.
         let mut run = vec![1];
         for _ in 0..20 {
-            run.push(2);
+            run.extend([2, 6]);
             for _ in 0..30 {
                 run.push(3);
                 run.extend((0..40).flat_map(|_| [4, 5]));
             }
         }
         let log: String = run.iter().map(|pc| format!("Trace 0: 0x7f [00800408/{pc:08x}/0/0] name\n")).collect();
-        let trace = Trace::read(format!("x\n{log}Trace 0: 0x7f [0/ff/0/0]\n").as_bytes(), &[0xFF]).unwrap();
+        let trace =
+            Trace::read(format!("x\nTrace 0: 0x7f [0/1/0/0]\n{log}Trace 0: 0x7f [0/ff/0/0]\n").as_bytes(), &[0xFF])
+                .unwrap();
         assert_eq!((trace.len, trace.end), (run.len(), 0xFF));
         for (at, count) in trace.counts() {
             for nth in (0..count).step_by(977).chain([count - 1]) {
                 let way = trace.way(at, nth);
                 let moment = run.iter().enumerate().filter(|(_, pc)| **pc == at).nth(nth).unwrap().0;
                 assert_eq!(walk(&run, &way), moment, "{at} {nth} {way:?}");
-                assert!(way.iter().map(|leg| leg.hits).sum::<usize>() <= 120, "{at} {nth} {way:?}");
+                assert!(way.iter().map(|leg| leg.hits).sum::<usize>() <= 150, "{at} {nth} {way:?}");
             }
         }
         assert!(Trace::read(log.as_bytes(), &[0xFF]).is_err());
