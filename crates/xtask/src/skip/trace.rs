@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn every_moment_is_found_again_in_few_stops() {
+    fn every_moment_is_found_again_in_hundreds_of_stops_not_thousands() {
         // Three loops, one in the other.
         let mut run = vec![1];
         for _ in 0..20 {
@@ -156,7 +156,7 @@ mod tests {
                 let way = trace.way(at, nth);
                 let moment = run.iter().enumerate().filter(|(_, pc)| **pc == at).nth(nth).unwrap().0;
                 assert_eq!(walk(&run, &way), moment, "{at} {nth} {way:?}");
-                assert!(way.iter().map(|leg| leg.hits).sum::<usize>() <= 150, "{at} {nth} {way:?}");
+                assert!(way.iter().map(|leg| leg.hits).sum::<usize>() <= 700, "{at} {nth} {way:?}");
             }
         }
         assert!(Trace::read(log.as_bytes(), &[0xFF]).is_err());
