@@ -93,7 +93,7 @@ fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
     Ok(())
 }
 
-/// Finds out before the work what would be in the way of [`write`] after it. Refuses to overwrite unless told to, and one
+/// Finds out before the work what would be in the way of [`write()`] after it. Refuses to overwrite unless told to, and one
 /// of the `inputs` in any case: what was read is gone then, and cannot be read again.
 ///
 /// # Errors
