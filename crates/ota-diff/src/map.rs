@@ -32,7 +32,7 @@ impl Entry {
 }
 
 /// Shifts that do not fit an entry are not learned.
-pub(crate) const fn fits(shift: i32) -> bool {
+const fn fits(shift: i32) -> bool {
     shift >= -0x80_0000 && shift < 0x80_0000
 }
 
@@ -61,7 +61,7 @@ fn lower_bound(entries: &[Entry], len: u32, key: u32) -> u32 {
     low
 }
 
-/// The entry at an index; out of range, which does not occur, one that says nothing.
+/// The entry at an index; outside the table, as before the first, one that says nothing.
 fn at(entries: &[Entry], index: u32) -> Entry {
     entries.get(index as usize).copied().unwrap_or(Entry::UNUSED)
 }

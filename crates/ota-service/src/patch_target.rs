@@ -123,8 +123,8 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
         let Ok(header) = Header::parse(&found.patch) else { return Ok(false) };
         let mut saved = found.state(&mut slot.region);
         let resumed = decoder.resume_in_place(&header, &mut |bytes| saved.take(bytes));
-        let fits = || decoder.consumed() == found.position && decoder.position().is_multiple_of(Self::UNIT);
-        if resumed.is_err() || !fits() || !saved.is_whole() {
+        let is_there = decoder.consumed() == found.position && decoder.position().is_multiple_of(Self::UNIT);
+        if resumed.is_err() || !is_there || !saved.is_whole() {
             return Ok(false);
         }
         // All bytes were taken, but the image was not complete: no source can be asked for none, so the last one comes again.
