@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod build;
+pub mod fuzz;
 pub mod geometry;
 pub mod life;
 pub mod line;

@@ -37,11 +37,13 @@ const STEPS: [Step; 15] = [
 ];
 
 /// The sweeps among the tests: what is swept, and the words after a count in what they print.
-const SWEEPS: [(&str, &str); 4] = [
+const SWEEPS: [(&str, &str); 6] = [
     ("journal: cuts of an operation", " cuts: "),
     ("journal: pairs of cuts", " pairs of cuts: "),
     ("loader: life cycles with cuts", " runs"),
     ("agent: transitions explored", " transitions"),
+    ("boot: steps explored", " steps of loader"),
+    ("decoders, loader, agent: mutated inputs", " fuzz inputs"),
 ];
 
 /// Tests of programs that want a feature: they run only as long as another member of the workspace switches it on.
@@ -143,9 +145,13 @@ mod tests {
     #[test]
     fn the_counts_of_all_sweeps_are_summed_and_a_missing_one_is_an_error() {
         let log = "---- x stdout ----\n20 operations, 160 cuts: Case { seed: 1 }\n3 operations, 40 cuts: Case\n\
-                   55 pairs of cuts: Case { }\n7 runs\n8 runs\n195 states, 11066 transitions\n";
+                   55 pairs of cuts: Case { }\n7 runs\n8 runs\n195 states, 11066 transitions\n\
+                   9 states, 33 steps of loader\nimage: 2 seeds, 44 fuzz inputs\n";
         let lines = sweeps(log).unwrap();
-        assert!(["200", "55", "15", "11066"].iter().zip(&lines).all(|(n, line)| line.ends_with(n)), "{lines:?}");
+        assert!(
+            ["200", "55", "15", "11066", "33", "44"].iter().zip(&lines).all(|(n, line)| line.ends_with(n)),
+            "{lines:?}"
+        );
         assert!(sweeps(&log.replace(" runs", "")).unwrap_err().to_string().contains("loader"));
     }
 }

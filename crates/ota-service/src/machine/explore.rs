@@ -1,5 +1,7 @@
 //! All of the machine: every state that any order of facts can reach, and what must hold in each.
 
+mod device;
+
 use super::*;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::format;

@@ -33,6 +33,15 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         rng.fill(&mut self.cells);
         self.writes.fill(u8::MAX);
     }
+    /// Puts `bytes` at the begin of the part, whatever they are: units that are not erased then count as written.
+    pub fn preload(&mut self, bytes: &[u8]) {
+        for (cell, byte) in self.cells.iter_mut().zip(bytes) {
+            *cell = *byte;
+        }
+        for (writes, unit) in self.writes.iter_mut().zip(self.cells.chunks(WRITE)) {
+            *writes = u8::from(unit.iter().any(|byte| *byte != ERASED));
+        }
+    }
 
     /// Cuts the power at operation `op`, counted from the last [`SimFlash::reset_counters`].
     pub fn cut_at(&mut self, op: u64, tear: Tear) {
