@@ -3,7 +3,6 @@
 use crate::Story;
 use crate::geometry::{GEOMETRIES, Geometry};
 use crate::scenario::Cut;
-use anyhow::{Context, Result, bail, ensure};
 use ota_testkit::Tear;
 use std::fmt;
 use std::str::FromStr;
@@ -55,32 +54,34 @@ impl fmt::Display for Line {
 }
 
 impl FromStr for Line {
-    type Err = anyhow::Error;
-    fn from_str(text: &str) -> Result<Self> {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
         let mut words = text.split('/');
         let mut next =
-            |what| words.next().with_context(|| format!("the line lacks its {what}: GEOMETRY/STORY/PAST/CUT..."));
+            |what| words.next().ok_or_else(|| format!("the line lacks its {what}: GEOMETRY/STORY/PAST/CUT..."));
         let name = next("geometry")?;
         let geometry = GEOMETRIES.iter().position(|geometry| geometry.name == name);
-        let geometry = geometry.with_context(|| format!("no geometry is called {name}; --list shows them"))?;
+        let geometry = geometry.ok_or_else(|| format!("no geometry is called {name}; --list shows them"))?;
         let name = next("story")?;
         let story = Story::ALL.into_iter().find(|story| story.name() == name);
-        let story = story.with_context(|| format!("no story is called {name}; --list shows them"))?;
-        let past = next("past")?.parse().context("the past is a number up to 255")?;
-        let cuts = words.map(cut).collect::<Result<Vec<_>>>()?;
-        ensure!(!cuts.is_empty(), "the line has no cut: add OP:TEAR:SEED");
+        let story = story.ok_or_else(|| format!("no story is called {name}; --list shows them"))?;
+        let past = next("past")?.parse().map_err(|_| "the past is a number up to 255")?;
+        let cuts = words.map(cut).collect::<Result<Vec<_>, _>>()?;
+        if cuts.is_empty() {
+            return Err("the line has no cut: add OP:TEAR:SEED".into());
+        }
         Ok(Self { geometry, story, past, cuts })
     }
 }
 
-fn cut(text: &str) -> Result<Cut> {
+fn cut(text: &str) -> Result<Cut, String> {
     let words: Vec<&str> = text.split(':').collect();
-    let [op, tear, seed] = words[..] else { bail!("{text} is no cut; one is OP:TEAR:SEED") };
+    let [op, tear, seed] = words[..] else { return Err(format!("{text} is no cut; one is OP:TEAR:SEED")) };
     let tear = TEARS.iter().find(|(_, name)| *name == tear).map(|(tear, _)| *tear);
     Ok(Cut {
-        op: op.parse().context("the operation is a number")?,
-        tear: tear.with_context(|| format!("{text}: no such tear; --list shows them"))?,
-        seed: seed.parse().context("the seed is a number")?,
+        op: op.parse().map_err(|_| format!("{text}: the operation is a number"))?,
+        tear: tear.ok_or_else(|| format!("{text}: no such tear; --list shows them"))?,
+        seed: seed.parse().map_err(|_| format!("{text}: the seed is a number"))?,
     })
 }
 
@@ -100,7 +101,7 @@ mod tests {
             ("w8/gate/3", "no cut"),
             ("w8", "story"),
         ] {
-            let error = wrong.parse::<Line>().unwrap_err().to_string();
+            let error = wrong.parse::<Line>().unwrap_err();
             assert!(error.contains(why), "{wrong}: {error}");
         }
         let all = Tear::ALL.iter().chain(&Tear::UNSTABLE);

@@ -44,11 +44,12 @@ pub(crate) fn run_sweep(options: &Options) -> Result<()> {
         }
         return mutants::run(&options.planted, options.json, options.update);
     }
-    let name = match options.subject {
-        Subject::Ota => "ota-sweep",
-        Subject::EmbassyBoot => "ota-sweep-embassy",
+    let (name, features) = match options.subject {
+        Subject::Ota => ("ota-sweep", "cli"),
+        Subject::EmbassyBoot => ("ota-sweep-embassy", ""),
     };
-    build("the sweep", cargo().args(["build", "--locked", "--profile", "demo", "--package", name]))?;
+    let how = ["build", "--locked", "--profile", "demo", "--features", features, "--package", name];
+    build("the sweep", cargo().args(how))?;
     let mut sweep = Command::new(target_dir()?.join("demo").join(name));
     sweep.args(&options.args);
     if options.subject == Subject::EmbassyBoot && options.update {

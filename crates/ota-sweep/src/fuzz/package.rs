@@ -41,6 +41,7 @@ pub(super) fn package(data: &[u8]) {
     }
 }
 
+/// What is accepted can be read, and keeps the rules that its readers rely on.
 fn walk(manifest: &Manifest<'_>) {
     assert_eq!(manifest.components().count(), usize::from(manifest.head().components), "not all of it can be read");
     for component in manifest.components() {
@@ -49,7 +50,15 @@ fn walk(manifest: &Manifest<'_>) {
         for slot in [SlotId::A, SlotId::B] {
             let _ = manifest.select(component.head.name, slot, Accepts::ALL, &mut |base| *base == [0; 32]);
         }
-        assert!(manifest.component(component.head.name).is_some());
+        assert_eq!(manifest.component(component.head.name), Some(component), "two components of one name");
+    }
+    let all: Vec<Payload> = manifest.components().flat_map(|component| component.payloads()).collect();
+    for (n, payload) in all.iter().enumerate() {
+        assert!(payload.offset.checked_add(payload.length).is_some_and(|end| end > payload.offset));
+        let apart = |other: &Payload| payload.offset >= other.end() || other.offset >= payload.end();
+        assert!(all[..n].iter().all(apart), "two payloads overlap");
+        let whole = (payload.length, payload.digest) == (payload.image_size, payload.image_digest);
+        assert!(whole || payload.encoding != Encoding::Raw, "a raw payload is another image");
     }
 }
 
