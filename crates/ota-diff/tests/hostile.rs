@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Feed, Noise, Program, any_patch, any_state, decode};
+use common::{Feed, Noise, Program, any_patch, any_state, decode, edited_state, states};
 use ota_diff::{
     Arch, ArchChoice, DecodeError, Decoder, Every, HEADER_LEN, Header, M, Options, PatchError, ProfileId, encode, patch,
 };
@@ -74,20 +74,20 @@ fn corrupted_at_every_byte() {
     }
 }
 
+/// As the fuzz targets feed a state, in pieces that are saved and resumed.
+const PIECES: Feed = Feed { piece: 13, sector: 64 };
+
+fn rounds() -> usize {
+    std::env::var("FUZZ_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1500)
+}
+
 /// The stable smoke run of the fuzz targets in `fuzz/`: real patches, mutated, and noise behind a real header.
 #[test]
-fn mutated_streams_and_states() {
-    let rounds = std::env::var("FUZZ_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1500);
+fn mutated_streams() {
     let mut noise = Noise(0xC0FFEE);
     for arch in [Arch::Thumb, Arch::RiscV, Arch::Xtensa, Arch::None] {
         let (old, _, made) = sample(ProfileId::M, arch);
-        let header = Header::parse(&made).unwrap();
-        let mut decoder = Decoder::<M, Every>::start(&header).unwrap();
-        let mut images = common::Memory { old: &old, new: Vec::new(), size: header.new_size() as usize };
-        decoder.push(&made[HEADER_LEN..], header.new_size() / 2, &mut images).unwrap();
-        let mut saved = vec![0; Decoder::<M, Every>::SAVED_LEN];
-        decoder.save(&mut saved);
-        for round in 0..rounds {
+        for round in 0..rounds() {
             let mut bad = made.clone();
             let from = HEADER_LEN + noise.below(bad.len() - HEADER_LEN);
             if round % 4 == 0 {
@@ -97,13 +97,28 @@ fn mutated_streams_and_states() {
                 bad[from] = noise.next() as u8;
             }
             any_patch(&old, &bad);
-            let mut state = saved.clone();
-            for _ in 0..1 + noise.below(3) {
-                let at = noise.below(state.len());
-                state[at] = noise.next() as u8;
-            }
-            any_state(&old, &made, &state);
-            any_state(&old, &made, &noise.bytes(state.len()));
+        }
+    }
+}
+
+/// The same of states: noise, and states all through a patch of which some words were changed.
+#[test]
+fn mutated_states() {
+    let mut noise = Noise(0xC0FFEE);
+    for (profile, arch) in [
+        (ProfileId::M, Arch::Thumb),
+        (ProfileId::S, Arch::RiscV),
+        (ProfileId::M, Arch::Xtensa),
+        (ProfileId::S, Arch::None),
+    ] {
+        let (old, _, made) = sample(profile, arch);
+        let states = states(&old, &made, 64);
+        for _ in 0..rounds() {
+            let changes = 1 + noise.below(3);
+            edited_state(&old, &made, &states, &noise.bytes(2 + 4 * changes));
+        }
+        for _ in 0..rounds() / 8 {
+            any_state(&old, &made, &noise.bytes(states[0].len()), &PIECES);
         }
     }
 }
@@ -114,5 +129,5 @@ fn a_state_of_another_patch_is_refused_or_harmless() {
     let header = Header::parse(&made).unwrap();
     assert!(Decoder::<M>::resume(&header, &[0; 10]).is_err());
     assert!(Decoder::<M>::resume(&header, &vec![0; Decoder::<M>::SAVED_LEN]).is_err());
-    any_state(&old, &made, &vec![0xFF; Decoder::<M>::SAVED_LEN]);
+    any_state(&old, &made, &vec![0xFF; Decoder::<M>::SAVED_LEN], &PIECES);
 }

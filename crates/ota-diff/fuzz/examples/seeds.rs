@@ -6,7 +6,6 @@ mod common;
 mod golden;
 
 use golden::GOLDEN;
-use ota_diff::{Decoder, Every, HEADER_LEN, Header, M, Profile, ProfileId, S};
 use std::path::Path;
 use std::{fs, io};
 
@@ -19,7 +18,12 @@ fn main() -> io::Result<()> {
     for (number, golden) in (0_u8..).zip(&GOLDEN) {
         for (profile, patch) in (0_u8..).zip(golden.patches) {
             seed("patch", format!("golden-{number}-{profile}"), &[&[number], patch])?;
-            seed("state", format!("golden-{number}-{profile}"), &[&[number << 1 | profile], &state(golden.old, patch)])?;
+            let (first, name) = (number << 1 | profile, format!("{number}-{profile}"));
+            let halfway = &common::states(golden.old, patch, 2)[1];
+            seed("state", format!("any-{name}"), &[&[0x80 | first], halfway])?;
+            for which in [0, 20, 63] {
+                seed("state", format!("edited-{name}-{which}"), &[&[first, which, 12, number * 8, 0, 2, which]])?;
+            }
             let choice = profile | number << 1 | 7 << 3;
             let pair = [&[choice, 40], &golden.old[..640], &golden.new[..700]];
             seed("pair", format!("golden-{number}-{profile}"), &pair)?;
@@ -27,22 +31,4 @@ fn main() -> io::Result<()> {
     }
     println!("the targets' first inputs are in {}", corpus.display());
     Ok(())
-}
-
-/// What the decoder saves halfway.
-fn state(old: &[u8], patch: &[u8]) -> Vec<u8> {
-    let header = Header::parse(patch).expect("golden");
-    match header.profile() {
-        ProfileId::S => state_of::<S>(old, patch, &header),
-        ProfileId::M => state_of::<M>(old, patch, &header),
-    }
-}
-
-fn state_of<P: Profile>(old: &[u8], patch: &[u8], header: &Header) -> Vec<u8> {
-    let mut decoder = Decoder::<P, Every>::start(header).expect("golden");
-    let mut images = common::Memory { old, new: Vec::new(), size: header.new_size() as usize };
-    decoder.push(&patch[HEADER_LEN..], header.new_size() / 2, &mut images).expect("golden");
-    let mut saved = vec![0; Decoder::<P, Every>::SAVED_LEN];
-    decoder.save(&mut saved);
-    saved
 }

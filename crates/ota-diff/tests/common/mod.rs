@@ -186,34 +186,61 @@ fn decode_as<P: Profile>(old: &[u8], patch: &[u8], feed: &Feed) -> Result<Vec<u8
     if header.old_size() as usize != old.len() || header.new_size() > 1 << 20 {
         return Err(PatchError::Header);
     }
-    let mut decoder = Decoder::<P, Every>::start(&header)?;
     let mut images = Memory { old, new: Vec::new(), size: header.new_size() as usize };
-    let mut at = HEADER_LEN;
+    let decoder = Decoder::<P, Every>::start(&header)?;
+    run(decoder, &header, &patch[HEADER_LEN..], feed, &mut images)?;
+    Ok(images.new)
+}
+
+/// Feeds a decoder the rest of its patch; checks that each push gets on, and that what failed stays failed.
+fn run<P: Profile>(
+    mut decoder: Decoder<P, Every>,
+    header: &Header,
+    rest: &[u8],
+    feed: &Feed,
+    images: &mut Memory<'_>,
+) -> Result<(), PatchError> {
+    let (mut at, before) = (0_usize, decoder.consumed());
     loop {
         let until = (decoder.position() / feed.sector + 1).saturating_mul(feed.sector);
-        let piece = &patch[at..patch.len().min(at + feed.piece)];
-        let taken = decoder.push(piece, until, &mut images).map_err(|error| match error {
-            DecodeError::Patch(error) => error,
-            DecodeError::Images(()) => unreachable!("memory cannot fail"),
-        })?;
+        let piece = &rest[at..rest.len().min(at.saturating_add(feed.piece))];
+        let taken = match decoder.push(piece, until, images) {
+            Ok(taken) => taken,
+            Err(DecodeError::Patch(error)) => {
+                stays_failed(&mut decoder, piece, images);
+                return Err(error);
+            }
+            Err(DecodeError::Images(())) => unreachable!("memory cannot fail"),
+        };
         at += taken;
         assert_eq!(decoder.position() as usize, images.new.len());
         if decoder.is_done() {
             break;
         }
         if decoder.position() == until {
-            assert_eq!(decoder.consumed() as usize, at);
+            assert_eq!((decoder.consumed() - before) as usize, at);
             let mut saved = vec![0; Decoder::<P, Every>::SAVED_LEN];
             decoder.save(&mut saved);
-            decoder = Decoder::resume(&header, &saved)?;
-        } else if at == patch.len() {
+            decoder = Decoder::resume(header, &saved)?;
+        } else if at == rest.len() {
             break;
         } else {
             assert!(taken > 0, "no progress");
         }
     }
     decoder.finish()?;
-    if at == patch.len() { Ok(images.new) } else { Err(PatchError::Trailing) }
+    if at == rest.len() { Ok(()) } else { Err(PatchError::Trailing) }
+}
+
+/// A decoder that failed takes nothing more, whatever it is given, and writes nothing.
+fn stays_failed<P: Profile>(decoder: &mut Decoder<P, Every>, piece: &[u8], images: &mut Memory<'_>) {
+    let len = images.new.len();
+    for again in [piece, &[]] {
+        let outcome = decoder.push(again, u32::MAX, images);
+        assert_eq!(outcome, Err(DecodeError::Patch(PatchError::Idle)), "a decoder goes on after it failed");
+    }
+    assert_eq!(decoder.finish(), Err(PatchError::Idle));
+    assert_eq!(images.new.len(), len, "written after a failure");
 }
 
 /// Fuzz body: any bytes as a patch for `old`; must return, and write no byte too many.
@@ -222,23 +249,78 @@ pub(crate) fn any_patch(old: &[u8], patch: &[u8]) {
 }
 
 /// Fuzz body: any bytes as a saved state in the middle of a patch; must return.
-pub(crate) fn any_state(old: &[u8], patch: &[u8], saved: &[u8]) {
+pub(crate) fn any_state(old: &[u8], patch: &[u8], saved: &[u8], feed: &Feed) {
     let Ok(header) = Header::parse(patch) else { return };
-    if header.old_size() as usize != old.len() || header.new_size() > 1 << 20 {
-        return;
-    }
     match header.profile() {
-        ProfileId::S => any_state_of::<S>(old, patch, &header, saved),
-        ProfileId::M => any_state_of::<M>(old, patch, &header, saved),
+        ProfileId::S => any_state_of::<S>(old, patch, &header, saved, feed),
+        ProfileId::M => any_state_of::<M>(old, patch, &header, saved, feed),
     }
 }
 
-fn any_state_of<P: Profile>(old: &[u8], patch: &[u8], header: &Header, saved: &[u8]) {
+fn any_state_of<P: Profile>(old: &[u8], patch: &[u8], header: &Header, saved: &[u8], feed: &Feed) {
     let Ok(mut decoder) = Decoder::<P, Every>::resume(header, saved) else { return };
+    let mut again = vec![0; Decoder::<P, Every>::SAVED_LEN];
+    decoder.save(&mut again);
+    assert!(saved.starts_with(&again), "what was resumed is not what was saved");
     let written = vec![0; decoder.position() as usize];
     let mut images = Memory { old, new: written, size: header.new_size() as usize };
     let rest = patch.get(decoder.consumed() as usize..).unwrap_or(&[]);
-    let _ = decoder.push(rest, u32::MAX, &mut images);
+    let _ = run(decoder, header, rest, feed, &mut images);
+}
+
+/// States that were saved in the course of a patch, `count` of them.
+pub(crate) fn states(old: &[u8], patch: &[u8], count: u32) -> Vec<Vec<u8>> {
+    let header = Header::parse(patch).expect("a good patch");
+    match header.profile() {
+        ProfileId::S => states_of::<S>(old, patch, &header, count),
+        ProfileId::M => states_of::<M>(old, patch, &header, count),
+    }
+}
+
+fn states_of<P: Profile>(old: &[u8], patch: &[u8], header: &Header, count: u32) -> Vec<Vec<u8>> {
+    let mut decoder = Decoder::<P, Every>::start(header).expect("a good patch");
+    let mut images = Memory { old, new: Vec::new(), size: header.new_size() as usize };
+    let save = |n: u32| {
+        let until = (u64::from(header.new_size()) * u64::from(n) / u64::from(count)) as u32;
+        while decoder.position() < until {
+            let rest = &patch[decoder.consumed() as usize..];
+            decoder.push(rest, until, &mut images).expect("a good patch");
+        }
+        let mut saved = vec![0; Decoder::<P, Every>::SAVED_LEN];
+        decoder.save(&mut saved);
+        saved
+    };
+    (0..count).map(save).collect()
+}
+
+/// Fuzz body: a saved state of which some words were changed. The first byte says which state, the second how much of the
+/// patch a push gets; then four bytes for each change.
+pub(crate) fn edited_state(old: &[u8], patch: &[u8], states: &[Vec<u8>], input: &[u8]) {
+    let [which, piece, edits @ ..] = input else { return };
+    let mut saved = states[usize::from(*which) % states.len()].clone();
+    edits.as_chunks().0.iter().for_each(|edit| alter(&mut saved, *edit));
+    any_state(old, patch, &saved, &Feed { piece: 1 + usize::from(*piece), sector: 64 });
+}
+
+/// What is likely to be a bound of something.
+const EDGES: [u32; 12] = [0, 1, 2, 3, 4, 32, 64, 0xFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFE, 0xFFFF_FFFF];
+/// Words at the begin of a state that are numbers; tables follow.
+const NUMBERS: usize = 80;
+
+/// Changes one word of a state.
+fn alter(saved: &mut [u8], [low, high, how, value]: [u8; 4]) {
+    let words = if how & 8 == 0 { NUMBERS } else { saved.len() / 4 };
+    let place = usize::from(u16::from_le_bytes([low, high])) % words;
+    let Some(bytes) = saved.as_chunks_mut::<4>().0.get_mut(place) else { return };
+    let word = u32::from_le_bytes(*bytes);
+    let changed = match how & 7 {
+        0 | 1 => word.wrapping_add_signed((value as i8).into()),
+        2 | 3 => EDGES[usize::from(value) % EDGES.len()],
+        4 => word ^ 1 << (value % 32),
+        5 => u32::from(value) << 8 | 0xFF,
+        how => word & !(0xFF << (8 * (how & 3))) | u32::from(value) << (8 * (how & 3)),
+    };
+    *bytes = changed.to_le_bytes();
 }
 
 /// Fuzz body: two images, the old one first, of which the first byte says the profile, the second how long the old one
