@@ -46,7 +46,7 @@ fn a_journal_that_cannot_be_read_is_left_alone() {
         let reads = device.flash.get_mut().reads();
         // Fails on the read of the record. Not knowing it, nothing may replace it, whatever the slots hold.
         device.flash.get_mut().reset_counters();
-        device.flash.get_mut().fail_read_at(reads);
+        device.flash.get_mut().fail_reads(reads..reads + 2);
         assert_eq!(device.start(ResetCause::PowerOn), started);
         assert_eq!(device.flash.get_mut().cells(), cells);
         // The next start finds it again.
@@ -55,7 +55,7 @@ fn a_journal_that_cannot_be_read_is_left_alone() {
 }
 
 #[test]
-fn one_bad_read_costs_nothing_that_is_stored() {
+fn one_bad_read_is_not_noticed_and_two_cost_nothing_that_is_stored() {
     for phase in phases() {
         let mut reference = device_in(phase);
         reference.flash.get_mut().reset_counters();
@@ -64,7 +64,11 @@ fn one_bad_read_costs_nothing_that_is_stored() {
         for read in 0..reads {
             let mut device = device_in(phase);
             device.flash.get_mut().reset_counters();
-            device.flash.get_mut().fail_read_at(read);
+            device.flash.get_mut().fail_reads(read..read + 1);
+            assert_eq!(device.start(ResetCause::PowerOn), started, "{phase:?}, read {read}");
+            let mut device = device_in(phase);
+            device.flash.get_mut().reset_counters();
+            device.flash.get_mut().fail_reads(read..read + 2);
             let with_fault = device.start(ResetCause::PowerOn);
             if with_fault != started {
                 // The journal could not be read, or not be written: the accepted image runs, and the next start is

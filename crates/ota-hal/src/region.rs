@@ -110,14 +110,16 @@ impl<F: Flash> Region<F> {
         let at = self.absolute(offset, len as usize)?;
         self.flash.erase(at, at + len).map_err(Self::fault)
     }
-    /// Reads `bytes.len()` bytes at `offset`.
+    /// Reads `bytes.len()` bytes at `offset`; once more when the driver reports an error, so that a single bad read
+    /// costs nothing.
     ///
     /// # Errors
-    /// [`RegionError`].
+    /// [`RegionError`], when the second read fails too.
     #[inline(never)]
     pub fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), RegionError<F::Error>> {
         let at = self.absolute(offset, bytes.len())?;
-        self.flash.read(at, bytes).map_err(Self::fault)
+        let first = self.flash.read(at, bytes);
+        first.or_else(|_| self.flash.read(at, bytes)).map_err(Self::fault)
     }
 
     fn absolute(&self, offset: u32, len: usize) -> Result<u32, RegionError<F::Error>> {

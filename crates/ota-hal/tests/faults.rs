@@ -100,12 +100,23 @@ fn two_failures_in_one_session() {
 }
 
 #[test]
-fn a_failing_read_is_an_error_and_no_loss() {
+fn one_failing_read_is_not_noticed() {
+    let (board, model) = full_board();
+    for read in 0..400 {
+        let mut board = board.clone();
+        board.flash.fail_reads(read..read + 1);
+        board.run(&[Step::Append(Kind::Job, vec![7; 70])]).unwrap();
+        assert_eq!(board.state(), model.after(&Step::Append(Kind::Job, vec![7; 70])), "read {read}");
+    }
+}
+
+#[test]
+fn a_read_that_fails_twice_is_an_error_and_no_loss() {
     let (board, model) = full_board();
     let mut failed = 0;
     for read in 0..400 {
         let mut board = board.clone();
-        board.flash.fail_read_at(read);
+        board.flash.fail_reads(read..read + 2);
         let result = board.run(&[Step::Append(Kind::Job, vec![7; 70])]);
         failed += u32::from(result.is_err());
         if let Err((_, fault)) = result {

@@ -4,6 +4,7 @@ mod common;
 
 use common::{End, LAYOUT, SECTOR, World};
 use ota_hal::{Clock, ResetCause};
+use ota_service::{Gate, Health};
 
 const TEXT: &str = "failed -1 staged image was not started";
 
@@ -76,4 +77,30 @@ fn a_loader_that_never_starts_the_image_is_asked_once_and_then_told_of() {
     assert_eq!(world.cloud.failures(), [TEXT], "told once");
     // The note of this staging says nothing of the next one.
     world.is_well(1);
+}
+
+/// The staged image runs on trial, with a gate that is not through yet; these reads of the application fail.
+fn tried(reads: core::ops::Range<u64>) -> World {
+    let mut world = staged();
+    world.product.gates = vec![Gate::app("self-test", 60_000)];
+    world.set_health(&[Health::Pending]);
+    let (version, slot, trial) = world.load().unwrap();
+    assert!(trial);
+    world.flash.borrow_mut().reset_counters();
+    world.flash.borrow_mut().fail_reads(reads);
+    let until = world.clock.now().0 + 1_000;
+    world.run(version, slot, |w| w.clock.now().0 > until);
+    world
+}
+
+#[test]
+fn an_image_on_trial_is_not_reported_because_the_store_was_hard_to_read() {
+    let reads = tried(0..0).flash.borrow().reads();
+    assert!(reads > 10);
+    for read in 0..reads {
+        for bad in [2, 4] {
+            let world = tried(read..read + bad);
+            assert!(!world.cloud.has_heard("version 2.0.0"), "{bad} reads from {read} on");
+        }
+    }
 }

@@ -15,6 +15,7 @@ pub mod seen;
 mod signatures;
 pub mod story;
 pub mod tally;
+pub mod trouble;
 pub mod unit;
 pub mod usual;
 pub mod world;

@@ -3,6 +3,7 @@
 use crate::model::{Model, Start};
 use crate::recorder::{Operation, Recorder};
 use crate::story::{Materials, NEW, NEXT, Outcome, Story};
+use crate::trouble::{Extent, Trouble};
 use crate::{End, Signatures, World};
 use ota_boot::Boot;
 use ota_hal::{Clock, Journal, Layout, Millis, Region, ResetCause, Shared, SharedJournal, SlotId};
@@ -56,6 +57,11 @@ pub struct Life<'m, const W: usize, const E: u8> {
     world: World<Recorder<Sim<W, E>>, S>,
     model: Rc<RefCell<Model>>,
     setting: Setting<'m>,
+    trouble: Option<Trouble>,
+    /// Starts at which nothing ran.
+    idle_starts: u32,
+    /// A session ends then, and not when the story is over.
+    until: Option<Millis>,
 }
 
 impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
@@ -79,12 +85,35 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
             _ => {}
         }
         world.cloud.heard.replace(heard);
-        let life = Self { world, model: Rc::new(RefCell::new(model)), setting };
+        let model = Rc::new(RefCell::new(model));
+        let life = Self { world, model, setting, trouble: None, idle_starts: 0, until: None };
         if !life.is_over() {
             // The cloud pushes what is not done yet at each connect.
             life.world.offer(&format!("{}.0.0", life.model.borrow().wanted));
         }
         life
+    }
+
+    /// This goes wrong in the life that begins.
+    pub fn meet(&mut self, trouble: Trouble) {
+        self.trouble = Some(trouble);
+        self.model.borrow_mut().shaky |= trouble.may_end_it();
+        let part = &mut self.world.flash.borrow_mut().part;
+        match trouble {
+            Trouble::Fails(op, tear) => part.fail_at(op, tear),
+            Trouble::Read(read) => part.fail_reads(read..read + 1),
+            Trouble::Reads(read) => part.fail_reads(read..read + 2),
+            Trouble::Stuck(sector) => part.stick_sector(sector),
+            _ => trouble.prepare(&self.world.server, &self.world.cloud, &self.setting.materials.objects[1]),
+        }
+    }
+
+    /// What there was to go wrong in the life so far.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        let flash = &self.world.flash.borrow().part;
+        let object = self.setting.materials.objects[0].len() as u32;
+        Extent { operations: flash.ops(), reads: flash.reads(), sectors: flash.sectors(), object }
     }
 
     /// From now on each moment before a write or an erase is kept in the list.
@@ -109,14 +138,59 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
     /// # Panics
     /// When the device did what it must not, or does not get there.
     pub fn live(&mut self) -> Cost {
-        loop {
-            let (version, slot, trial) = self.world.load().expect("powered");
-            self.look(version, slot, trial);
-            if self.is_over() {
-                break;
-            }
+        while !self.step() {}
+        self.bill()
+    }
+
+    /// One start; whether the story is over.
+    fn step(&mut self) -> bool {
+        let Some((version, slot, trial)) = self.world.try_load() else {
+            self.idle_starts += 1;
+            assert!(self.trouble.is_some() && self.idle_starts <= 1, "nothing to start");
+            return false;
+        };
+        self.look(version, slot, trial);
+        let over = self.is_over() && self.until.is_none();
+        if !over {
             self.session(version, slot, trial);
         }
+        over
+    }
+
+    /// Lives until a start in which nothing is told for hours, whatever the cloud heard: what failed without a cut may
+    /// have left the job on flash, and then it goes on at the next start. A fault that stays is given a few starts.
+    ///
+    /// # Panics
+    /// When the device did what it must not.
+    pub fn calm_down(&mut self) -> Cost {
+        for _ in 0..STARTS {
+            let (told, until) = (self.told(), self.world.clock.now().after(QUIET_MS));
+            self.until = Some(until);
+            self.step();
+            if self.world.clock.now() > until && self.told() == told && !self.stays() {
+                break;
+            }
+        }
+        self.until = None;
+        if let Some((version, slot, trial)) = self.world.try_load() {
+            self.look(version, slot, trial);
+        }
+        assert!(self.stays() || self.is_over(), "neither done nor told: {:?}", self.world.cloud.heard.borrow());
+        self.bill()
+    }
+
+    /// Reports but those of the version, which comes at every start.
+    fn told(&self) -> usize {
+        let heard = self.world.cloud.heard.borrow();
+        heard.iter().filter(|text| !text.starts_with("version")).count()
+    }
+
+    fn stays(&self) -> bool {
+        self.trouble.is_some_and(Trouble::stays)
+    }
+
+    /// What it cost, if nothing was told that did not happen and no rule of the part was broken.
+    fn bill(&self) -> Cost {
         let flash = &self.world.flash.borrow().part;
         self.model.borrow().heard(&self.world.cloud.heard.borrow());
         assert_eq!(flash.violation(), None);
@@ -138,7 +212,16 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
     }
 
     fn floor(&self, running: SlotId) -> u32 {
-        let region = Region::new(Shared::new(&self.world.flash), self.setting.layout.journal());
+        let copy;
+        let mut flash = &self.world.flash;
+        if self.trouble.is_some() {
+            // The fault is for the device, not for whoever looks at it.
+            let mut calm = self.flash();
+            calm.reset_counters();
+            copy = RefCell::new(Recorder::new(calm));
+            flash = &copy;
+        }
+        let region = Region::new(Shared::new(flash), self.setting.layout.journal());
         let journal: RefCell<Journal<_>> = RefCell::new(Journal::mount(region).expect("the journal mounts"));
         Boot::new(SharedJournal::new(&journal), running).record().expect("the record can be read").floor
     }
@@ -161,8 +244,11 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
                 return;
             }
             _ => {
-                let model = Rc::clone(&self.model);
-                self.world.run(version, slot, |world| model.borrow().is_over(&world.cloud.heard.borrow()))
+                let (model, until) = (Rc::clone(&self.model), self.until);
+                self.world.run(version, slot, |world| match until {
+                    Some(until) => world.clock.now() > until,
+                    None => model.borrow().is_over(&world.cloud.heard.borrow()),
+                })
             }
         };
         if end == End::Reset {
@@ -176,6 +262,9 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
     /// # Panics
     /// When the device did what it must not, or does not get there.
     pub fn be_well(&mut self) {
+        self.world.flash.borrow_mut().part.reset_counters();
+        self.world.server.is_well();
+        self.world.cloud.deaf.set(0);
         if self.setting.materials.story.outcome() != Outcome::Confirmed {
             self.be_quiet();
         }
@@ -222,3 +311,5 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
 }
 
 const QUIET_MS: u32 = 50_000_000;
+/// Starts in which a device with a fault has to calm down.
+const STARTS: u32 = 9;

@@ -3,11 +3,13 @@
 use crate::Story;
 use crate::geometry::{GEOMETRIES, Geometry};
 use crate::scenario::Cut;
+use crate::trouble::Trouble;
 use ota_testkit::Tear;
 use std::fmt;
 use std::str::FromStr;
 
-/// `GEOMETRY/STORY/PAST/OP:TEAR:SEED`, and for a second cut `/OP:TEAR:SEED` of the life after the first one.
+/// `GEOMETRY/STORY/PAST/OP:TEAR:SEED`, and for a second cut `/OP:TEAR:SEED` of the life after the first one; or
+/// `GEOMETRY/STORY/PAST/TROUBLE`, a life with another fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Number of the geometry.
@@ -16,6 +18,8 @@ pub struct Line {
     pub story: Story,
     /// The device's past, see [`crate::scenario::factory`].
     pub past: u8,
+    /// What goes wrong in the first life, if it is not cut.
+    pub trouble: Option<Trouble>,
     /// The cuts, one for each life but the last.
     pub cuts: Vec<Cut>,
 }
@@ -45,6 +49,9 @@ impl Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.part().name, self.story.name(), self.past)?;
+        if let Some(trouble) = &self.trouble {
+            write!(f, "/{trouble}")?;
+        }
         for Cut { op, tear, seed } in &self.cuts {
             let name = TEARS.iter().find(|(known, _)| known == tear).map_or("?", |(_, name)| name);
             write!(f, "/{op}:{name}:{seed}")?;
@@ -66,23 +73,32 @@ impl FromStr for Line {
         let story = Story::ALL.into_iter().find(|story| story.name() == name);
         let story = story.ok_or_else(|| format!("no story is called {name}; --list shows them"))?;
         let past = next("past")?.parse().map_err(|_| "the past is a number up to 255")?;
+        let mut words = words.peekable();
+        let is_trouble = |word: &&str| word.starts_with(|first: char| first.is_ascii_alphabetic());
+        let trouble = words.next_if(is_trouble).map(str::parse).transpose()?;
         let cuts = words.map(cut).collect::<Result<Vec<_>, _>>()?;
-        if cuts.is_empty() {
-            return Err("the line has no cut: add OP:TEAR:SEED".into());
+        match (&trouble, cuts.is_empty()) {
+            (None, true) => Err("the line has no cut: add OP:TEAR:SEED".into()),
+            (Some(_), false) => Err("a line has a trouble or cuts, not both".into()),
+            _ => Ok(Self { geometry, story, past, trouble, cuts }),
         }
-        Ok(Self { geometry, story, past, cuts })
     }
 }
 
 fn cut(text: &str) -> Result<Cut, String> {
     let words: Vec<&str> = text.split(':').collect();
     let [op, tear, seed] = words[..] else { return Err(format!("{text} is no cut; one is OP:TEAR:SEED")) };
-    let tear = TEARS.iter().find(|(_, name)| *name == tear).map(|(tear, _)| *tear);
     Ok(Cut {
         op: op.parse().map_err(|_| format!("{text}: the operation is a number"))?,
-        tear: tear.ok_or_else(|| format!("{text}: no such tear; --list shows them"))?,
+        tear: tear_named(tear)?,
         seed: seed.parse().map_err(|_| format!("{text}: the seed is a number"))?,
     })
+}
+
+/// The tear with this name.
+pub(crate) fn tear_named(name: &str) -> Result<Tear, String> {
+    let known = TEARS.iter().find(|(_, known)| *known == name).map(|(tear, _)| *tear);
+    known.ok_or_else(|| format!("{name}: no such tear; --list shows them"))
 }
 
 #[cfg(test)]
@@ -91,14 +107,16 @@ mod tests {
 
     #[test]
     fn a_line_is_read_as_it_was_written_and_a_wrong_one_says_why() {
-        let text = "w8-uneven/gate/3/17:fewbitsleft:99/0:unstable:1";
-        assert_eq!(text.parse::<Line>().unwrap().to_string(), text);
+        for text in ["w8-uneven/gate/3/17:fewbitsleft:99/0:unstable:1", "w8/update/0/breaks:7"] {
+            assert_eq!(text.parse::<Line>().unwrap().to_string(), text);
+        }
         for (wrong, why) in [
             ("w9/gate/3/1:bits:1", "w9"),
             ("w8/gat/3/1:bits:1", "gat"),
             ("w8/gate/3/1:bit:1", "tear"),
             ("w8/gate/3/1:bits", "OP:TEAR:SEED"),
             ("w8/gate/3", "no cut"),
+            ("w8/gate/3/breaks:7/1:bits:1", "not both"),
             ("w8", "story"),
         ] {
             let error = wrong.parse::<Line>().unwrap_err();

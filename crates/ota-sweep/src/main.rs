@@ -89,4 +89,5 @@ fn list() {
     println!("geometries: {}", names.join(" "));
     println!("stories: {}", Story::ALL.map(Story::name).join(" "));
     println!("tears: {}", TEARS.map(|(_, name)| name).join(" "));
+    println!("troubles: {}", ota_sweep::trouble::names().collect::<Vec<_>>().join(" "));
 }

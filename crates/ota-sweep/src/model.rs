@@ -23,8 +23,8 @@ pub struct Model {
     pub trials: u32,
     /// The security floor that was last seen.
     pub floor: u32,
-    /// A cut left cells that read now one way, now the other. Then the agent may give the update up that it was cut in,
-    /// and must say so; the next one must work.
+    /// A cut left cells that read now one way, now the other, or something failed without a cut. Then the agent may give
+    /// the update up, and must say so; the next one must work.
     pub shaky: bool,
 }
 
@@ -113,7 +113,7 @@ impl Model {
             let tried = self.story.outcome() == Outcome::RolledBack;
             assert!(right || self.shaky || (tried && unlucky(text)), "told: {text}");
         }
-        assert!(told <= 1 + self.cuts, "told {told} times");
+        assert!(told <= 1 + self.cuts + u32::from(self.shaky), "told {told} times");
         let accepted = |version: u8| heard.iter().any(|text| *text == format!("version {version}.0.0"));
         let lied = self.story.outcome() != Outcome::Confirmed && accepted(NEW);
         assert!(!lied, "a version is told that was not accepted");

@@ -65,6 +65,13 @@ impl Server {
         *self.object.borrow_mut() = object;
         *self.etag.borrow_mut() = etag.into();
     }
+    /// Nothing goes wrong from now on.
+    pub fn is_well(&self) {
+        self.script.borrow_mut().clear();
+        for wrong in [&self.no_ranges, &self.no_length, &self.endless] {
+            wrong.set(false);
+        }
+    }
     /// Bytes delivered.
     pub fn served(&self) -> u32 {
         self.log.borrow().iter().map(|(_, n)| n).sum()
@@ -218,6 +225,8 @@ pub struct Cloud {
     pub to_device: RefCell<VecDeque<Say>>,
     /// What the device reported, as text.
     pub heard: RefCell<Vec<String>>,
+    /// So many of the next reports arrive and are acknowledged, whatever [`Cloud::deaf`] says.
+    pub hears: Cell<u32>,
     /// So many of the next reports are not acknowledged.
     pub deaf: Cell<u32>,
     /// So many polls of the driver it takes to send the progress of a download under way.
@@ -288,7 +297,9 @@ impl<Q: FnMut() -> bool> Transport for Session<'_, Q> {
             }
         }
         self.cloud.arrived.set(self.cloud.arrived.get() + 1);
-        if let Some(left) = self.cloud.deaf.get().checked_sub(1) {
+        if let Some(left) = self.cloud.hears.get().checked_sub(1) {
+            self.cloud.hears.set(left);
+        } else if let Some(left) = self.cloud.deaf.get().checked_sub(1) {
             self.cloud.deaf.set(left);
             return Err(Failed::Link);
         }

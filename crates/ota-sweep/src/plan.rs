@@ -2,7 +2,7 @@
 
 use crate::geometry::GEOMETRIES;
 use crate::story::Story;
-use crate::unit::{SLICES, Unit};
+use crate::unit::{DELTA_ROUNDS, Kind, SLICES, Unit};
 
 /// Past of the device in each round.
 const PASTS: [u8; 6] = [0, 1, 4, 7, 12, 17];
@@ -22,8 +22,8 @@ const PAIRED: [Story; 9] = [
 
 /// Units of one pass: every geometry with every story, each with an eighth of the operations, and pairs on the small part.
 const SINGLES: usize = GEOMETRIES.len() * Story::ALL.len();
-const PASS: usize = SINGLES + PAIRED.len();
-/// Units in which every operation was cut in every way once.
+const PASS: usize = SINGLES + PAIRED.len() + GEOMETRIES.len();
+/// Units in which every operation was cut in every way once, those of deltas in [`DELTA_ROUNDS`] rounds.
 pub const ROUND: usize = PASS * SLICES;
 
 /// Unit number `n` of the sweep with this seed; there is no last one.
@@ -32,20 +32,26 @@ pub fn unit(n: usize, seed: u64) -> Unit {
     let (round, pass, place) = (n / ROUND, n / PASS % SLICES, n % PASS);
     // So that neighbouring passes cut operations far apart.
     let slice = (pass as u8).reverse_bits() as usize >> 5;
+    let of = |story| if story == Story::Delta { slice + SLICES * (round % DELTA_ROUNDS) } else { slice };
     let past = PASTS[round % PASTS.len()];
     let seed = seed.wrapping_mul(1_000_003).wrapping_add(round as u64);
     match place.checked_sub(SINGLES) {
         None => {
             let geometry = place % GEOMETRIES.len();
             let story = Story::ALL[(place / GEOMETRIES.len() + geometry) % Story::ALL.len()];
-            Unit { geometry, story, past, slice, seed, pairs: false }
+            Unit { geometry, story, past, slice: of(story), seed, kind: Kind::Cuts }
+        }
+        Some(geometry) if geometry < GEOMETRIES.len() => {
+            let story = Story::ALL[(geometry + round) % Story::ALL.len()];
+            Unit { geometry, story, past, slice: of(story), seed, kind: Kind::Troubles }
         }
         Some(place) => {
+            let place = place - GEOMETRIES.len();
             let story = match PAIRED[place] {
                 Story::WrongClass if round % 2 == 1 => Story::Delta,
                 story => story,
             };
-            Unit { geometry: 0, story, past, slice, seed, pairs: true }
+            Unit { geometry: 0, story, past, slice: of(story), seed, kind: Kind::Pairs }
         }
     }
 }
@@ -63,8 +69,9 @@ mod tests {
         for (n, unit) in round.iter().enumerate() {
             assert!(!round[..n].contains(unit), "twice: {unit:?}");
         }
-        assert_eq!(round.iter().filter(|unit| !unit.pairs).count(), SINGLES * SLICES);
-        let pairs = (0..ROUND).map(|n| unit(n, 1)).filter(|unit| unit.pairs && unit.story == Story::Update);
+        assert_eq!(round.iter().filter(|unit| unit.kind == Kind::Cuts).count(), SINGLES * SLICES);
+        let pairs =
+            (0..ROUND).map(|n| unit(n, 1)).filter(|unit| unit.kind == Kind::Pairs && unit.story == Story::Update);
         let mut slices: Vec<usize> = pairs.map(|unit| unit.slice).collect();
         slices.sort_unstable();
         assert_eq!(slices, (0..SLICES).collect::<Vec<_>>());

@@ -52,7 +52,7 @@ impl Report {
 
     /// Name and value of each figure.
     fn figures(&self) -> Vec<(&'static str, String)> {
-        let Tally { scenarios, pairs, repeats, failures, slowest, extra, erases, .. } = &self.total;
+        let Tally { scenarios, pairs, troubles, repeats, failures, slowest, extra, erases, .. } = &self.total;
         let times = |a: &Amplification, bytes: u64| format!("{:.3}", bytes as f64 / a.image as f64);
         let both = |a: &Amplification| {
             format!("{} slot, {} journal ({} bytes)", times(a, a.slot), times(a, a.journal), a.image)
@@ -60,6 +60,7 @@ impl Report {
         vec![
             ("scenarios, no two alike", scenarios.to_string()),
             ("of these after two cuts", pairs.to_string()),
+            ("of these with another fault than a cut", troubles.to_string()),
             ("cuts that left a state seen before (not run again)", repeats.to_string()),
             ("failures", failures.to_string()),
             ("geometries", self.geometries.to_string()),
@@ -99,6 +100,7 @@ impl Report {
         serde_json::json!({
             "scenarios": self.total.scenarios,
             "pairs": self.total.pairs,
+            "troubles": self.total.troubles,
             "repeats": self.total.repeats,
             "failures": self.total.failures,
             "shown": failures,

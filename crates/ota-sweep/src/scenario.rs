@@ -4,6 +4,7 @@ use crate::Geometry;
 use crate::life::{Cost, Life, Moment, Setting, Sim, State};
 use crate::model::Model;
 use crate::story::{OLD, Story};
+use crate::trouble::Trouble;
 use embedded_storage::nor_flash::NorFlash;
 use ota_boot::Record;
 use ota_hal::{Journal, Kind, Millis, Region, SlotId};
@@ -80,6 +81,17 @@ pub fn survive<const W: usize, const E: u8>(state: State<W, E>, setting: Setting
     cost
 }
 
+/// Lives from `state` with this trouble; and, if it ends, proves that the next update works.
+pub fn endure<const W: usize, const E: u8>(state: State<W, E>, setting: Setting<'_>, trouble: Trouble) -> Cost {
+    let mut life = Life::new(state, setting);
+    life.meet(trouble);
+    let cost = if trouble.may_end_it() { life.calm_down() } else { life.live() };
+    if !trouble.stays() {
+        life.be_well();
+    }
+    cost
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +120,22 @@ mod tests {
     fn every_story_survives_a_cut_at_every_operation() {
         for story in Story::ALL {
             assert!(swept(&GEOMETRIES[0], story) > 6, "{story:?}");
+        }
+    }
+
+    #[test]
+    fn stories_survive_other_troubles() {
+        for (geometry, story) in [(&GEOMETRIES[0], Story::Gate), (&GEOMETRIES[5], Story::Update)] {
+            let materials = Materials::new(geometry, story);
+            let layout = geometry.divided(materials.room).1;
+            let setting = Setting { materials: &materials, layout: &layout, keys: Signatures::remembered() };
+            let start = factory::<8, 0xFF>(geometry, 0, &setting);
+            let mut life = Life::new(start.clone(), setting);
+            life.live();
+            for trouble in Trouble::all(life.extent()).step_by(17) {
+                println!("{}/{}/0/{trouble}", geometry.name, story.name());
+                endure(start.clone(), setting, trouble);
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Tally {
     pub scenarios: u64,
     /// Of these, after a second cut.
     pub pairs: u64,
+    /// Of these, with something else than a cut.
+    pub troubles: u64,
     /// Cuts that left a state that another cut had left before: not run again.
     pub repeats: u64,
     /// How many ended badly.
@@ -54,6 +56,7 @@ impl Tally {
     pub fn merge(&mut self, other: Self) {
         self.scenarios += other.scenarios;
         self.pairs += other.pairs;
+        self.troubles += other.troubles;
         self.repeats += other.repeats;
         self.failures += other.failures;
         self.shown.extend(other.shown);

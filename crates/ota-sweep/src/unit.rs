@@ -2,16 +2,19 @@
 
 use crate::life::{Cost, Moment, Setting, State};
 use crate::line::{Line, TEARS};
-use crate::scenario::{Cut, cut, factory, moments, survive};
+use crate::scenario::{Cut, cut, endure, factory, moments, survive};
 use crate::seen::Seen;
 use crate::story::{Materials, Outcome};
 use crate::tally::Tally;
+use crate::trouble::Trouble;
 use crate::{Geometry, Signatures, Story};
 use ota_testkit::{Rng, Tear};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Into so many units the operations of a story are dealt.
 pub const SLICES: usize = 8;
+/// A life with a delta takes ten times as long as one without: its operations are dealt over so many rounds.
+pub const DELTA_ROUNDS: usize = 4;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +25,23 @@ pub struct Unit {
     pub story: Story,
     /// The device's past.
     pub past: u8,
-    /// Operations whose number leaves this rest are cut.
+    /// Operations whose number leaves this rest are cut, by [`SLICES`] or, for a delta, [`DELTA_ROUNDS`] times as many.
     pub slice: usize,
     /// What the seeds follow from.
     pub seed: u64,
-    /// Whether the life after the cut is cut as well.
-    pub pairs: bool,
+    /// What is done to them.
+    pub kind: Kind,
+}
+
+/// What a unit does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The power is cut once.
+    Cuts,
+    /// The life after the cut is cut as well.
+    Pairs,
+    /// Something else goes wrong.
+    Troubles,
 }
 
 /// The tears of which pairs are made. A cut before an operation is one after the operation before it.
@@ -44,6 +58,13 @@ pub struct Shared {
     pub keys: Signatures,
     /// Whether cells may be left unstable too.
     pub unstable: bool,
+}
+
+impl Unit {
+    fn has(&self, number: usize) -> bool {
+        let rounds = if self.story == Story::Delta { DELTA_ROUNDS } else { 1 };
+        number % (SLICES * rounds) == self.slice
+    }
 }
 
 struct Run<'r, const W: usize, const E: u8> {
@@ -65,7 +86,10 @@ pub fn run<const W: usize, const E: u8>(
     let setting = Setting { materials, layout: &layout, keys: shared.keys };
     let mut run = Run::<W, E> { unit, setting, shared, tally: Tally::default() };
     let start = factory(geometry, unit.past, &setting);
-    run.life(start, &[]);
+    match unit.kind {
+        Kind::Troubles => run.troubles(start),
+        _ => run.life(start, &[]),
+    }
     run.tally
 }
 
@@ -74,6 +98,10 @@ pub fn replay<const W: usize, const E: u8>(geometry: &Geometry, materials: &Mate
     let layout = geometry.divided(materials.room).1;
     let setting = Setting { materials, layout: &layout, keys: Signatures::always_verified() };
     let mut state: State<W, E> = factory(geometry, line.past, &setting);
+    if let Some(trouble) = line.trouble {
+        endure(state, setting, trouble);
+        return;
+    }
     for one in &line.cuts {
         let (moments, _) = moments(state, setting);
         let moment = moments.get(one.op).expect("the line names an operation that this life does not have");
@@ -93,7 +121,25 @@ fn describe(operation: &crate::recorder::Operation) -> String {
 impl<const W: usize, const E: u8> Run<'_, W, E> {
     fn line(&self, cuts: &[Cut]) -> Line {
         let Unit { geometry, story, past, .. } = *self.unit;
-        Line { geometry, story, past, cuts: cuts.to_vec() }
+        Line { geometry, story, past, trouble: None, cuts: cuts.to_vec() }
+    }
+
+    /// Everything of this slice that can go wrong without a cut, one at a time.
+    fn troubles(&mut self, state: State<W, E>) {
+        let extent = guarded(|| {
+            let mut life = crate::life::Life::new(state.clone(), self.setting);
+            life.live();
+            life.extent()
+        });
+        let Ok(extent) = extent else { return };
+        for (_, trouble) in Trouble::all(extent).enumerate().filter(|(n, _)| self.unit.has(*n)) {
+            self.tally.scenarios += 1;
+            self.tally.troubles += 1;
+            match guarded(|| endure(state.clone(), self.setting, trouble)) {
+                Ok(cost) => self.tally.add(cost, cost.operations as usize),
+                Err(why) => self.tally.fail(Line { trouble: Some(trouble), ..self.line(&[]) }, why),
+            }
+        }
     }
 
     /// Lives from `state` on, and cuts this life: its operations of this slice, or all when it follows a cut.
@@ -103,9 +149,9 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
             Ok(lived) => lived,
             Err(why) => return self.tally.fail(self.line(before), why),
         };
-        let last = !self.unit.pairs || !before.is_empty();
+        let last = self.unit.kind != Kind::Pairs || !before.is_empty();
         for (op, moment) in moments.iter().enumerate() {
-            if !before.is_empty() || op % SLICES == self.unit.slice {
+            if !before.is_empty() || self.unit.has(op) {
                 self.operation(op, moments.len(), moment, before, last);
             }
         }
@@ -115,7 +161,7 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
         for (tear, _) in TEARS {
             let first = op == 0 && tear == Tear::Before;
             let left_out = Tear::UNSTABLE.contains(&tear) && !self.shared.unstable;
-            if left_out || (self.unit.pairs && !PAIRED.contains(&tear) && !first) {
+            if left_out || (self.unit.kind == Kind::Pairs && !PAIRED.contains(&tear) && !first) {
                 continue;
             }
             let seed = if tear.is_random() { self.seed(op, tear, before) } else { 0 };

@@ -128,14 +128,18 @@ impl<F: Powered, P: Profile> World<F, P> {
 
     /// Runs the loader: the version and slot that start.
     pub fn load(&self) -> Option<(u8, SlotId, bool)> {
+        let decision = self.try_load();
+        assert!(decision.is_some() || !self.flash.borrow().is_powered(), "seed {}: nothing to start", self.seed);
+        decision
+    }
+
+    /// As [`World::load`]; `None` without power, and when nothing starts.
+    pub fn try_load(&self) -> Option<(u8, SlotId, bool)> {
         let decision = match self.in_place {
             Some(placement) => self.load_with(&Config::new(placement)),
             None => self.load_with(&Config::new(Copied)),
         };
-        if !self.flash.borrow().is_powered() {
-            return None;
-        }
-        Some(decision.unwrap_or_else(|| panic!("seed {}: nothing to start", self.seed)))
+        decision.filter(|_| self.flash.borrow().is_powered())
     }
 
     fn load_with(&self, config: &Config<impl Placement>) -> Option<(u8, SlotId, bool)> {
@@ -188,7 +192,13 @@ impl<F: Powered, P: Profile> World<F, P> {
             cloud: &self.cloud,
             quit: || {
                 polls.set(polls.get() + 1);
-                assert!(polls.get() < self.patience, "seed {}: stuck; {:?}", self.seed, self.cloud.heard.borrow());
+                assert!(
+                    polls.get() < self.patience,
+                    "seed {}: stuck; {:?} {:?}",
+                    self.seed,
+                    self.cloud.heard.borrow(),
+                    self.product.notices.borrow()
+                );
                 quitting.set(quitting.get() || !self.flash.borrow().is_powered() || quit(self));
                 quitting.get()
             },
@@ -257,10 +267,13 @@ pub fn load<F: Flash>(
     config: &Config<impl Placement>,
 ) -> Option<(u8, SlotId, bool)> {
     let flash = Shared::new(flash);
-    let mut journal = Journal::mount(Region::new(flash, layout.journal())).ok()?;
+    let mut journal: Option<Journal<_>> = None;
+    Journal::mount_in(&mut journal, Region::new(flash, layout.journal()));
     let mut slots = [SlotId::A, SlotId::B].map(|slot| Region::new(flash, layout.slot(slot)));
-    let rules = Rules { keys, identity: IDENTITY, floor: 0 };
-    match loader::boot(&mut journal, &mut slots, &rules, cause, config, &mut NoWatchdog) {
+    // Two readings, as the boards do it.
+    let rules = Rules { keys, identity: IDENTITY, floor: loader::floor(journal.as_mut()) };
+    Journal::mount_in(&mut journal, Region::new(flash, layout.journal()));
+    match loader::boot(journal.as_mut(), &mut slots, &rules, cause, config, &mut NoWatchdog) {
         BootDecision::Boot { proof, trial } => Some((proof.version().major, proof.slot(), trial)),
         BootDecision::Recovery { .. } => None,
     }

@@ -13,6 +13,7 @@ pub use tear::Tear;
 
 use crate::Rng;
 use core::fmt;
+use core::ops::Range;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use fault::Event;
 use ota_hal::Flash;
@@ -58,7 +59,7 @@ pub struct SimFlash<const WRITE: usize, const ERASED: u8 = 0xFF, const SECTOR: u
     ops: u64,
     reads: u64,
     events: Vec<Event>,
-    failing_read: Option<u64>,
+    failing_reads: Range<u64>,
     powered: bool,
     violation: Option<Violation>,
 }
@@ -107,7 +108,7 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
             ops: 0,
             reads: 0,
             events: Vec::new(),
-            failing_read: None,
+            failing_reads: 0..0,
             powered: true,
             violation: None,
         }
@@ -139,9 +140,14 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
     pub fn wear_max(&self) -> u32 {
         self.wear.iter().copied().max().unwrap_or(0)
     }
+    /// How many sectors there are.
+    #[must_use]
+    pub fn sectors(&self) -> usize {
+        self.ends.len()
+    }
     /// Bytes programmed between these sector edges.
     #[must_use]
-    pub fn programmed(&self, range: core::ops::Range<u32>) -> u64 {
+    pub fn programmed(&self, range: Range<u32>) -> u64 {
         let sectors = self.sector_index(range.start)..self.sector_index(range.end);
         self.programmed.get(sectors).map_or(0, |sectors| sectors.iter().sum())
     }
@@ -280,7 +286,7 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         self.bounds(offset, bytes.len(), READ)?;
         let read = self.reads;
         self.reads += 1;
-        if self.failing_read == Some(read) {
+        if self.failing_reads.contains(&read) {
             return Err(SimError::Injected);
         }
         let (start, end) = (offset as usize, offset as usize + bytes.len());

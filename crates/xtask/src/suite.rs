@@ -26,7 +26,7 @@ const STEPS: [Step; 15] = [
     step("tests", &["test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"]),
     step("planted bugs", &["xtask", "sweep", "--mutants", "--quick"]),
     step("no_std builds", &["xtask", "nostd"]),
-    step("size", &["xtask", "size"]),
+    step("size", &["xtask", "size", "--target", "thumbv7em-none-eabi"]),
     step("board", &["xtask", "board"]),
     step("power sweep", &["xtask", "sweep", "--budget", "40"]),
     step("skip", &["xtask", "skip", "--short"]),

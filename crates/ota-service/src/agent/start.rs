@@ -40,7 +40,9 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         let mut left = Left::default();
         self.load_progress(&mut left);
         let seen = self.core.outbox.rollback_seen();
-        let found = match self.parts.boot.state() {
+        // Too much hangs on it for one reading: a trial without end, a rollback not told of.
+        let state = self.parts.boot.state().or_else(|_| self.parts.boot.state());
+        let found = match state {
             Ok(BootState::Testing { .. }) => self.next_outcome_unseen(Found::Trial, seen),
             Ok(BootState::Pending { .. }) => self.next_outcome_unseen(Found::Staged, seen),
             Ok(BootState::RolledBack { reason, last_reset, .. }) if !seen || self.failed_since(&left) => {
@@ -57,8 +59,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
                 }
                 self.found_job()
             }
-            // Offers are refused as long as the store cannot be read.
-            Err(_) => Found::Nothing,
+            // Offers are refused as long as the store cannot be read; what runs may be on trial.
+            Err(_) => {
+                self.core.reporter.hold_version(true);
+                Found::Nothing
+            }
         };
         let called_off = self.called_off(found);
         if found == Found::Staged && !self.keeps_staged(called_off, left.not_started) {

@@ -51,9 +51,9 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
     pub fn fail_at(&mut self, op: u64, tear: Tear) {
         self.events.push(Event { op, tear, cut: false });
     }
-    /// Makes read number `read` fail.
-    pub fn fail_read_at(&mut self, read: u64) {
-        self.failing_read = Some(read);
+    /// Makes the reads with these numbers fail.
+    pub fn fail_reads(&mut self, reads: Range<u64>) {
+        self.failing_reads = reads;
     }
     /// Makes the units that `range` touches read as corrupt until they are erased.
     pub fn corrupt(&mut self, range: Range<u32>) {
@@ -86,6 +86,6 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
     pub fn reset_counters(&mut self) {
         (self.ops, self.reads) = (0, 0);
         self.events.clear();
-        self.failing_read = None;
+        self.failing_reads = 0..0;
     }
 }

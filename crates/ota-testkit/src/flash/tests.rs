@@ -124,7 +124,7 @@ fn torn_units_of_an_ecc_part_read_as_corrupt() {
 fn faults_on_request() {
     let mut flash = Part::new(128);
     flash.fail_at(0, Tear::Prefix);
-    flash.fail_read_at(1);
+    flash.fail_reads(1..2);
     assert_eq!(flash.write(0, &[0; 8]), Err(SimError::Injected));
     assert_eq!(flash.cells()[7], 0xFF);
     assert_eq!(flash.read(0, &mut [0; 1]), Ok(()));
