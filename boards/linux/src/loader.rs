@@ -4,7 +4,7 @@ use crate::file_flash::FileFlash;
 use crate::part::{self, Window};
 use crate::payload::{SealError, Sealed};
 use ota_boot::Copied;
-use ota_boot::loader::{Config, Decision, boot};
+use ota_boot::loader::{Config, Decision, boot, floor};
 use ota_hal::reset::NoWatchdog;
 use ota_hal::{Journal, ReadAt, ResetCause, SlotId};
 use ota_verify::{ImageInfo, Keys, Rules, Verified, Version};
@@ -53,8 +53,11 @@ const CONFIG: Config<Copied> = Config::new(Copied);
 pub fn load<K: Keys>(flash: &RefCell<FileFlash>, rules: &Rules<'_, K>, cause: ResetCause) -> Result<Start, LoadError> {
     let mut slots = [part::slot(flash, SlotId::A), part::slot(flash, SlotId::B)];
     // The loader runs in the board's own process: there is nobody to reset it if it hung.
-    let mut journal = Journal::mount(part::journal(flash)).ok();
-    match boot(journal.as_mut(), &mut slots, rules, cause, &CONFIG, &mut NoWatchdog) {
+    // Twice, as every board does it: one fault is not to hide the floor.
+    let mut journal = Journal::<_>::mount(part::journal(flash)).ok();
+    let rules = Rules { keys: rules.keys, identity: rules.identity, floor: rules.floor.max(floor(journal.as_mut())) };
+    let mut journal = Journal::<_>::mount(part::journal(flash)).ok();
+    match boot(journal.as_mut(), &mut slots, &rules, cause, &CONFIG, &mut NoWatchdog) {
         Decision::Boot { proof, trial } => {
             let slot = proof.slot();
             let payload = fetch(&mut slots[slot.index()], &proof).map_err(|why| LoadError::Seal { slot, why })?;

@@ -98,37 +98,70 @@ fn attempt(case: &Case, program: &Program, dir: &Path, short: bool) -> Result<Ta
     let ends = [program.wait, cases::rest(case.bad), cases::rest(case.bad.other())];
     let flash = saved(&case.flash, &dir)?;
     let trace = Trace::take(&mut emulator::counting(&program.file, &flash), &ends)?;
+    let normal = undisturbed(case, program, &dir)?;
+    let (all, plan) = plan(&trace, program, short);
+    let run = Run { case, program, trace: &trace, plan: &plan, normal, next: AtomicUsize::new(0), began };
+    let skips = plan.iter().copied().zip(run.on_all_cores(&dir)?).collect();
+    let (addresses, executed) = (trace.counts().filter(|(at, _)| program.holds(*at)).count(), trace.len);
+    Ok(Tally { name: case.name, what: case.what, addresses, executed, all, skips, seconds: began.elapsed().as_secs() })
+}
+
+/// How a start ends in which nothing is left out, and the journal after it.
+fn undisturbed(case: &Case, program: &Program, dir: &Path) -> Result<(End, Vec<u8>)> {
     let mut machine = Machine::new(case, program, dir.join("0"))?;
     let normal = (machine.undisturbed()?, machine.journal()?);
     let wanted = if case.good { normal.0.is(case.bad.other()) } else { normal.0 == End::Refused };
     ensure!(wanted, "case {}: undisturbed, it ends with {:?}", case.name, normal.0);
-    drop(machine);
-    let (all, plan) = plan(&trace, program, short);
-    let next = AtomicUsize::new(0);
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let done: Result<Vec<_>> = std::thread::scope(|scope| {
-        let work = |n: usize| {
-            let mut machine = Machine::new(case, program, dir.join(format!("{n}")))?;
-            let mut results = Vec::new();
-            let mut told = Instant::now();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(skip) = plan.get(at) else { return Ok(results) };
-                results.push((at, one(&mut machine, case, &trace, *skip, &normal)?));
-                if n == 0 && told.elapsed() > TURN {
-                    told = Instant::now();
-                    eprintln!("{}: {at} of {} skips, {} s", case.name, plan.len(), began.elapsed().as_secs());
-                }
+    Ok(normal)
+}
+
+/// The skips of one case.
+struct Run<'r> {
+    case: &'r Case,
+    program: &'r Program,
+    trace: &'r Trace,
+    plan: &'r [Skip],
+    normal: (End, Vec<u8>),
+    next: AtomicUsize,
+    began: Instant,
+}
+
+impl Run<'_> {
+    /// The outcome of each skip, in their order.
+    fn on_all_cores(&self, dir: &Path) -> Result<Vec<Outcome>> {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let done: Result<Vec<_>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..workers).map(|n| scope.spawn(move || self.work(n, dir))).collect();
+            workers.into_iter().map(|worker| worker.join().expect("no worker panics")).collect()
+        });
+        let mut done: Vec<(usize, Outcome)> = done?.into_iter().flatten().collect();
+        done.sort_unstable_by_key(|(at, _)| *at);
+        Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    fn work(&self, n: usize, dir: &Path) -> Result<Vec<(usize, Outcome)>> {
+        let mut machine = Machine::new(self.case, self.program, dir.join(format!("{n}")))?;
+        let mut results = Vec::new();
+        let mut told = Instant::now();
+        loop {
+            let at = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(skip) = self.plan.get(at) else { return Ok(results) };
+            let outcome = one(&mut machine, self.case, self.trace, *skip, &self.normal)?;
+            if matches!(outcome, Outcome::Bad | Outcome::BadNext) {
+                eprintln!("{}: a bad image starts: {skip:x?}", self.case.name);
             }
-        };
-        let workers: Vec<_> = (0..workers).map(|n| scope.spawn(move || work(n))).collect();
-        workers.into_iter().map(|worker| worker.join().expect("no worker panics")).collect()
-    });
-    let mut done: Vec<(usize, Outcome)> = done?.into_iter().flatten().collect();
-    done.sort_unstable_by_key(|(at, _)| *at);
-    let skips = plan.iter().copied().zip(done.into_iter().map(|(_, outcome)| outcome)).collect();
-    let (addresses, executed) = (trace.counts().filter(|(at, _)| program.holds(*at)).count(), trace.len);
-    Ok(Tally { name: case.name, what: case.what, addresses, executed, all, skips, seconds: began.elapsed().as_secs() })
+            results.push((at, outcome));
+            if n == 0 && told.elapsed() > TURN {
+                told = Instant::now();
+                eprintln!(
+                    "{}: {at} of {} skips, {} s",
+                    self.case.name,
+                    self.plan.len(),
+                    self.began.elapsed().as_secs()
+                );
+            }
+        }
+    }
 }
 
 /// One skip, and the start after it when it changed what stays.
