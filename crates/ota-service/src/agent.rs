@@ -2,17 +2,16 @@
 
 mod fetch;
 mod install;
+mod memory;
 mod offer;
 mod report;
 mod start;
 mod store;
 mod trial;
 
-use crate::job::{Job, MODULE_MAX};
-use crate::machine::{Effect, Event, Item, Judge, Machine, Part, Reporter, State, Wish};
-use crate::outbox::Outbox;
+use crate::machine::{Effect, Event, Part, State, Wish};
 use crate::{App, Drive, Fault, Notice, Policy, Step, Target};
-use heapless::String;
+use memory::{Core, Reply, Spoilt, percent};
 use ota_boot::{BootControl, RollbackReason};
 use ota_download::{Opened, Request};
 use ota_hal::{Entropy, Flash, Millis, SharedJournal};
@@ -48,56 +47,6 @@ pub struct Agent<'a, B, T, F, K, A, E> {
     core: Core,
 }
 
-/// What is kept in memory, whatever the parts are.
-#[derive(Debug)]
-struct Core {
-    machine: Machine,
-    reporter: Reporter,
-    judge: Judge,
-    started: bool,
-    /// The moment of the call that is being served, so that it is not handed from function to function.
-    now: Millis,
-    job: Option<Job>,
-    outbox: Outbox,
-    /// Bytes of the envelope that have arrived.
-    filled: usize,
-    /// Bytes that come before the ones wanted, from a source that cannot start in the middle.
-    skip: u32,
-    /// Payload bytes the target took since it was prepared; `None` when it must be prepared first.
-    taken: Option<u32>,
-    /// The last stored checkpoint.
-    durable: u32,
-    /// The opening that the driver was told of, and the one that was broken off for a report.
-    issued: u32,
-    broken_off: u32,
-    /// The last fault of the source, and the last reason to refuse.
-    fault: &'static str,
-    refusal: (FailStage, &'static str),
-    spoilt: Option<Spoilt>,
-    /// The stored locator, as a hash, and whether it changed since the opening that was issued last.
-    locator: u64,
-    renewed: bool,
-    reply: Option<Reply>,
-    sending: Option<Item>,
-}
-
-/// An offer whose envelope was refused. The same one gets the same answer for a while, without a fetch or a flash write.
-#[derive(Debug)]
-struct Spoilt {
-    id: u64,
-    until: Millis,
-    why: (FailStage, &'static str),
-}
-
-/// An answer to an offer that was not taken.
-#[derive(Debug)]
-struct Reply {
-    device: u8,
-    module: String<MODULE_MAX>,
-    stage: FailStage,
-    text: [&'static str; 2],
-}
-
 /// Where an agent stands, for a console or a display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -127,94 +76,6 @@ pub enum Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no image is on trial, or the boot record could not be written")]
 pub struct NotOnTrial;
-
-/// With nothing to wait for, the agent is polled this often all the same.
-const IDLE_MS: u32 = 3_600_000;
-
-impl Core {
-    fn new(policy: &Policy<'_>) -> Self {
-        Self {
-            machine: Machine::new(policy.timing, policy.retry.clone(), policy.restarts),
-            reporter: Reporter::new(policy.report_retry.clone(), policy.timing.report_every_ms),
-            judge: Judge::default(),
-            started: false,
-            now: Millis(0),
-            job: None,
-            outbox: Outbox::new(),
-            filled: 0,
-            skip: 0,
-            taken: None,
-            durable: 0,
-            issued: 0,
-            broken_off: 0,
-            fault: "",
-            refusal: (FailStage::Upgrade, ""),
-            spoilt: None,
-            locator: 0,
-            renewed: false,
-            reply: None,
-            sending: None,
-        }
-    }
-
-    /// 0 to 100; without a job 0, after the download 100.
-    fn percent(&self) -> u8 {
-        match self.machine.state() {
-            State::Verifying | State::Staged { .. } | State::Resetting | State::Trial { .. } | State::RollingBack => {
-                100
-            }
-            _ => match &self.job {
-                Some(job) => percent(self.taken.unwrap_or(self.durable), job.payload.plan.length),
-                None => 0,
-            },
-        }
-    }
-
-    /// Whether reports wait for the end of an opening. A silent server must not hold an answer back, and answers must not
-    /// keep a slow one from being opened: one under way is broken off once, and one to come keeps the time it needs.
-    fn keeps_opening(&self, wish: Wish, send_until: Millis) -> bool {
-        matches!(wish, Wish::Open { ticket, until, .. }
-            if until <= send_until || (ticket == self.issued && ticket == self.broken_off))
-    }
-
-    /// A report is sent: the driver drops an opening under way.
-    fn break_off(&mut self, wish: Wish) {
-        if let Wish::Open { ticket, .. } = wish
-            && ticket == self.issued
-        {
-            self.broken_off = core::mem::replace(&mut self.issued, 0);
-        }
-    }
-
-    const fn status(&self, percent: u8) -> Status {
-        match self.machine.state() {
-            State::Idle => Status::Idle,
-            State::Deciding | State::Deferred { .. } => Status::Deferred,
-            State::Opening { .. } | State::Receiving { .. } => Status::Downloading { percent },
-            State::BackingOff { .. } => Status::Waiting,
-            State::Verifying => Status::Verifying,
-            State::Staged { .. } | State::Resetting => Status::Staged,
-            State::Trial { .. } => Status::Trial,
-            State::RollingBack => Status::RollingBack,
-        }
-    }
-
-    /// What the link is to do, when nothing is to be done first.
-    fn wait(&self, until: Option<Millis>, now: Millis) -> Step {
-        let idle = now.after(IDLE_MS);
-        let report = self.reporter.next_at(now).unwrap_or(idle);
-        Step::Wait { until: until.unwrap_or(idle).min(report).min(idle) }
-    }
-}
-
-fn percent(part: u32, whole: u32) -> u8 {
-    if whole == 0 {
-        return 0;
-    }
-    // 32 bits only: large sizes lose their low bits first.
-    let shift = if whole >= 1 << 25 { 8 } else { 0 };
-    u8::try_from((part >> shift) * 100 / (whole >> shift)).unwrap_or(100).min(100)
-}
 
 impl<'a, B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'a, B, T, F, K, A, E> {
     /// Puts an agent together; touches nothing before the first poll. `envelope` holds a package's envelope or the
@@ -432,26 +293,5 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
     }
     fn link_is_dead(&self) -> bool {
         self.core.reporter.link_is_dead()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percent;
-
-    #[test]
-    fn percent_of_any_size() {
-        for (part, whole, wanted) in [
-            (0, 0, 0),
-            (0, 7, 0),
-            (7, 7, 100),
-            (6, 7, 85),
-            (u32::MAX, u32::MAX, 100),
-            (u32::MAX / 2, u32::MAX, 49),
-            ((1 << 25) - 1, 1 << 25, 99),
-            (9, 7, 100),
-        ] {
-            assert_eq!(percent(part, whole), wanted, "{part} of {whole}");
-        }
     }
 }
