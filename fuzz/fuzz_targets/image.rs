@@ -1,4 +1,6 @@
 //! See `ota_sweep::fuzz`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| (ota_sweep::fuzz::target("image").body)(input));
+use ota_sweep::fuzz::target;
+
+libfuzzer_sys::fuzz_target!(init: target("image").warm_up(), |input: &[u8]| (target("image").body)(input));

@@ -1,4 +1,6 @@
 //! See `ota_sweep::fuzz`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| (ota_sweep::fuzz::target("messages").body)(input));
+use ota_sweep::fuzz::target;
+
+libfuzzer_sys::fuzz_target!(init: target("messages").warm_up(), |input: &[u8]| (target("messages").body)(input));

@@ -16,8 +16,8 @@ const SLOT: usize = 2 * SECTOR;
 /// Two slots and a journal.
 pub(super) const LEN: usize = 3 * SLOT;
 const SLOTS: [SlotId; 2] = [SlotId::A, SlotId::B];
-/// The longest input that is not flash: what the slots hold, and a record.
-const BRIEF: usize = 2 + 64;
+/// The longest input that is not flash: what the slots hold, which image the record is of, the record.
+const BRIEF: usize = 3 + 64;
 type Part = SimFlash<8, 0xFF, SECTOR>;
 
 struct Device(RefCell<Part>);
@@ -43,11 +43,18 @@ impl Device {
         device
     }
 
-    /// From short inputs, a byte for each slot and a record; from others, which are the flash itself.
+    /// From short inputs: a byte for each slot, one for the image on record, then as much of the record as is given; the
+    /// rest is as it should be. Other inputs are the flash itself.
     fn from(data: &[u8]) -> Self {
         match data {
-            [a, b, record @ ..] if data.len() <= BRIEF => {
-                Self::with([a, b].map(|n| &known()[usize::from(n % 5)][..]), record)
+            [a, b, n, given @ ..] if data.len() <= BRIEF => {
+                let image = Some(image(usize::from(n % 3)));
+                let mut record = Record { image, ..Record::FACTORY }.encode().to_vec();
+                match record.get_mut(..given.len()) {
+                    Some(front) => front.copy_from_slice(given),
+                    None => record = given.to_vec(),
+                }
+                Self::with([a, b].map(|n| &known()[usize::from(n % 5)][..]), &record)
             }
             _ => Self::on(data),
         }
@@ -142,12 +149,14 @@ pub(super) fn body(data: &[u8]) {
     assert!(settled.is_some(), "the device does not settle");
 }
 
+/// What a record says of one of [`images`].
+fn image(n: usize) -> Image {
+    let version = crate::build::Draft::new(n as u8 + 1).version();
+    Image { digest: digests()[n], security_counter: n as u32 + 1, version }
+}
+
 /// Devices in each phase, with good images, and with one good and one that is not.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
-    let image = |n: usize| {
-        let version = crate::build::Draft::new(n as u8 + 1).version();
-        Image { digest: digests()[n], security_counter: n as u32 + 1, version }
-    };
     let last_reset = ResetCause::Watchdog;
     let reason = RollbackReason::GateFailed(2);
     let phases = [
@@ -155,6 +164,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         Phase::Pending,
         Phase::Testing { attempts_left: 2, last_reset },
         Phase::Testing { attempts_left: 0, last_reset },
+        Phase::Testing { attempts_left: 200, last_reset },
         Phase::GivenUp { reason, last_reset },
         Phase::RolledBack { reason, last_reset },
     ];
@@ -168,10 +178,11 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         if home == SlotId::B {
             held.reverse();
         }
-        seeds.push([&held.map(|n| n as u8)[..], &record].concat());
+        for slots in [held.map(|n| n as u8), [3, 4], [4, new as u8], [new as u8, 3]] {
+            seeds.push([&slots[..], &[new as u8], &record[..12]].concat());
+        }
         let mut pair = held.map(|n| images()[n].clone());
-        seeds.push(flash(&pair, &record));
-        pair[n / 2 % 2][100] ^= 4;
+        pair[n / 2 % 2][100] ^= u8::from(n < 3) << 2;
         seeds.push(flash(&pair, &record));
     }
     seeds

@@ -26,13 +26,19 @@ fn state(journal: &mut Known<'_>) -> State {
     Kind::ALL.map(|kind| journal.read(kind, &mut [0; LEN]).expect("what is found can be read").map(<[u8]>::to_vec))
 }
 
-/// The first bytes are the flash, the others say what is done with it, two bytes a step.
+/// The first bytes are the flash, the others say what is done with it or befalls it, two bytes a step.
 pub(super) fn body(data: &[u8]) {
     let mut flash = part(data);
     let mut model = state(&mut mount(&mut flash));
     assert_eq!(flash.ops(), 0, "mounting and reading must not write");
     for step in data.get(LEN..).unwrap_or_default().chunks_exact(2).take(64) {
         let (kind, len) = (Kind::ALL[usize::from(step[0]) % Kind::COUNT], usize::from(step[1]));
+        if step[0] >> 6 == 1 {
+            // A bit flips. Whatever that costs, what is left is a map again.
+            flash.decay((usize::from(step[0] & 1) << 8 | len) as u32, 1 << (step[0] >> 1 & 7));
+            model = state(&mut mount(&mut flash));
+            continue;
+        }
         let payload = Rng::new(len as u64).bytes(len);
         let before = flash.ops();
         let mut journal = mount(&mut flash);
@@ -54,7 +60,7 @@ pub(super) fn body(data: &[u8]) {
 
 /// Journals as they are after some use, and steps.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
-    let steps = [0x41, 20, 0x42, 0, 0x83, 130, 0x01, 0, 0xC4, 60, 0x40, 56, 0x41, 90];
+    let steps = [0x81, 20, 0x82, 0, 0x43, 1, 0x83, 130, 0x01, 0, 0xC4, 60, 0x40, 56, 0x80, 56, 0x81, 90];
     let used = |times: u8| {
         let mut flash = part(&[]);
         let mut journal = mount(&mut flash);

@@ -1,5 +1,6 @@
 //! Manifest and package.
 
+use super::recipe;
 use super::signed::{Believer, Ideal, images, rules};
 use crate::build::{Draft, enveloped, sha256, vendor};
 use ota_hal::SlotId;
@@ -9,8 +10,17 @@ use ota_verify::{Envelope, Manifest, Object, Uuid, Version};
 use serde::Serialize;
 use std::sync::OnceLock;
 
-/// Any bytes as a manifest: what is read says the same after it was written again.
+/// Any bytes as a manifest, or as a recipe for one: what is read says the same after it was written again.
 pub(super) fn manifest(data: &[u8]) {
+    if let [0, recipe @ ..] = data {
+        let (bytes, is_good) = recipe::cooked(recipe);
+        assert_eq!(Manifest::inspect(&bytes, 0).is_ok(), is_good, "a good manifest is refused, or a bad one accepted");
+        return same(&bytes);
+    }
+    same(data);
+}
+
+fn same(data: &[u8]) {
     let Ok(manifest) = Manifest::inspect(data, 0) else { return };
     walk(&manifest);
     let written = encoded(&manifest);
@@ -62,7 +72,7 @@ fn walk(manifest: &Manifest<'_>) {
     }
 }
 
-fn put(bytes: &mut Vec<u8>, value: &impl Serialize) {
+pub(super) fn put(bytes: &mut Vec<u8>, value: &impl Serialize) {
     bytes.extend(&*postcard::to_slice(value, &mut [0; 512]).expect("no entry is longer"));
 }
 
@@ -114,7 +124,7 @@ fn signed() -> &'static [[u8; 32]] {
 }
 
 pub(super) fn manifest_seeds() -> Vec<Vec<u8>> {
-    manifests().to_vec()
+    manifests().iter().cloned().chain(recipe::seeds()).collect()
 }
 
 pub(super) fn package_seeds() -> Vec<Vec<u8>> {
