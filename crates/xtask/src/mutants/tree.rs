@@ -11,7 +11,7 @@ use std::process::Command;
 /// The copy.
 pub(crate) struct Tree {
     root: PathBuf,
-    /// Where it is built: beside the tree's own builds, so that what others wrote is not compiled twice.
+    /// Where it is built: beside the tree's own builds, so that what others wrote is not compiled twice. See [`Tree::cargo`].
     target: PathBuf,
 }
 
@@ -31,10 +31,11 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Cargo, for the copy.
+    /// Cargo, for the copy. Without debug information for the workspace's own crates: cargo would otherwise take what it
+    /// built of the copy for builds of the tree, and pass over changes to the tree. Others' crates have none anyway.
     pub(crate) fn cargo(&self) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target).env("CARGO_PROFILE_DEV_DEBUG", "0");
         cargo
     }
 
