@@ -1,21 +1,23 @@
 //! The append-only journal: the latest record of each [`Kind`], kept through any power cut.
 //!
 //! The region is two equal banks. Records are appended to the current bank; when it is full, or its tail is torn,
-//! the live records move to the other bank, whose header is written last. The crate documentation draws the bytes
-//! and states the power-cut contract.
+//! the live records move to the other bank, whose header is written last. What a cut left between two values is made
+//! certain before anything is built on it ([`Journal::settle`]). The crate documentation draws the bytes and states the
+//! power-cut contract.
 
 mod bank;
 mod error;
 mod mount;
 mod record;
 mod rotate;
+mod settle;
 mod shared;
 mod store;
 
 pub use error::JournalError;
 pub use shared::SharedJournal;
 
-use crate::{Flash, Region};
+use crate::{Flash, Region, RegionError};
 use bank::Bank;
 use record::{Head, KINDS, Mark};
 use store::Place;
@@ -62,6 +64,11 @@ pub struct Journal<F, const UNIT: usize = 64> {
     at: [u32; KINDS],
     /// Where the next record goes; the end of the bank when it takes no more.
     cursor: u32,
+    /// What the next mount may find otherwise: the last record at this place; something torn, for the end of the bank; 0
+    /// for nothing.
+    doubt: u32,
+    /// The kind of the last record that the mount found, and where that kind's latest was before it.
+    before: (usize, u32),
 }
 
 impl<F: Flash> Journal<F> {
@@ -95,7 +102,14 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
 
     fn unmounted(region: Region<F>) -> Self {
         let half = region.len() / 2;
-        Self { region, bank: Bank::none(half), at: [0; KINDS], cursor: half.saturating_mul(2) }
+        Self {
+            region,
+            bank: Bank::none(half),
+            at: [0; KINDS],
+            cursor: half.saturating_mul(2),
+            doubt: 0,
+            before: (0, 0),
+        }
     }
 
     fn find(&mut self) -> Result<(), JournalError<F::Error>> {
@@ -106,17 +120,23 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// Reads the latest record of `kind` into `buf` and returns its bytes; `None` when there is none.
     ///
     /// The record's CRC is checked again. One that decayed since the mount is
-    /// [`crate::RegionError::Corrupt`]; mounting again makes the journal usable, without that record.
+    /// [`crate::RegionError::Corrupt`]; mounting again makes the journal usable, without that record. Only the last one, as
+    /// long as the journal is not settled, is then passed over at once: a cut may have left it unstable.
     ///
     /// # Errors
     /// [`JournalError::BufferTooSmall`] or [`JournalError::Flash`].
     pub fn read<'b>(&mut self, kind: Kind, buf: &'b mut [u8]) -> Result<Option<&'b [u8]>, JournalError<F::Error>> {
-        let at = self.at(kind as usize);
-        if at == 0 {
-            return Ok(None);
-        }
         let mut head = Head::NONE;
-        self.check(at, self.bank.generation, &mut head, buf)?;
+        loop {
+            let at = self.at(kind as usize);
+            if at == 0 {
+                return Ok(None);
+            }
+            match self.check(at, self.bank.generation, &mut head, buf) {
+                Err(RegionError::Corrupt) if at == self.doubt => self.pass_over(),
+                result => break result?,
+            }
+        }
         let needed = head.len();
         buf.get(..usize::from(needed)).map(Some).ok_or(JournalError::BufferTooSmall { needed })
     }
@@ -132,6 +152,8 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// after a cut.
     pub fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
         let len = u16::try_from(payload.len()).map_err(|_| JournalError::TooLarge)?;
+        // What a worn part does not let settle is no reason to refuse a record that still has room.
+        let _ = self.settle_except(kind as usize);
         self.put(Head::new(kind as u8, Mark::Live, len, payload), payload)
     }
 
@@ -141,8 +163,11 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// As [`Journal::append`].
     pub fn remove(&mut self, kind: Kind) -> Result<(), JournalError<F::Error>> {
         if self.at(kind as usize) == 0 {
-            return Ok(());
+            // It may come back, if something torn is of this kind, or its removal is in doubt.
+            let back = self.doubt == self.end(self.bank) || self.before.0 == kind as usize;
+            return if back { self.settle() } else { Ok(()) };
         }
+        let _ = self.settle_except(kind as usize);
         self.put(Head::new(kind as u8, Mark::Removed, 0, &[]), &[])
     }
 
@@ -153,17 +178,26 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
 
     /// Appends to the current bank; to the other one when there is no room or what was written does not read back.
     fn put(&mut self, head: Head, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
+        if self.extend(&head, 0, payload) { Ok(()) } else { self.rotate(&head, payload) }
+    }
+
+    /// Appends to the current bank, with the payload of the record at `from`, or `payload` when `from` is 0; false when
+    /// there is no room or what was written does not read back.
+    #[inline(never)]
+    fn extend(&mut self, head: &Head, from: u32, payload: &[u8]) -> bool {
         let to = Place { at: self.cursor, generation: self.bank.generation };
         let end = self.end(self.bank);
-        if Self::padded(head.total()) <= end - to.at {
-            if self.write_record(to, &head, 0, payload).is_ok() {
-                self.advance(head);
-                return Ok(());
-            }
-            // Whatever the driver said, these cells are not to be programmed twice.
-            self.cursor = end;
+        if Self::padded(head.total()) > end - to.at {
+            return false;
         }
-        self.rotate(&head, payload)
+        if self.write_record(to, head, from, payload).is_err() {
+            // Whatever the driver said, these cells are not to be programmed twice.
+            (self.cursor, self.doubt) = (end, end);
+            return false;
+        }
+        self.advance(*head);
+        self.doubt = 0;
+        true
     }
 
     /// The record at the cursor is whole: it is its kind's latest.

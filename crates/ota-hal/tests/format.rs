@@ -21,13 +21,13 @@ fn record(kind: u8, mark: u8, payload: &[u8], at: u32, generation: u32, align: u
 }
 
 fn header(start: u32, generation: u32, align: usize) -> Vec<u8> {
-    let name = [&b"OTJ1"[..], &generation.to_le_bytes()].concat();
+    let name = [&b"OTJ2"[..], &generation.to_le_bytes()].concat();
     record(0x4A, LIVE, &name, start, 0, align)
 }
 
 /// A bank at `start` of a journal that begins at 0.
 fn bank(start: u32, generation: u32, records: &[(u8, u8, &[u8])]) -> Vec<u8> {
-    let mut bytes = header(start, generation, 8);
+    let mut bytes = [header(start, generation, 8), header(start + 16, generation, 8)].concat();
     for (kind, mark, payload) in records {
         let at = start + bytes.len() as u32;
         bytes.extend(record(*kind, *mark, payload, at, generation, 8));
@@ -66,6 +66,46 @@ fn what_mount_reads() {
 }
 
 #[test]
+fn what_settle_writes() {
+    let mut flash = Part::new(512);
+    flash.write(0, &bank(0, 1, &[(0, LIVE, b"boot"), (1, LIVE, b"in doubt")])).unwrap();
+    let settled = bank(0, 1, &[(0, LIVE, b"boot"), (1, LIVE, b"in doubt"), (1, LIVE, b"in doubt"), (8, LIVE, b"")]);
+    // Once; the next mount finds nothing in doubt.
+    for _ in 0..3 {
+        mount(&mut flash).settle().unwrap();
+        assert_eq!(flash.cells()[..settled.len()], settled);
+        assert!(flash.cells()[settled.len()..].iter().all(|byte| *byte == 0xFF));
+    }
+    let mut fresh = Part::new(512);
+    mount(&mut fresh).settle().unwrap();
+    assert_eq!(fresh.ops(), 0, "nothing to settle");
+}
+
+#[test]
+fn a_bank_counts_by_either_copy_of_its_header_or_when_that_was_begun() {
+    let (old, new) = (bank(0, 8, &[(0, LIVE, b"old")]), bank(256, 9, &[(0, LIVE, b"new")]));
+    let read = |header: [u8; 32], records: &[u8]| {
+        let mut flash = Part::new(512);
+        flash.write(0, &old).unwrap();
+        flash.write(256, &header).unwrap();
+        flash.write(256 + 32, records).unwrap();
+        mount(&mut flash).read(Kind::Boot, &mut [0; 9]).unwrap().map(<[u8]>::to_vec)
+    };
+    let (whole, blank): ([u8; 32], _) = (new[..32].try_into().unwrap(), [0xFF; 32]);
+    let mut harmed = [whole; 3];
+    harmed[0][3] ^= 1;
+    harmed[1][20] ^= 1;
+    harmed[2] = blank;
+    harmed[2][9] = 0x7F;
+    for header in harmed {
+        assert_eq!(read(header, &new[32..]).as_deref(), Some(&b"new"[..]), "{header:?}");
+    }
+    assert_eq!(read(blank, &new[32..]).as_deref(), Some(&b"old"[..]), "its records may be incomplete");
+    let other = bank(256, 8, &[(0, LIVE, b"new")]);
+    assert_eq!(read(harmed[2], &other[32..]).as_deref(), Some(&b"old"[..]), "left over from an erase");
+}
+
+#[test]
 fn kinds_of_a_newer_program_survive_a_rotation() {
     let mut flash = Part::new(512);
     flash.write(0, &bank(0, 1, &[(7, LIVE, b"from the future"), (0, LIVE, b"boot")])).unwrap();
@@ -82,13 +122,13 @@ fn kinds_of_a_newer_program_survive_a_rotation() {
 #[test]
 fn an_unknown_kind_is_passed_over() {
     let mut flash = Part::new(512);
-    flash.write(0, &bank(0, 1, &[(0, LIVE, b"boot"), (8, LIVE, b"?"), (0, LIVE, b"later")])).unwrap();
+    flash.write(0, &bank(0, 1, &[(0, LIVE, b"boot"), (9, LIVE, b"?"), (0, LIVE, b"later")])).unwrap();
     assert_eq!(mount(&mut flash).read(Kind::Boot, &mut [0; 9]).unwrap(), Some(&b"later"[..]));
 }
 
 #[test]
 fn generations_wrap() {
-    for (low, high) in [(u32::MAX, 0), (u32::MAX - 1, u32::MAX), (0x7FFF_FFFF, 0x8000_0000)] {
+    for (low, high) in [(u32::MAX, 1), (u32::MAX - 1, u32::MAX), (0x7FFF_FFFF, 0x8000_0000)] {
         for (newer, start) in [(0, 256), (256, 0)] {
             let mut flash = Part::new(512);
             flash.write(start, &bank(start, low, &[(0, LIVE, b"older")])).unwrap();
@@ -119,7 +159,7 @@ fn a_bank_of_another_version_or_place_does_not_count() {
     };
     assert_eq!(read(0, &good).as_deref(), Some(&b"boot"[..]));
     assert_eq!(read(256, &good), None, "sealed for its place");
-    let mut version = record(0x4A, LIVE, b"OTJ2\x01\0\0\0", 0, 0, 8);
-    version.extend(&good[16..]);
+    let mut version = record(0x4A, LIVE, b"OTJ1\x01\0\0\0", 0, 0, 8);
+    version.extend(&good[32..]);
     assert_eq!(read(0, &version), None);
 }

@@ -37,7 +37,7 @@ proptest! {
         for step in steps {
             let result = board.run(std::slice::from_ref(&step)).map_err(|(_, fault)| fault);
             let next = model.after(&step);
-            if next.size(4) <= 256 - 16 {
+            if next.size(4) <= 256 - 32 {
                 prop_assert_eq!(result, Ok(()));
                 model = next;
             } else {
@@ -128,7 +128,7 @@ fn damage_never_invents_a_record() {
 fn a_record_inside_a_payload_is_not_found() {
     let mut board = board();
     board.run(&[Step::Append(Kind::Boot, b"true".to_vec())]).unwrap();
-    let forged = board.flash.cells()[16..32].to_vec();
+    let forged = board.flash.cells()[32..48].to_vec();
     let mut journal = board.mount().unwrap();
     // If the one inside counted, the kind would go back to its old value.
     journal.append(Kind::Boot, b"newer").unwrap();

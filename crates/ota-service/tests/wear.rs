@@ -85,7 +85,8 @@ fn an_offer_that_its_manifest_refuses_costs_a_few_records() {
     offers(&world, 1, |_| OwnedOffer::new("2.0.1", &spoilt()));
     let records = appended(&world, before);
     println!("records of {records:?} bytes, {} together", records.iter().sum::<usize>());
-    assert!(records.len() <= 4, "{records:?}");
+    // The first settles what the session before wrote last.
+    assert!(records.len() <= 5, "{records:?}");
     assert_eq!(erases(&world), erased);
 }
 

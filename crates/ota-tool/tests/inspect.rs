@@ -70,17 +70,24 @@ fn a_journal_that_is_none_is_not_taken_for_a_new_one() {
     assert!(state(&shown).contains("nothing readable"), "{shown}");
     let (fine, shown) = inspect(&[0xFF; 8192]);
     assert!(fine && state(&shown).contains("as from the factory"), "{shown}");
-    // A journal that holds nothing of the boot loader is new, too; one whose only header decayed is not.
+    // A journal that holds nothing of the boot loader is new, too; one whose headers decayed is not.
     let mut journal = Journal::mount(Region::new(SimFlash::<8>::new(8192), Partition::new(0, 8192))).unwrap();
-    journal.append(Kind::App, b"settings").unwrap();
+    for n in 0..12 {
+        journal.append(Kind::App, &[n; 700]).unwrap();
+    }
     let mut bytes = vec![0; 8192];
     ota_hal::ReadAt::read_at(&mut journal.into_region(), 0, &mut bytes).unwrap();
     let (fine, shown) = inspect(&bytes);
     assert!(fine && state(&shown).contains("as from the factory"), "{shown}");
-    let at = [0, 4096].into_iter().find(|at| bytes[at + 8..].starts_with(b"OTJ1")).unwrap();
-    bytes[at + 13] ^= 1;
+    assert_eq!(shown["bank_generations"], serde_json::json!([3, 2]));
+    let headers: Vec<usize> = (0..8192).filter(|at| bytes[*at..].starts_with(b"OTJ2")).collect();
+    assert_eq!(headers, [8, 24, 4104, 4120], "two copies in each bank");
+    bytes[headers[0]] ^= 1;
     let (fine, shown) = inspect(&bytes);
-    assert!(!fine && shown["problems"].to_string().contains("header is damaged"), "{shown}");
+    assert!(fine && shown["bank_generations"] == serde_json::json!([3, 2]), "{shown}");
+    headers.iter().for_each(|at| bytes[at + 5] ^= 1);
+    let (fine, shown) = inspect(&bytes);
+    assert!(!fine && shown["problems"].to_string().contains("headers are damaged"), "{shown}");
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use super::record::{HEAD, HEADER_KIND, Head, Mark};
 
 /// First four bytes of a bank header's payload; the last one is the version of the format.
-const MAGIC: u32 = u32::from_le_bytes(*b"OTJ1");
+const MAGIC: u32 = u32::from_le_bytes(*b"OTJ2");
 
 /// Bytes of the payload of a bank header: magic and generation.
 pub(super) const NAME: usize = 8;
 
-/// Bytes of a bank header, before padding. It is a record like the others.
+/// Bytes of one copy of a bank header, before padding. It is a record like the others.
 pub(super) const HEADER: usize = HEAD as usize + NAME;
 
 /// A bank: where it starts in the region, and how often the journal had moved when it was opened.
@@ -27,7 +27,8 @@ impl Bank {
     /// The bank that a rotation opens.
     pub(super) fn next(self, half: u32) -> Self {
         let start = if self.start == 0 { half } else { 0 };
-        Self { start, generation: self.generation.wrapping_add(1) }
+        // 0 is left out: it stands for no bank.
+        Self { start, generation: self.generation.checked_add(1).unwrap_or(1) }
     }
 
     /// Whether this bank was opened after `other`. Generations wrap.
@@ -52,8 +53,9 @@ impl Bank {
     /// The bank at `start` whose header has the head `head` and the payload `name`.
     pub(super) fn from_name(start: u32, head: Head, name: [u8; NAME]) -> Option<Self> {
         let name = u64::from_le_bytes(name);
+        let bank = Self { start, generation: (name >> 32) as u32 };
         let ours = head.kind() == usize::from(HEADER_KIND) && usize::from(head.len()) == NAME && name as u32 == MAGIC;
-        ours.then_some(Self { start, generation: (name >> 32) as u32 })
+        (ours && bank.generation != 0).then_some(bank)
     }
 }
 
@@ -64,14 +66,15 @@ mod tests {
     #[test]
     fn name_comes_back() {
         let bank = Bank { start: 512, generation: 0x0403_0201 };
-        assert_eq!(bank.name(), *b"OTJ1\x01\x02\x03\x04");
+        assert_eq!(bank.name(), *b"OTJ2\x01\x02\x03\x04");
         assert_eq!(Bank::from_name(512, bank.header(), bank.name()), Some(bank));
     }
 
     #[test]
     fn other_records_are_no_header() {
         let bank = Bank { start: 0, generation: 5 };
-        assert_eq!(Bank::from_name(0, bank.header(), *b"OTJ2\x05\0\0\0"), None);
+        assert_eq!(Bank::from_name(0, bank.header(), *b"OTJ1\x05\0\0\0"), None);
+        assert_eq!(Bank::from_name(0, bank.header(), *b"OTJ2\0\0\0\0"), None);
         assert_eq!(Bank::from_name(0, Head::new(0, Mark::Live, 8, &bank.name()), bank.name()), None);
         assert_eq!(Bank::from_name(0, Head::new(HEADER_KIND, Mark::Live, 7, &[]), bank.name()), None);
     }
@@ -83,6 +86,6 @@ mod tests {
         assert!(!at(u32::MAX).newer_than(at(0)));
         assert!(at(6).newer_than(at(5)));
         assert!(!at(5).newer_than(at(5)));
-        assert_eq!(at(u32::MAX).next(64), Bank { start: 64, generation: 0 });
+        assert_eq!(at(u32::MAX).next(64), Bank { start: 64, generation: 1 });
     }
 }

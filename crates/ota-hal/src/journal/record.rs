@@ -10,6 +10,9 @@ const _: () = assert!(Kind::COUNT <= KINDS);
 /// The kind of a bank header. Not one of the kinds that are kept.
 pub(super) const HEADER_KIND: u8 = 0x4A;
 
+/// The kind of the record that says: all before it is settled. It has no payload, and is not kept either.
+pub(super) const SETTLED: u8 = KINDS as u8;
+
 /// Bytes of the head.
 pub(super) const HEAD: u32 = 8;
 
@@ -33,8 +36,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Of no record.
-    pub(super) const NONE: Self = Self { word: 0, sum: crc::INIT };
+    /// Of no record, and of no kind.
+    pub(super) const NONE: Self = Self { word: 0x00FF_0000, sum: crc::INIT };
 
     pub(super) fn new(kind: u8, mark: Mark, len: u16, payload: &[u8]) -> Self {
         let word = u32::from(len) | u32::from(kind) << 16 | (mark as u32) << 24;

@@ -6,11 +6,6 @@ use super::store::Place;
 use super::{Journal, JournalError};
 use crate::{Flash, RegionError};
 
-/// What did not read back right after it was written is not a lost record but a worn-out part.
-fn worn<E>(error: RegionError<E>) -> JournalError<E> {
-    if matches!(error, RegionError::Corrupt) { JournalError::Unreliable } else { JournalError::Flash(error) }
-}
-
 /// Where the records are in the other bank.
 struct Moved {
     at: [u32; KINDS],
@@ -19,29 +14,59 @@ struct Moved {
 }
 
 impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
-    /// Opens the other bank with the live records and `new` in the place of its kind's.
+    /// Opens the other bank with the live records and `new` in the place of its kind's; a head of no kind adds none.
     ///
-    /// The current bank is only read. The header, written last, is the one moment at which the new bank takes over.
+    /// The current bank is only read, but for the second copy of its header. The header of the other one, begun last, is
+    /// the one moment at which that bank takes over.
     pub(super) fn rotate(&mut self, new: &Head, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
-        let old = self.bank;
-        let bank = old.next(self.half());
+        let bank = self.bank.next(self.half());
         let mut moved = Moved { at: [0; KINDS], cursor: 0 };
         // First without touching anything: every live record must be readable and all of them must fit.
-        self.copy_live(bank, new, None, &mut moved)?;
-        self.region.erase(bank.start, self.half())?;
-        self.check_blank(bank.start, self.end(bank)).map_err(worn)?;
-        self.copy_live(bank, new, Some(payload), &mut moved)?;
+        if !self.copy_live(bank, new, None, &mut moved)? {
+            return Err(JournalError::TooLarge);
+        }
+        // What did not read back right after it was written is not a lost record but a worn-out part.
+        self.open(bank, new, payload, &mut moved).map_err(|error| match error {
+            RegionError::Corrupt => JournalError::Unreliable,
+            other => JournalError::Flash(other),
+        })
+    }
+
+    fn open(&mut self, bank: Bank, new: &Head, payload: &[u8], moved: &mut Moved) -> Result<(), RegionError<F::Error>> {
+        self.complete(self.bank)?;
+        // The first bank of all: what is left in the other one, perhaps of another journal, must not seem to follow it.
+        let banks = if self.bank.generation == 0 { 2 } else { 1 };
+        self.region.erase(bank.start, self.half() * banks)?;
+        self.check_blank(bank.start, self.end(bank))?;
+        self.copy_live(bank, new, Some(payload), moved)?;
         // From here on the header may be on flash, whatever the driver reports: the old bank takes no more records,
         // or a later mount would not see them.
-        self.cursor = self.end(old);
-        let place = Place { at: bank.start, generation: Bank::UNNAMED };
-        self.write_record(place, &bank.header(), 0, &bank.name()).map_err(worn)?;
-        (self.bank, self.at, self.cursor) = (bank, moved.at, moved.cursor);
+        self.cursor = self.end(self.bank);
+        self.write_header(bank, bank.start)?;
+        (self.bank, self.at, self.cursor, self.doubt) = (bank, moved.at, moved.cursor, 0);
+        // The bank counts already. Should this fail, the next rotation makes up for it, or finds cells that were tried.
+        let _ = self.complete(bank);
         Ok(())
     }
 
+    /// Writes the second copy of the header, if that was not begun yet. Afterwards the bank does not depend on the first
+    /// one, which a cut may have left unstable; so it may be the only bank there is.
+    #[inline(never)]
+    fn complete(&mut self, bank: Bank) -> Result<(), RegionError<F::Error>> {
+        let second = bank.start + Self::HEADER;
+        if bank.generation != 0 && self.is_blank(second, bank.start + Self::RECORDS)? {
+            self.write_header(bank, second)?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write_header(&mut self, bank: Bank, at: u32) -> Result<(), RegionError<F::Error>> {
+        self.write_record(Place { at, generation: Bank::UNNAMED }, &bank.header(), 0, &bank.name())
+    }
+
     /// Copies the live records, with `new` in the place of its kind's, to `bank`. Without a payload it only looks whether
-    /// that would work.
+    /// that would work; false when they do not fit.
     #[inline(never)]
     fn copy_live(
         &mut self,
@@ -49,8 +74,8 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         new: &Head,
         payload: Option<&[u8]>,
         moved: &mut Moved,
-    ) -> Result<(), JournalError<F::Error>> {
-        moved.cursor = bank.start + Self::HEADER;
+    ) -> Result<bool, RegionError<F::Error>> {
+        moved.cursor = bank.start + Self::RECORDS;
         for (kind, place) in moved.at.iter_mut().enumerate() {
             let mut from = self.at(kind);
             let mut head = *new;
@@ -63,15 +88,15 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
             }
             let size = Self::padded(head.total());
             if size > self.end(bank) - moved.cursor {
-                return Err(JournalError::TooLarge);
+                return Ok(false);
             }
             if let Some(payload) = payload {
                 let to = Place { at: moved.cursor, generation: bank.generation };
-                self.write_record(to, &head, from, payload).map_err(worn)?;
+                self.write_record(to, &head, from, payload)?;
             }
             *place = head.live_at(moved.cursor);
             moved.cursor += size;
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -41,6 +41,13 @@ impl<'a, F: Flash, const UNIT: usize> SharedJournal<'a, F, UNIT> {
     pub fn remove(&self, kind: Kind) -> Result<(), JournalError<F::Error>> {
         self.borrow()?.remove(kind)
     }
+    /// As [`Journal::settle`].
+    ///
+    /// # Errors
+    /// As [`Journal::settle`], and [`JournalError::Busy`].
+    pub fn settle(&self) -> Result<(), JournalError<F::Error>> {
+        self.borrow()?.settle()
+    }
 
     fn borrow(&self) -> Result<RefMut<'a, Journal<F, UNIT>>, JournalError<F::Error>> {
         self.0.try_borrow_mut().map_err(|_| JournalError::Busy)

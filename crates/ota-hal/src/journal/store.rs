@@ -9,8 +9,8 @@ const fn round_up(len: usize, unit: usize) -> usize {
     len.div_ceil(unit) * unit
 }
 
-#[inline(never)]
 /// Copies `from` to the front of `to`, as far as both reach.
+#[inline(never)]
 fn copy(to: &mut [u8], from: &[u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
@@ -42,8 +42,10 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         assert!(UNIT >= 16 && UNIT >= align, "give the journal a larger UNIT: at least 16 and the write size");
         align
     };
-    /// A bank header with its padding.
+    /// One copy of a bank header with its padding.
     pub(super) const HEADER: u32 = round_up(bank::HEADER, Self::ALIGN) as u32;
+    /// Where the records of a bank begin: behind the second copy of its header.
+    pub(super) const RECORDS: u32 = Self::HEADER * 2;
     /// The part of a record that holds its head. Read alone: what follows may be another record's torn cells.
     const FIRST: usize = round_up(HEAD as usize, Self::ALIGN);
     /// What the buffer holds of the rest.

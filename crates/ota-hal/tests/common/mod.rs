@@ -103,6 +103,17 @@ impl<const W: usize, const E: u8, const S: usize, const R: usize, const UNIT: us
         model
     }
 
+    /// Mounts, settles, and reads everything, in this session and in later ones: they must agree.
+    pub fn settled(&mut self) -> Model {
+        let mut journal = self.mount().expect("mount");
+        journal.settle().expect("settle");
+        let model = read_all(&mut journal);
+        for _ in 0..3 {
+            assert_eq!(self.state(), model, "settled, but a later mount finds something else: {:?}", self.flash);
+        }
+        model
+    }
+
     /// No rule of the part was broken.
     pub fn assert_lawful(&self) {
         assert_eq!(self.flash.violation(), None::<Violation>, "{:?}", self.flash);

@@ -34,6 +34,7 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
 
     #[inline(never)]
     fn start_once(&mut self) {
+        self.settle();
         self.load_outbox();
         self.core.reporter.outbox_due(!self.core.outbox.is_empty());
         self.load_job();

@@ -13,6 +13,18 @@ use ota_verify::Keys;
 pub(super) struct StoreFailed;
 
 impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_, B, T, F, K, A, E> {
+    /// What this start finds, all later ones find as well: it will be acted upon. An idle device acts upon nothing, and is
+    /// not to write at each start.
+    #[inline(never)]
+    pub(super) fn settle(&mut self) {
+        let journal = self.parts.journal;
+        let holds = |kind| !matches!(journal.read(kind, &mut []), Ok(None));
+        if holds(Kind::Job) || holds(Kind::Progress) || holds(Kind::Outbox) {
+            // A journal that cannot be written stays as it is found now, or nothing more can be made of it.
+            let _ = journal.settle();
+        }
+    }
+
     #[inline(never)]
     pub(super) fn append(&mut self, kind: Kind, record: Option<&[u8]>) -> Result<(), StoreFailed> {
         let record = record.ok_or(StoreFailed)?;

@@ -9,24 +9,35 @@ use ota_hal::{Flash, Journal, JournalError, Kind, Partition, Region, SlotId, crc
 use ota_service::records::{Field, describe};
 use serde_json::{Map, Value, json};
 
-/// Where the magic of a bank header is.
+/// Where the magic of a bank header is, in each of its copies.
 const BANK_MAGIC: std::ops::Range<usize> = 8..12;
+/// Write sizes of parts.
+const WRITE_SIZES: [u32; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 /// Most bytes of a record that nobody here knows which are shown.
 const SHOWN: usize = 64;
 
 /// Whether one of the two halves starts like a bank.
 pub(super) fn looks_like(bytes: &[u8]) -> bool {
-    [0, bytes.len() / 2].into_iter().any(|start| generation(bytes, start).is_some())
+    [0, bytes.len() / 2].into_iter().flat_map(copies).any(|at| generation(bytes, at).is_some())
 }
 
-fn generation(bytes: &[u8], start: usize) -> Option<u32> {
-    let bank = bytes.get(start..)?;
-    (bank.get(BANK_MAGIC)? == b"OTJ1").then_some(())?;
-    bank.get(12..16)?.try_into().ok().map(u32::from_le_bytes)
+/// Where the copies of the header of the bank at `start` are, whatever the write size.
+fn copies(start: usize) -> impl Iterator<Item = usize> {
+    WRITE_SIZES.into_iter().filter(|size| *size >= 16).map(move |size| start + size as usize).chain([start])
 }
 
-/// The same, when the header is whole: only then a device takes the bank for one.
+fn generation(bytes: &[u8], at: usize) -> Option<u32> {
+    let header = bytes.get(at..)?;
+    (header.get(BANK_MAGIC)? == b"OTJ2").then_some(())?;
+    header.get(12..16)?.try_into().ok().map(u32::from_le_bytes)
+}
+
+/// The generation of the bank at `start` by a copy of its header that is whole.
 fn whole_generation(bytes: &[u8], start: usize) -> Option<u32> {
+    copies(start).find_map(|at| whole_header(bytes, at))
+}
+
+fn whole_header(bytes: &[u8], start: usize) -> Option<u32> {
     let header: &[u8; 16] = bytes.get(start..)?.first_chunk()?;
     let (word, rest) = header.split_first_chunk::<4>()?;
     let (seal, name) = rest.split_first_chunk::<4>()?;
@@ -43,7 +54,7 @@ fn no_bank(bytes: &[u8]) -> Option<&'static str> {
     if erased || halves.iter().any(|start| whole_generation(bytes, *start).is_some()) {
         None
     } else if looks_like(bytes) {
-        Some("journal: the bank header is damaged")
+        Some("journal: the bank headers are damaged")
     } else {
         Some("journal: no bank in either half; these bytes are no journal, or what is left of one")
     }
@@ -74,7 +85,8 @@ pub(super) fn inspect(bytes: &[u8], write_size: Option<u32>) -> Found {
         };
         found.insert(name, shown);
     }
-    let no_bank = no_bank(bytes);
+    // A bank also counts when its header was only begun.
+    let no_bank = no_bank(bytes).filter(|_| records.is_empty());
     if !records.iter().any(|(kind, _)| *kind == Kind::Boot) {
         let state = match no_bank {
             None => "no record: as from the factory, slot A",
@@ -178,7 +190,7 @@ fn read(bytes: &[u8], write_size: Option<u32>) -> Result<(u32, Records), String>
         return read_sized(bytes, size).map(|records| (size, records));
     }
     let mut best: Result<(u32, Records), String> = Err("journal: not two equal banks".to_owned());
-    for size in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] {
+    for size in WRITE_SIZES {
         if let Ok(records) = read_sized(bytes, size) {
             let better = best.as_ref().map_or(true, |(_, known)| records.len() > known.len());
             if better {
