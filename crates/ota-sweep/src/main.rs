@@ -37,9 +37,6 @@ struct Options {
     /// Verify every signature anew, also those over bytes that were verified before
     #[arg(long)]
     no_memory: bool,
-    /// Leave cells that read differently each time, too: a few of these scenarios are known to end badly
-    #[arg(long)]
-    unstable: bool,
     /// Run one scenario, as a failure names it: GEOMETRY/STORY/PAST/OP:TEAR:SEED...
     #[arg(long)]
     replay: Option<Line>,

@@ -89,7 +89,7 @@ pub(crate) fn sweep(options: &Options) -> Swept {
     // The message of a failing check is kept by who catches it.
     std::panic::set_hook(Box::new(|_| {}));
     let keys = options.keys();
-    let shared = Shared { seen: Seen::default(), keys, unstable: options.unstable };
+    let shared = Shared { seen: Seen::default(), keys };
     let begin = Instant::now();
     let (next, store) = (AtomicUsize::new(0), Store::default());
     let work = Work { options, shared, store, next, begin, done: Mutex::default() };

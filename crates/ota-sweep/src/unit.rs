@@ -45,7 +45,7 @@ pub enum Kind {
 }
 
 /// The tears of which pairs are made. A cut before an operation is one after the operation before it.
-const PAIRED: [Tear; 5] = [Tear::Prefix, Tear::Units, Tear::Bits, Tear::Unstable, Tear::After];
+const PAIRED: [Tear; 5] = [Tear::Prefix, Tear::Units, Tear::Bits, Tear::FewUnstable, Tear::After];
 /// Of so many scenarios one proves that the device takes a further update, where the story itself ends with one.
 const WELL: u64 = 16;
 
@@ -56,8 +56,6 @@ pub struct Shared {
     pub seen: Seen,
     /// The device's keys.
     pub keys: Signatures,
-    /// Whether cells may be left unstable too.
-    pub unstable: bool,
 }
 
 impl Unit {
@@ -160,8 +158,7 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
     fn operation(&mut self, op: usize, of: usize, moment: &Moment<W, E>, before: &[Cut], last: bool) {
         for (tear, _) in TEARS {
             let first = op == 0 && tear == Tear::Before;
-            let left_out = Tear::UNSTABLE.contains(&tear) && !self.shared.unstable;
-            if left_out || (self.unit.kind == Kind::Pairs && !PAIRED.contains(&tear) && !first) {
+            if self.unit.kind == Kind::Pairs && !PAIRED.contains(&tear) && !first {
                 continue;
             }
             let seed = if tear.is_random() { self.seed(op, tear, before) } else { 0 };
