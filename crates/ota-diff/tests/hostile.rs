@@ -113,7 +113,7 @@ fn mutated_states() {
     ] {
         let (old, _, made) = sample(profile, arch);
         let states = states(&old, &made, 64);
-        for _ in 0..rounds() {
+        for _ in 0..4 * rounds() {
             let changes = 1 + noise.below(3);
             edited_state(&old, &made, &states, &noise.bytes(2 + 4 * changes));
         }
