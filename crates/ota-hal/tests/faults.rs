@@ -78,6 +78,31 @@ fn a_record_after_a_failure_is_found_by_the_next_mount() {
 }
 
 #[test]
+fn a_failure_and_then_a_cut_lose_nothing() {
+    let job = Step::Append(Kind::Job, vec![7; 70]);
+    let later = Step::Append(Kind::Boot, b"later".to_vec());
+    for (failure, cut) in (0..12).flat_map(|failure| (1..14).map(move |n| (failure, failure + n))) {
+        for (tear, seed) in Tear::ALL.into_iter().flat_map(|tear| (0..4).map(move |seed| (tear, seed))) {
+            let (mut board, old) = full_board();
+            board.flash.set_seed(seed);
+            board.flash.fail_at(failure, tear);
+            board.flash.cut_at(cut, tear);
+            let mut journal = board.mount().unwrap();
+            for step in [&job, &later, &later] {
+                let Step::Append(kind, payload) = step else { unreachable!() };
+                let _ = journal.append(*kind, payload);
+            }
+            board.flash.power_on();
+            board.flash.reset_counters();
+            let found = board.state();
+            let may = [old.clone(), old.after(&job), old.after(&later), old.after(&job).after(&later)];
+            assert!(may.contains(&found), "failure at {failure}, cut at {cut}, {tear:?} {seed}: {found:?}");
+            board.assert_lawful();
+        }
+    }
+}
+
+#[test]
 fn two_failures_in_one_session() {
     for (first, second) in (0..8).flat_map(|first| (1..8).map(move |n| (first, first + n))) {
         for tear in Tear::ALL {

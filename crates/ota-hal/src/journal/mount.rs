@@ -48,7 +48,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
 
     /// Whether the header of `bank` was begun. Then its records were complete, and it counts: a header that a cut left
     /// between two values must not be whole at one mount and torn at the next.
-    fn is_opened(&mut self, bank: Bank) -> Result<bool, RegionError<F::Error>> {
+    pub(super) fn is_opened(&mut self, bank: Bank) -> Result<bool, RegionError<F::Error>> {
         let first = bank.start + Self::RECORDS;
         Ok(whole(self.check(first, bank.generation, &mut { Head::NONE }, &mut []))?
             && !self.is_blank(bank.start, first)?)

@@ -19,7 +19,12 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// The current bank is only read, but for the second copy of its header. The header of the other one, begun last, is
     /// the one moment at which that bank takes over.
     pub(super) fn rotate(&mut self, new: &Head, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
-        let bank = self.bank.next(self.half());
+        let mut bank = self.bank.next(self.half());
+        // A header that the driver failed to write: its bank counts from then on, and is not to be erased.
+        if self.is_opened(bank)? {
+            self.scan(bank)?;
+            bank = self.bank.next(self.half());
+        }
         let mut moved = Moved { at: [0; KINDS], cursor: 0 };
         // First without touching anything: every live record must be readable and all of them must fit.
         if !self.copy_live(bank, new, None, &mut moved)? {
