@@ -54,8 +54,10 @@ pub enum Decision {
 /// A cut before it is complete leaves the old record: the next start decides the same again. A cut after it has spent
 /// an attempt, or stored the rollback, without the image having run.
 ///
-/// Without a journal (`None`: it did not mount because its flash part fails) slot A starts if it may be started, else slot
-/// B, and the floor is `rules.floor` alone.
+/// Without a journal (`None`: it did not mount because its flash part fails, or its record could not be read several times)
+/// slot A starts if it may be started, else slot B, and the floor is `rules.floor` alone. Nobody knows then which image was
+/// accepted: it may be one that was never tried or that was given up. A board that would rather not start at all treats
+/// `None` as [`Decision::Recovery`].
 pub fn boot<'j, F: Flash + 'j, const UNIT: usize, S: ReadAt, K: Keys, P: Placement>(
     journal: impl Into<Option<&'j mut Journal<F, UNIT>>>,
     slots: &mut [S; 2],
@@ -68,7 +70,7 @@ pub fn boot<'j, F: Flash + 'j, const UNIT: usize, S: ReadAt, K: Keys, P: Placeme
     let mut journal = journal.into();
     let mut record = Raw::EMPTY;
     if let Some(known) = &mut journal
-        && !read(known, &mut record)
+        && !(0..TRIES).any(|_| read(known, &mut record))
     {
         // Not knowing the record, nothing may replace it.
         journal = None;
@@ -90,6 +92,9 @@ pub fn floor<'j, F: Flash + 'j, const UNIT: usize>(journal: impl Into<Option<&'j
     }
     record.floor()
 }
+
+/// So often a record is read that cannot be: too much hangs on it.
+const TRIES: u32 = 4;
 
 /// Reads the boot record, or what stands for it; whether the journal could be read.
 #[inline(never)]

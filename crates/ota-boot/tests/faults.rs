@@ -46,7 +46,7 @@ fn a_journal_that_cannot_be_read_is_left_alone() {
         let reads = device.flash.get_mut().reads();
         // Fails on the read of the record. Not knowing it, nothing may replace it, whatever the slots hold.
         device.flash.get_mut().reset_counters();
-        device.flash.get_mut().fail_reads(reads..reads + 2);
+        device.flash.get_mut().fail_reads(reads..reads + 8);
         assert_eq!(device.start(ResetCause::PowerOn), started);
         assert_eq!(device.flash.get_mut().cells(), cells);
         // The next start finds it again.

@@ -48,6 +48,9 @@ impl Kind {
     pub const ALL: [Self; Self::COUNT] = [Self::Boot, Self::Job, Self::Progress, Self::Outbox, Self::App];
 }
 
+/// So often a loader tries to mount: it has nothing else to go by.
+const TRIES: u32 = 4;
+
 /// The journal. See the crate documentation for its power-cut contract.
 ///
 /// `UNIT` is the size of the one buffer on the stack: at least 16 and at least the write size of the part, checked
@@ -93,9 +96,10 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     }
 
     /// As [`Journal::mount_sized`], for loaders: `place` holds the journal from the start, so that it is not moved. It is
-    /// `None` when the journal does not mount.
+    /// `None` when the journal did not mount in several tries.
     pub fn mount_in(place: &mut Option<Self>, region: Region<F>) {
-        if place.insert(Self::unmounted(region)).find().is_err() {
+        let journal = place.insert(Self::unmounted(region));
+        if !(0..TRIES).any(|_| journal.find().is_ok()) {
             *place = None;
         }
     }

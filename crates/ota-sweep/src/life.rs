@@ -11,6 +11,7 @@ use ota_service::patch_target::S;
 use ota_service::{Gate, Health};
 use ota_testkit::{FakeClock, SimFlash};
 use std::cell::RefCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 /// The simulated part: the sector sizes are those of the geometry.
@@ -98,6 +99,7 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
     pub fn meet(&mut self, trouble: Trouble) {
         self.trouble = Some(trouble);
         self.model.borrow_mut().shaky |= trouble.may_end_it();
+        self.model.borrow_mut().stuck = trouble.stays();
         let part = &mut self.world.flash.borrow_mut().part;
         match trouble {
             Trouble::Fails(op, tear) => part.fail_at(op, tear),
@@ -112,8 +114,19 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
     #[must_use]
     pub fn extent(&self) -> Extent {
         let flash = &self.world.flash.borrow().part;
-        let object = self.setting.materials.objects[0].len() as u32;
+        let fetched = self.world.server.log.borrow().iter().map(|(at, len)| at + len).max();
+        let object = fetched.unwrap_or(0);
         Extent { operations: flash.ops(), reads: flash.reads(), sectors: flash.sectors(), object }
+    }
+
+    /// A number for all that was to be seen of this life: two lives with the same one went the same way.
+    #[must_use]
+    pub fn trace(&self) -> u64 {
+        let flash = &self.world.flash.borrow().part;
+        let mut hasher = DefaultHasher::new();
+        (flash.fingerprint(), flash.ops(), self.world.clock.now().0).hash(&mut hasher);
+        (&*self.world.cloud.heard.borrow(), &*self.world.server.log.borrow()).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// From now on each moment before a write or an erase is kept in the list.
@@ -146,7 +159,7 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
     fn step(&mut self) -> bool {
         let Some((version, slot, trial)) = self.world.try_load() else {
             self.idle_starts += 1;
-            assert!(self.trouble.is_some() && self.idle_starts <= 1, "nothing to start");
+            assert!(self.trouble.is_some_and(Trouble::is_of_flash) && self.idle_starts <= 1, "nothing to start");
             return false;
         };
         self.look(version, slot, trial);
@@ -163,14 +176,17 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
     /// # Panics
     /// When the device did what it must not.
     pub fn calm_down(&mut self) -> Cost {
+        let mut calm = self.stays();
         for _ in 0..STARTS {
             let (told, until) = (self.told(), self.world.clock.now().after(QUIET_MS));
             self.until = Some(until);
             self.step();
             if self.world.clock.now() > until && self.told() == told && !self.stays() {
+                calm = true;
                 break;
             }
         }
+        assert!(calm, "no end of it: {:?}", self.world.cloud.heard.borrow());
         self.until = None;
         if let Some((version, slot, trial)) = self.world.try_load() {
             self.look(version, slot, trial);
@@ -206,6 +222,8 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
             flash.part.cells()[start..start + image.len()] == *image,
             "a mix of images starts as version {version}"
         );
+        let range = start as u32..(start + image.len()) as u32;
+        assert!(!flash.part.is_unstable_within(&range), "version {version} starts from cells that are not stable");
         drop(flash);
         let floor = self.floor(slot);
         self.model.borrow_mut().start(Start { version, trial, floor });
@@ -265,9 +283,7 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
         self.world.flash.borrow_mut().part.reset_counters();
         self.world.server.is_well();
         self.world.cloud.deaf.set(0);
-        if self.setting.materials.story.outcome() != Outcome::Confirmed {
-            self.be_quiet();
-        }
+        self.be_quiet();
         self.model.borrow_mut().prove_well();
         let world = &mut self.world;
         world.set_health(&[Health::Pass]);

@@ -26,6 +26,8 @@ pub struct Model {
     /// A cut left cells that read now one way, now the other, or something failed without a cut. Then the agent may give
     /// the update up, and must say so; the next one must work.
     pub shaky: bool,
+    /// A sector is stuck: that something was told may not be kept, and is then told at each start.
+    pub stuck: bool,
 }
 
 /// What a start showed.
@@ -43,7 +45,7 @@ impl Model {
     /// A device at the begin of the story, with this floor.
     #[must_use]
     pub const fn new(story: Story, floor: u32) -> Self {
-        Self { story, wanted: NEW, cuts: 0, starts: 0, accepted: OLD, trials: 0, floor, shaky: false }
+        Self { story, wanted: NEW, cuts: 0, starts: 0, accepted: OLD, trials: 0, floor, shaky: false, stuck: false }
     }
 
     /// The power went in this way.
@@ -113,10 +115,13 @@ impl Model {
             let tried = self.story.outcome() == Outcome::RolledBack;
             assert!(right || self.shaky || (tried && unlucky(text)), "told: {text}");
         }
-        assert!(told <= 1 + self.cuts + u32::from(self.shaky), "told {told} times");
+        let again = if self.stuck { self.starts } else { u32::from(self.shaky) };
+        assert!(told <= 1 + self.cuts + again, "told {told} times");
         let accepted = |version: u8| heard.iter().any(|text| *text == format!("version {version}.0.0"));
         let lied = self.story.outcome() != Outcome::Confirmed && accepted(NEW);
         assert!(!lied, "a version is told that was not accepted");
+        let ahead = [NEW, NEXT].into_iter().find(|version| accepted(*version) && self.accepted < *version);
+        assert_eq!(ahead, None, "told before it was accepted");
     }
 
     /// Whether the story is over, by what the cloud heard.
@@ -166,11 +171,14 @@ mod tests {
 
     #[test]
     fn what_is_told_is_checked() {
-        let heard = |story, texts: &[&str]| {
+        let heard_by = |model: Model, texts: &[&str]| {
             let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-            std::panic::catch_unwind(move || Model::new(story, 1).heard(&texts)).is_ok()
+            std::panic::catch_unwind(move || model.heard(&texts)).is_ok()
         };
-        assert!(heard(Story::Update, &["version 1.0.0", "version 2.0.0"]));
+        let heard = |story, texts: &[&str]| heard_by(Model::new(story, 1), texts);
+        let updated = ["version 1.0.0", "version 2.0.0"];
+        assert!(heard_by(Model { accepted: NEW, ..Model::new(Story::Update, 1) }, &updated));
+        assert!(!heard(Story::Update, &updated), "told before it was accepted");
         assert!(!heard(Story::Update, &["failed -1 x"]));
         assert!(heard(Story::Hang, &[USED_UP]));
         assert!(!heard(Story::Hang, &[USED_UP, USED_UP]), "told twice without a cut");

@@ -4,7 +4,7 @@ use crate::geometry::GEOMETRIES;
 use crate::story::Story;
 use crate::unit::{DELTA_ROUNDS, Kind, SLICES, Unit};
 
-/// Past of the device in each round.
+/// Pasts of the device: how full its journal is, and, if odd, that it runs from slot B. They take turns.
 const PASTS: [u8; 6] = [0, 1, 4, 7, 12, 17];
 /// The stories of which pairs are made. The delta, with four times the operations, takes the last one's turn in every other
 /// round.
@@ -22,7 +22,9 @@ const PAIRED: [Story; 9] = [
 
 /// Units of one pass: every geometry with every story, each with an eighth of the operations, and pairs on the small part.
 const SINGLES: usize = GEOMETRIES.len() * Story::ALL.len();
-const PASS: usize = SINGLES + PAIRED.len() + GEOMETRIES.len();
+const PASS: usize = SINGLES + PAIRED.len() + TROUBLED;
+/// Of a pass, units with other troubles: the geometries take turns.
+const TROUBLED: usize = 5;
 /// Units in which every operation was cut in every way once, those of deltas in [`DELTA_ROUNDS`] rounds.
 pub const ROUND: usize = PASS * SLICES;
 
@@ -33,25 +35,26 @@ pub fn unit(n: usize, seed: u64) -> Unit {
     // So that neighbouring passes cut operations far apart.
     let slice = (pass as u8).reverse_bits() as usize >> 5;
     let of = |story| if story == Story::Delta { slice + SLICES * (round % DELTA_ROUNDS) } else { slice };
-    let past = PASTS[round % PASTS.len()];
+    let past = |place: usize| PASTS[(round + pass + place) % PASTS.len()];
     let seed = seed.wrapping_mul(1_000_003).wrapping_add(round as u64);
     match place.checked_sub(SINGLES) {
         None => {
             let geometry = place % GEOMETRIES.len();
             let story = Story::ALL[(place / GEOMETRIES.len() + geometry) % Story::ALL.len()];
-            Unit { geometry, story, past, slice: of(story), seed, kind: Kind::Cuts }
+            Unit { geometry, story, past: past(place), slice: of(story), seed, kind: Kind::Cuts }
         }
-        Some(geometry) if geometry < GEOMETRIES.len() => {
-            let story = Story::ALL[(geometry + round) % Story::ALL.len()];
-            Unit { geometry, story, past, slice: of(story), seed, kind: Kind::Troubles }
+        Some(place) if place < TROUBLED => {
+            let geometry = (pass * TROUBLED + place) % GEOMETRIES.len();
+            let story = Story::ALL[(geometry + round + pass) % Story::ALL.len()];
+            Unit { geometry, story, past: past(geometry), slice: of(story), seed, kind: Kind::Troubles }
         }
         Some(place) => {
-            let place = place - GEOMETRIES.len();
+            let place = place - TROUBLED;
             let story = match PAIRED[place] {
                 Story::WrongClass if round % 2 == 1 => Story::Delta,
                 story => story,
             };
-            Unit { geometry: 0, story, past, slice: of(story), seed, kind: Kind::Pairs }
+            Unit { geometry: 0, story, past: past(place), slice: of(story), seed, kind: Kind::Pairs }
         }
     }
 }

@@ -81,15 +81,17 @@ pub fn survive<const W: usize, const E: u8>(state: State<W, E>, setting: Setting
     cost
 }
 
-/// Lives from `state` with this trouble; and, if it ends, proves that the next update works.
-pub fn endure<const W: usize, const E: u8>(state: State<W, E>, setting: Setting<'_>, trouble: Trouble) -> Cost {
+/// Lives from `state` with this trouble; and, if it ends, proves that the next update works. Also the number of the life, see
+/// [`Life::trace`].
+pub fn endure<const W: usize, const E: u8>(state: State<W, E>, setting: Setting<'_>, trouble: Trouble) -> (Cost, u64) {
     let mut life = Life::new(state, setting);
     life.meet(trouble);
     let cost = if trouble.may_end_it() { life.calm_down() } else { life.live() };
+    let trace = life.trace();
     if !trouble.stays() {
         life.be_well();
     }
-    cost
+    (cost, trace)
 }
 
 #[cfg(test)]

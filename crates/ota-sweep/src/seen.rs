@@ -30,7 +30,11 @@ impl Seen {
     pub fn is_new<const W: usize, const E: u8>(&self, purpose: u64, state: &State<W, E>) -> bool {
         let mut hasher = DefaultHasher::new();
         (purpose, state.flash.fingerprint(), &state.model, &state.heard).hash(&mut hasher);
-        let hash = hasher.finish();
+        self.first(hasher.finish())
+    }
+
+    /// Whether this number comes for the first time.
+    pub fn first(&self, hash: u64) -> bool {
         let shard = &self.shards[(hash >> 60) as usize];
         shard.lock().is_ok_and(|mut shard| shard.insert(hash))
     }

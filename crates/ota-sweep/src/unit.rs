@@ -9,6 +9,7 @@ use crate::tally::Tally;
 use crate::trouble::Trouble;
 use crate::{Geometry, Signatures, Story};
 use ota_testkit::{Rng, Tear};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Into so many units the operations of a story are dealt.
@@ -127,17 +128,30 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
         let extent = guarded(|| {
             let mut life = crate::life::Life::new(state.clone(), self.setting);
             life.live();
-            life.extent()
+            (life.extent(), life.trace())
         });
-        let Ok(extent) = extent else { return };
+        let Ok((extent, undisturbed)) = extent else { return };
+        self.shared.seen.first(self.trouble_key(undisturbed));
         for (_, trouble) in Trouble::all(extent).enumerate().filter(|(n, _)| self.unit.has(*n)) {
-            self.tally.scenarios += 1;
-            self.tally.troubles += 1;
             match guarded(|| endure(state.clone(), self.setting, trouble)) {
-                Ok(cost) => self.tally.add(cost, cost.operations as usize),
+                // What goes as another life went, or as without the trouble, is no scenario of its own.
+                Ok((_, trace)) if !self.shared.seen.first(self.trouble_key(trace)) => self.tally.repeats += 1,
+                Ok((cost, _)) => {
+                    self.tally.scenarios += 1;
+                    self.tally.troubles += 1;
+                    self.tally.add(cost, cost.operations as usize);
+                }
                 Err(why) => self.tally.fail(Line { trouble: Some(trouble), ..self.line(&[]) }, why),
             }
         }
+    }
+
+    /// Lives are told apart by geometry, story and past, too.
+    fn trouble_key(&self, trace: u64) -> u64 {
+        let Unit { geometry, story, past, .. } = *self.unit;
+        let mut hasher = DefaultHasher::new();
+        (geometry, story, past, trace).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Lives from `state` on, and cuts this life: its operations of this slice, or all when it follows a cut.
@@ -187,10 +201,10 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
     }
 
     fn scenario(&mut self, state: State<W, E>, cuts: &[Cut], left: usize) {
-        let n = self.tally.scenarios;
+        let number = cuts.iter().fold(0, |sum, cut| sum ^ cut.seed ^ cut.op as u64);
         self.tally.scenarios += 1;
         self.tally.pairs += u64::from(cuts.len() > 1);
-        let well = self.unit.story.outcome() != Outcome::Confirmed || n.is_multiple_of(WELL);
+        let well = self.unit.story.outcome() != Outcome::Confirmed || number.is_multiple_of(WELL);
         match guarded(|| survive(state, self.setting, well)) {
             Ok(cost) => self.tally.add(cost, left),
             Err(why) => self.tally.fail(self.line(cuts), why),

@@ -156,6 +156,11 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
     pub fn is_unstable(&self) -> bool {
         !self.unstable.is_empty()
     }
+    /// Whether some of these cells have such bits.
+    #[must_use]
+    pub fn is_unstable_within(&self, range: &Range<u32>) -> bool {
+        self.unstable.is_within(range)
+    }
     /// Whether there is power.
     #[must_use]
     pub const fn is_powered(&self) -> bool {
@@ -293,6 +298,10 @@ impl<const WRITE: usize, const ERASED: u8, const SECTOR: usize, const READ: usiz
         bytes.copy_from_slice(&self.cells[start..end]);
         if !self.unstable.is_empty() {
             self.unstable.read(offset, bytes, &mut self.rng);
+            // The ECC bits of such a unit are no better.
+            if self.ecc && self.unstable.is_within(&(offset..end as u32)) && self.rng.one_in(2) {
+                return Err(SimError::Corrupt);
+            }
         }
         if self.corrupt[start / WRITE..end.div_ceil(WRITE)].contains(&true) {
             return Err(SimError::Corrupt);

@@ -24,34 +24,35 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
         if whole && half > Self::RECORDS { Ok(()) } else { Err(JournalError::Layout) }
     }
 
-    /// Makes the newest bank current, and finds its records. A header decides over a whole bank, so one bad read is not
-    /// enough to pass over it: there are two copies, and it may have been begun only.
+    /// Makes the newest bank current, and finds its records.
     pub(super) fn find_bank(&mut self) -> Result<(), RegionError<F::Error>> {
-        let half = self.half();
         let mut newest: Option<Bank> = None;
-        let mut name = [0; NAME];
-        let mut head = Head::NONE;
-        for at in [0, Self::HEADER, half, half + Self::HEADER] {
-            if whole(self.check(at, Bank::UNNAMED, &mut head, &mut name))?
-                && let Some(bank) = Bank::from_name(if at < half { 0 } else { half }, head, name)
+        for start in [0, self.half()] {
+            if let Some(bank) = self.opened(start)?
                 && newest.is_none_or(|other| bank.newer_than(other))
             {
                 newest = Some(bank);
             }
         }
-        let next = newest.unwrap_or(self.bank).next(half);
-        if self.is_opened(next)? {
-            newest = Some(next);
-        }
         newest.map_or(Ok(()), |bank| self.scan(bank))
     }
 
-    /// Whether the header of `bank` was begun. Then its records were complete, and it counts: a header that a cut left
-    /// between two values must not be whole at one mount and torn at the next.
-    pub(super) fn is_opened(&mut self, bank: Bank) -> Result<bool, RegionError<F::Error>> {
-        let first = bank.start + Self::RECORDS;
-        Ok(whole(self.check(first, bank.generation, &mut { Head::NONE }, &mut []))?
-            && !self.is_blank(bank.start, first)?)
+    /// The bank at `start`, if it counts. Its header has two copies: the second one was written before the records, the first
+    /// one after them. As soon as the first one is begun the records are complete, and the bank counts, whatever became of
+    /// that copy: it must not be whole at one mount and torn at the next.
+    #[inline(never)]
+    pub(super) fn opened(&mut self, start: u32) -> Result<Option<Bank>, RegionError<F::Error>> {
+        let second = start + Self::HEADER;
+        let mut name = [0; NAME];
+        let mut head = Head::NONE;
+        for at in [start, second] {
+            if whole(self.check(at, Bank::UNNAMED, &mut head, &mut name))?
+                && let Some(bank) = Bank::from_name(start, head, name)
+            {
+                return Ok((at == start || !self.is_blank(start, second)?).then_some(bank));
+            }
+        }
+        Ok(None)
     }
 
     /// Walks the records of `bank`. What is not whole is passed over unit by unit: it was torn by a cut and is the

@@ -16,12 +16,12 @@ struct Moved {
 impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     /// Opens the other bank with the live records and `new` in the place of its kind's; a head of no kind adds none.
     ///
-    /// The current bank is only read, but for the second copy of its header. The header of the other one, begun last, is
-    /// the one moment at which that bank takes over.
+    /// The current bank is only read. The first copy of the other one's header, begun last, is the one moment at which that
+    /// bank takes over.
     pub(super) fn rotate(&mut self, new: &Head, payload: &[u8]) -> Result<(), JournalError<F::Error>> {
         let mut bank = self.bank.next(self.half());
         // A header that the driver failed to write: its bank counts from then on, and is not to be erased.
-        if self.is_opened(bank)? {
+        if self.opened(bank.start)? == Some(bank) {
             self.scan(bank)?;
             bank = self.bank.next(self.half());
         }
@@ -38,30 +38,17 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     }
 
     fn open(&mut self, bank: Bank, new: &Head, payload: &[u8], moved: &mut Moved) -> Result<(), RegionError<F::Error>> {
-        self.complete(self.bank)?;
         // The first bank of all: what is left in the other one, perhaps of another journal, must not seem to follow it.
         let banks = if self.bank.generation == 0 { 2 } else { 1 };
         self.region.erase(bank.start, self.half() * banks)?;
         self.check_blank(bank.start, self.end(bank))?;
+        self.write_header(bank, bank.start + Self::HEADER)?;
         self.copy_live(bank, new, Some(payload), moved)?;
         // From here on the header may be on flash, whatever the driver reports: the old bank takes no more records,
         // or a later mount would not see them.
         self.cursor = self.end(self.bank);
         self.write_header(bank, bank.start)?;
         (self.bank, self.at, self.cursor, self.doubt) = (bank, moved.at, moved.cursor, 0);
-        // The bank counts already. Should this fail, the next rotation makes up for it, or finds cells that were tried.
-        let _ = self.complete(bank);
-        Ok(())
-    }
-
-    /// Writes the second copy of the header, if that was not begun yet. Afterwards the bank does not depend on the first
-    /// one, which a cut may have left unstable; so it may be the only bank there is.
-    #[inline(never)]
-    fn complete(&mut self, bank: Bank) -> Result<(), RegionError<F::Error>> {
-        let second = bank.start + Self::HEADER;
-        if bank.generation != 0 && self.is_blank(second, bank.start + Self::RECORDS)? {
-            self.write_header(bank, second)?;
-        }
         Ok(())
     }
 

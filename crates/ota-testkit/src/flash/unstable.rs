@@ -17,6 +17,10 @@ impl Unstable {
         &self.cells
     }
 
+    pub(super) fn is_within(&self, range: &Range<u32>) -> bool {
+        !self.within(range).is_empty()
+    }
+
     fn within(&self, range: &Range<u32>) -> Range<usize> {
         let place = |offset| self.cells.partition_point(|(at, _)| *at < offset);
         place(range.start)..place(range.end)
