@@ -51,7 +51,9 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
             tries -= 1;
             match self.rotate(&Head::NONE, &[]) {
                 // An unstable record may be whole when it is looked at, and torn when it is copied: look again.
-                Err(JournalError::Unreliable | JournalError::Flash(RegionError::Corrupt)) if tries > 0 => {}
+                Err(JournalError::Flash(RegionError::Corrupt)) if tries > 0 => {}
+                // A worn part is not erased so often.
+                Err(JournalError::Unreliable) if tries > TRIES - FEW => {}
                 result => return result,
             }
         }
@@ -68,5 +70,7 @@ impl<F: Flash, const UNIT: usize> Journal<F, UNIT> {
     }
 }
 
-/// More than enough for a record that is torn every other time.
-const TRIES: u32 = 8;
+/// More than enough for a record that is torn at every other look.
+const TRIES: u32 = 40;
+/// Of these, after which something was written that did not read back.
+const FEW: u32 = 8;
