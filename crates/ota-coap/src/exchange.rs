@@ -1,0 +1,368 @@
+//! Requests and what comes back: retransmission, acknowledgement, matching, repeated answers.
+//!
+//! ```text
+//!              begin                  response, reset, bad option, deadline, cancel
+//!   ┌──────┐ ────────► ┌───────────┐ ───────────────────────────────────────────────►
+//!   │ Idle │           │ Sending   │ ── bare acknowledgement, or non-confirmable ──┐
+//!   └──────┘ ◄──────── └───────────┘                                               ▼
+//!             the same ones           ┌─────────────────────────────────────────────┐
+//!             ◄────────────────────── │ Waiting for the separate response           │
+//!                                     └─────────────────────────────────────────────┘
+//! ```
+//!
+//! # Source
+//! RFC 7252 §4.2 to §4.8 (reliability, deduplication, NSTART 1), §5.2 and §5.3 (responses and their matching).
+
+mod recent;
+#[cfg(test)]
+mod tests;
+
+use crate::message::empty;
+use crate::{Code, Encoder, Kind, Message, Reply, option};
+use ota_hal::{Entropy, Millis};
+use recent::Recent;
+
+/// Longest time in which a confirmable message is sent and waited for, with the default timing: MAX_TRANSMIT_WAIT.
+pub const TRANSMIT_WAIT_MS: u32 = 93_000;
+
+/// Timing of an endpoint. The default is that of RFC 7252 §4.8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeConfig {
+    /// Shortest wait for the first acknowledgement; the real one is random, up to half as long again, and doubles with
+    /// each retransmission.
+    pub ack_timeout_ms: u16,
+    /// How often a confirmable request is sent again.
+    pub retransmit_max: u8,
+    /// From [`Endpoint::begin`] to the response, whatever happened in between; then the exchange has failed.
+    pub response_ms: u32,
+}
+
+impl Default for ExchangeConfig {
+    fn default() -> Self {
+        Self { ack_timeout_ms: 2_000, retransmit_max: 4, response_ms: TRANSMIT_WAIT_MS }
+    }
+}
+
+/// What a request and its responses have in common: four random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token(pub [u8; 4]);
+
+/// The header of a request that was begun. Neither `Clone` nor `Copy`: it makes one message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opening {
+    kind: Kind,
+    id: u16,
+    token: Token,
+}
+
+impl Opening {
+    /// The token, for [`Endpoint::watch`] and [`Endpoint::begin_as`].
+    #[must_use]
+    pub const fn token(&self) -> Token {
+        self.token
+    }
+    /// Begins the request's message. The buffer must keep it until the exchange has ended: it may be sent several times.
+    #[must_use]
+    pub fn encode(self, bytes: &mut [u8], method: Code) -> Encoder<'_> {
+        Encoder::new(bytes, self.kind, method, self.id, &self.token.0)
+    }
+}
+
+/// Another request is open (NSTART is 1). Wait for it, or cancel it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy;
+
+impl core::fmt::Display for Busy {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("a CoAP request is open already")
+    }
+}
+impl core::error::Error for Busy {}
+
+/// Why an exchange ended without a response that can be used. The request may have had its effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// Nothing came back. The peer is away, or every message was lost.
+    NoAnswer,
+    /// The peer acknowledged the request, or it needed no acknowledgement; the response did not come in time.
+    NoResponse,
+    /// The peer does not know what to do with the request; perhaps no CoAP is spoken there.
+    Reset,
+    /// The response holds a critical option that is not known here: its number.
+    BadOption(u16),
+}
+
+impl Failure {
+    /// A short text for a report.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::NoAnswer => "CoAP: no answer",
+            Self::NoResponse => "CoAP: no response",
+            Self::Reset => "CoAP: reset",
+            Self::BadOption(_) => "CoAP: unknown critical option",
+        }
+    }
+}
+
+impl core::fmt::Display for Failure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.text())
+    }
+}
+impl core::error::Error for Failure {}
+
+/// What an endpoint wants next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Step {
+    /// No request is open. Datagrams may still arrive.
+    Idle,
+    /// Send the request, for the first time or again; then poll again.
+    Send,
+    /// Nothing before this moment unless a datagram arrives.
+    Wait(Millis),
+    /// The request failed and is closed; told once.
+    Failed(Failure),
+}
+
+/// What a datagram meant to the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Nothing.
+    Nothing,
+    /// The response to the open request, which is closed by it.
+    Response(Message<'a>),
+    /// A message under the watched token while no request of that token is open.
+    Notification(Message<'a>),
+    /// The open request failed and is closed.
+    Failed(Failure),
+}
+
+/// What to do about a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Incoming<'a> {
+    /// A datagram to send back first: an acknowledgement or a reset. If that fails, nothing is lost but time.
+    pub reply: Option<[u8; 4]>,
+    /// What it meant.
+    pub event: Event<'a>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    /// To be sent, and again until acknowledged.
+    Sending,
+    /// Sent, and no more to be sent.
+    Waiting,
+}
+
+/// The client's side of the messages between it and one server: one request at a time, and at most one observation.
+///
+/// The caller checks where datagrams come from (socket connected to the server); nothing else is taken on trust. The
+/// request's bytes stay with the caller, who sends them when [`Endpoint::poll`] says so.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: ExchangeConfig,
+    phase: Phase,
+    kind: Kind,
+    next_id: u16,
+    id: u16,
+    token: Token,
+    watched: Option<Token>,
+    sends_left: u8,
+    timeout_ms: u32,
+    send_at: Millis,
+    deadline: Millis,
+    recent: Recent,
+}
+
+impl Endpoint {
+    /// An endpoint whose message ids begin at a random number.
+    pub fn new(config: ExchangeConfig, entropy: &mut dyn Entropy) -> Self {
+        Self {
+            config,
+            phase: Phase::Idle,
+            kind: Kind::Confirmable,
+            next_id: entropy.next_u32() as u16,
+            id: 0,
+            token: Token([0; 4]),
+            watched: None,
+            sends_left: 0,
+            timeout_ms: 0,
+            send_at: Millis(0),
+            deadline: Millis(0),
+            recent: Recent::NONE,
+        }
+    }
+
+    /// Opens a request under a new random token. Encode it, then poll.
+    ///
+    /// # Errors
+    /// [`Busy`] when one is open.
+    pub fn begin(&mut self, now: Millis, confirmable: bool, entropy: &mut dyn Entropy) -> Result<Opening, Busy> {
+        let mut token = entropy.next_u32();
+        if self.watched == Some(Token(token.to_be_bytes())) {
+            token ^= 1;
+        }
+        self.begin_as(now, confirmable, Token(token.to_be_bytes()), entropy)
+    }
+
+    /// Opens a request under a token that was used before: to renew or to end an observation (RFC 7641 §3.3.1, §3.6).
+    ///
+    /// # Errors
+    /// [`Busy`] when one is open.
+    pub fn begin_as(
+        &mut self,
+        now: Millis,
+        confirmable: bool,
+        token: Token,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Opening, Busy> {
+        if self.phase != Phase::Idle {
+            return Err(Busy);
+        }
+        let timeout_ms = u32::from(self.config.ack_timeout_ms);
+        // The upper half of the number, as a fraction of half the timeout: below 2^32 for any timeout.
+        let jitter_ms = ((entropy.next_u32() >> 16) * (timeout_ms / 2)) >> 16;
+        self.kind = if confirmable { Kind::Confirmable } else { Kind::NonConfirmable };
+        self.phase = Phase::Sending;
+        self.id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1);
+        self.token = token;
+        self.sends_left = self.config.retransmit_max.saturating_add(1);
+        self.timeout_ms = timeout_ms + jitter_ms;
+        self.send_at = now;
+        self.deadline = now.after(self.config.response_ms);
+        Ok(Opening { kind: self.kind, id: self.id, token })
+    }
+
+    /// Forgets the open request, if there is one. A confirmable response that comes later is reset.
+    pub const fn cancel(&mut self) {
+        self.phase = Phase::Idle;
+    }
+
+    /// From now on messages under `token` are notifications.
+    pub const fn watch(&mut self, token: Token) {
+        self.watched = Some(token);
+    }
+
+    /// No more notifications are wanted. The next confirmable one is reset, which ends the observation at the server.
+    pub const fn unwatch(&mut self) {
+        self.watched = None;
+    }
+
+    /// Whether a request is open.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.phase != Phase::Idle
+    }
+
+    /// When to poll at the latest; `None` when no request is open.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Millis> {
+        match self.phase {
+            Phase::Idle => None,
+            Phase::Sending => Some(self.send_at.min(self.deadline)),
+            Phase::Waiting => Some(self.deadline),
+        }
+    }
+
+    /// What to do now.
+    pub fn poll(&mut self, now: Millis) -> Step {
+        let Some(next) = self.next_deadline() else {
+            return Step::Idle;
+        };
+        if now < next {
+            return Step::Wait(next);
+        }
+        let waiting = self.phase == Phase::Waiting;
+        if now >= self.deadline || self.sends_left == 0 {
+            self.phase = Phase::Idle;
+            return Step::Failed(if waiting { Failure::NoResponse } else { Failure::NoAnswer });
+        }
+        if self.kind == Kind::NonConfirmable {
+            self.phase = Phase::Waiting;
+        }
+        self.sends_left -= 1;
+        self.send_at = now.after(self.timeout_ms);
+        self.timeout_ms = self.timeout_ms.saturating_mul(2);
+        Step::Send
+    }
+
+    /// Takes a datagram from the server. Any bytes are safe.
+    #[inline(never)]
+    pub fn on_datagram<'a>(&mut self, now: Millis, datagram: &'a [u8]) -> Incoming<'a> {
+        let message = match Message::decode(datagram) {
+            Ok(message) => message,
+            Err(malformed) => return nothing(malformed.reply),
+        };
+        match message.kind {
+            Kind::Reset if self.is_busy() && message.id == self.id => self.fail(Failure::Reset),
+            Kind::Reset => nothing(Reply::Ignore),
+            Kind::Acknowledgement => self.on_acknowledgement(message),
+            Kind::Confirmable | Kind::NonConfirmable => self.on_message(now, message),
+        }
+    }
+
+    fn on_acknowledgement<'a>(&mut self, message: Message<'a>) -> Incoming<'a> {
+        if !self.is_busy() || message.id != self.id || self.kind != Kind::Confirmable {
+            return nothing(Reply::Ignore);
+        }
+        if message.code == Code::EMPTY {
+            self.phase = Phase::Waiting;
+        } else if message.token == self.token.0 {
+            return self.on_response(message, None);
+        }
+        nothing(Reply::Ignore)
+    }
+
+    /// The open request comes first: what bears its token is the response to it, even under a message id that was seen
+    /// before (a server that restarted). So each request gets one response, and a repeated response is not a second one.
+    fn on_message<'a>(&mut self, now: Millis, message: Message<'a>) -> Incoming<'a> {
+        let confirmable = message.kind == Kind::Confirmable;
+        let acknowledgement = confirmable.then(|| empty(Kind::Acknowledgement, message.id));
+        let token = message.token.try_into().ok().map(Token);
+        if message.code.is_response() && self.is_busy() && token == Some(self.token) {
+            if confirmable {
+                self.recent.add(now, message.id);
+            }
+            return self.on_response(message, acknowledgement);
+        }
+        if confirmable && message.code.is_response() && self.recent.holds(now, message.id) {
+            return Incoming { reply: acknowledgement, event: Event::Nothing };
+        }
+        // A client serves nothing: requests and pings too are reset.
+        if !message.code.is_response() || token.is_none() || token != self.watched {
+            return nothing(message.rejection());
+        }
+        if message.unrecognized(&option::IN_RESPONSES).is_some() {
+            return nothing(message.bad_option());
+        }
+        if confirmable {
+            self.recent.add(now, message.id);
+        }
+        Incoming { reply: acknowledgement, event: Event::Notification(message) }
+    }
+
+    fn on_response<'a>(&mut self, message: Message<'a>, acknowledgement: Option<[u8; 4]>) -> Incoming<'a> {
+        if let Some(number) = message.unrecognized(&option::IN_RESPONSES) {
+            let mut incoming = self.fail(Failure::BadOption(number));
+            incoming.reply = message.bad_option().datagram();
+            return incoming;
+        }
+        self.phase = Phase::Idle;
+        Incoming { reply: acknowledgement, event: Event::Response(message) }
+    }
+
+    fn fail<'a>(&mut self, failure: Failure) -> Incoming<'a> {
+        self.phase = Phase::Idle;
+        Incoming { reply: None, event: Event::Failed(failure) }
+    }
+}
+
+const fn nothing<'a>(reply: Reply) -> Incoming<'a> {
+    Incoming { reply: reply.datagram(), event: Event::Nothing }
+}
