@@ -38,11 +38,14 @@ impl Szx {
     }
     /// The size in bytes.
     pub const fn bytes(self) -> u32 {
-        16 << self.0
+        1 << self.shift()
+    }
+    const fn shift(self) -> u32 {
+        self.0 as u32 + 4
     }
     /// The number of the block that holds the byte `at`; `None` when the option has no room for it.
     pub const fn number(self, at: u32) -> Option<u32> {
-        let number = at >> (self.0 + 4);
+        let number = at >> self.shift();
         if number <= NUMBER_MAX { Some(number) } else { None }
     }
 }
@@ -77,7 +80,7 @@ impl Block {
     /// Offset of its first byte in the body.
     #[must_use]
     pub const fn offset(self) -> u32 {
-        self.number << (self.szx.0 + 4)
+        self.number << self.szx.shift()
     }
 }
 

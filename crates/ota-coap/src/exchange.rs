@@ -271,6 +271,7 @@ impl Endpoint {
     }
 
     /// What to do now.
+    #[inline(never)]
     pub fn poll(&mut self, now: Millis) -> Step {
         let Some(next) = self.next_deadline() else {
             return Step::Idle;
@@ -300,66 +301,61 @@ impl Endpoint {
             Err(malformed) => return nothing(malformed.reply),
         };
         match message.kind {
-            Kind::Reset if self.is_busy() && message.id == self.id => self.fail(Failure::Reset),
+            Kind::Reset if self.is_busy() && message.id == self.id => {
+                self.phase = Phase::Idle;
+                Incoming { reply: None, event: Event::Failed(Failure::Reset) }
+            }
             Kind::Reset => nothing(Reply::Ignore),
-            Kind::Acknowledgement => self.on_acknowledgement(message),
+            Kind::Acknowledgement => self.on_acknowledgement(now, message),
             Kind::Confirmable | Kind::NonConfirmable => self.on_message(now, message),
         }
     }
 
-    fn on_acknowledgement<'a>(&mut self, message: Message<'a>) -> Incoming<'a> {
+    fn on_acknowledgement<'a>(&mut self, now: Millis, message: Message<'a>) -> Incoming<'a> {
         if !self.is_busy() || message.id != self.id || self.kind != Kind::Confirmable {
             return nothing(Reply::Ignore);
         }
         if message.code == Code::EMPTY {
             self.phase = Phase::Waiting;
         } else if message.token == self.token.0 {
-            return self.on_response(message, None);
+            return self.accept(now, message, true);
         }
         nothing(Reply::Ignore)
     }
 
     /// The open request comes first: what bears its token is the response to it, even under a message id that was seen
     /// before (a server that restarted). So each request gets one response, and a repeated response is not a second one.
+    /// A client serves nothing: requests and pings are reset.
     fn on_message<'a>(&mut self, now: Millis, message: Message<'a>) -> Incoming<'a> {
-        let confirmable = message.kind == Kind::Confirmable;
-        let acknowledgement = confirmable.then(|| empty(Kind::Acknowledgement, message.id));
         let token = message.token.try_into().ok().map(Token);
-        if message.code.is_response() && self.is_busy() && token == Some(self.token) {
-            if confirmable {
-                self.recent.add(now, message.id);
-            }
-            return self.on_response(message, acknowledgement);
-        }
-        if confirmable && message.code.is_response() && self.recent.holds(now, message.id) {
-            return Incoming { reply: acknowledgement, event: Event::Nothing };
-        }
-        // A client serves nothing: requests and pings too are reset.
-        if !message.code.is_response() || token.is_none() || token != self.watched {
+        if !message.code.is_response() || token.is_none() {
             return nothing(message.rejection());
         }
-        if message.unrecognized(&option::IN_RESPONSES).is_some() {
-            return nothing(message.bad_option());
+        if self.is_busy() && token == Some(self.token) {
+            return self.accept(now, message, true);
         }
-        if confirmable {
-            self.recent.add(now, message.id);
+        if message.kind == Kind::Confirmable && self.recent.holds(now, message.id) {
+            return Incoming { reply: Some(empty(Kind::Acknowledgement, message.id)), event: Event::Nothing };
         }
-        Incoming { reply: acknowledgement, event: Event::Notification(message) }
+        if token == self.watched { self.accept(now, message, false) } else { nothing(message.rejection()) }
     }
 
-    fn on_response<'a>(&mut self, message: Message<'a>, acknowledgement: Option<[u8; 4]>) -> Incoming<'a> {
+    /// Takes the response to the open request, or a notification, unless an option makes it unusable.
+    fn accept<'a>(&mut self, now: Millis, message: Message<'a>, open: bool) -> Incoming<'a> {
+        if open {
+            self.phase = Phase::Idle;
+        }
         if let Some(number) = message.unrecognized(&option::IN_RESPONSES) {
-            let mut incoming = self.fail(Failure::BadOption(number));
-            incoming.reply = message.bad_option().datagram();
-            return incoming;
+            let event = if open { Event::Failed(Failure::BadOption(number)) } else { Event::Nothing };
+            return Incoming { reply: message.rejection().datagram(), event };
         }
-        self.phase = Phase::Idle;
-        Incoming { reply: acknowledgement, event: Event::Response(message) }
-    }
-
-    fn fail<'a>(&mut self, failure: Failure) -> Incoming<'a> {
-        self.phase = Phase::Idle;
-        Incoming { reply: None, event: Event::Failed(failure) }
+        let mut reply = None;
+        if message.kind == Kind::Confirmable {
+            self.recent.add(now, message.id);
+            reply = Some(empty(Kind::Acknowledgement, message.id));
+        }
+        let event = if open { Event::Response(message) } else { Event::Notification(message) };
+        Incoming { reply, event }
     }
 }
 

@@ -174,11 +174,15 @@ impl<'a> Message<'a> {
     }
 
     fn fill(&mut self, token_len: u8, rest: &'a [u8]) -> Result<(), Fault> {
-        let carried = match self.kind {
-            Kind::Confirmable => self.code == Code::EMPTY || self.code.is_request() || self.code.is_response(),
-            Kind::NonConfirmable => self.code.is_request() || self.code.is_response(),
-            Kind::Acknowledgement => self.code == Code::EMPTY || self.code.is_response(),
-            Kind::Reset => self.code == Code::EMPTY,
+        // One bit for each class that may be carried this way: requests, and responses.
+        let classes = match self.kind {
+            Kind::Confirmable | Kind::NonConfirmable => 0b0011_1101,
+            Kind::Acknowledgement => 0b0011_1100,
+            Kind::Reset => 0,
+        };
+        let carried = match self.code {
+            Code::EMPTY => self.kind != Kind::NonConfirmable,
+            code => classes >> code.class() & 1 == 1,
         };
         if !carried {
             return Err(Fault::Code);

@@ -19,7 +19,7 @@ impl ETag {
     pub fn new(value: &[u8]) -> Self {
         let mut tag = Self::NONE;
         if let Some(place) = tag.bytes.get_mut(..value.len()) {
-            place.copy_from_slice(value);
+            place.iter_mut().zip(value).for_each(|(to, from)| *to = *from);
             tag.len = value.len() as u8;
         }
         tag
@@ -133,42 +133,37 @@ impl Download {
             let past = message.code == Code::BAD_REQUEST && start > 0;
             return Err(if past { BlockError::PastEnd } else { refused(message) });
         }
-        let (szx, more, whole) = match block_of(message, option::BLOCK2)? {
+        // A whole body in one message is a last block without bound.
+        let (szx, more, room) = match block_of(message, option::BLOCK2)? {
             Some(block) if block.szx > self.szx => return Err(BlockError::Size),
             Some(block) if block.offset() != start => return Err(BlockError::Order),
-            Some(block) => (block.szx, block.more, false),
+            Some(block) => (block.szx, block.more, block.szx.bytes()),
             None if start > 0 => return Err(BlockError::Size),
-            None => (self.szx, false, true),
+            None => (self.szx, false, u32::MAX),
         };
         let etag = ETag::new(message.option(option::ETAG).unwrap_or_default());
         let total = message.uint(option::SIZE2).or(self.total);
         if (self.known && etag != self.etag) || (self.total.is_some() && total != self.total) {
             return Err(BlockError::Changed);
         }
-        let end = self.end(start, message.payload.len(), if whole { None } else { Some((szx, more)) }, total)?;
-        let skip = self.at.saturating_sub(start) as usize;
-        let bytes = message.payload.get(skip..).unwrap_or_default();
-        let piece = Piece { offset: self.at, bytes, last: !more };
-        (self.at, self.szx, self.etag, self.total) = (self.at.max(end), szx, etag, total);
-        (self.known, self.begun) = (true, true);
-        Ok(piece)
-    }
-
-    /// Where a payload ends in the body, if its length agrees with its block and with the total.
-    fn end(&self, start: u32, len: usize, block: Option<(Szx, bool)>, total: Option<u32>) -> Result<u32, BlockError> {
-        let len = u32::try_from(len).map_err(|_| BlockError::TooLarge)?;
-        let end = start.checked_add(len).ok_or(BlockError::TooLarge)?;
-        let more = block.is_some_and(|(_, more)| more);
-        let fits = block.is_none_or(|(szx, more)| if more { len == szx.bytes() } else { len <= szx.bytes() });
-        if !fits || total.is_some_and(|total| if more { end >= total } else { end != total }) {
+        let len = u32::try_from(message.payload.len()).unwrap_or(u32::MAX);
+        let end = start.saturating_add(len);
+        let agrees = if more { len == room } else { len <= room };
+        if !agrees || total.is_some_and(|total| if more { end >= total } else { end != total }) {
             return Err(BlockError::Length);
         }
         if !more && end < self.at {
             return Err(BlockError::PastEnd);
         }
-        match block {
-            Some((szx, true)) if szx.number(end.max(self.at)).is_none() => Err(BlockError::TooLarge),
-            _ => Ok(end),
+        let at = self.at.max(end);
+        if more && szx.number(at).is_none() {
+            return Err(BlockError::TooLarge);
         }
+        let skip = self.at.saturating_sub(start) as usize;
+        let bytes = message.payload.get(skip..).unwrap_or_default();
+        let piece = Piece { offset: self.at, bytes, last: !more };
+        (self.at, self.szx, self.etag, self.total) = (at, szx, etag, total);
+        (self.known, self.begun) = (true, true);
+        Ok(piece)
     }
 }

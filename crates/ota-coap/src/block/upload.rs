@@ -106,7 +106,7 @@ impl Upload {
     }
 
     const fn block(&self) -> Block {
-        let number = self.at / self.szx.bytes();
+        let number = self.at >> self.szx.shift();
         Block { number, more: self.len - self.at > self.szx.bytes(), szx: self.szx }
     }
 }
