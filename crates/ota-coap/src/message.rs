@@ -236,7 +236,8 @@ impl<'a> Message<'a> {
         let mut before = None;
         for (number, value) in self.options() {
             let again = before.replace(number) == Some(number) && !option::repeats(number);
-            if option::is_critical(number) && (again || !known.contains(&number) || !option::fits(number, value.len())) {
+            if option::is_critical(number) && (again || !known.contains(&number) || !option::fits(number, value.len()))
+            {
                 return Some(number);
             }
         }

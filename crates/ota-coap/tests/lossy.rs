@@ -10,7 +10,13 @@ use support::{Manner, Net, Server};
 
 fn faults(rng: &mut Rng, lose_percent: u32) -> DatagramFaults {
     let delay_max_ms = [0, 20, 300, 3_000][rng.below(4) as usize];
-    DatagramFaults { lose_percent, repeat_one_in: rng.below(6), delay_min_ms: delay_max_ms / 10, delay_max_ms, corrupt_one_in: 0 }
+    DatagramFaults {
+        lose_percent,
+        repeat_one_in: rng.below(6),
+        delay_min_ms: delay_max_ms / 10,
+        delay_max_ms,
+        corrupt_one_in: 0,
+    }
 }
 
 fn manner(rng: &mut Rng) -> Manner {
@@ -19,7 +25,13 @@ fn manner(rng: &mut Rng) -> Manner {
 }
 
 /// One request of a transfer: `write` adds its options.
-fn ask(net: &mut Net, method: Code, confirmable: bool, write: impl FnOnce(&mut Encoder<'_>), payload: &[u8]) -> Result<Vec<u8>, Failure> {
+fn ask(
+    net: &mut Net,
+    method: Code,
+    confirmable: bool,
+    write: impl FnOnce(&mut Encoder<'_>),
+    payload: &[u8],
+) -> Result<Vec<u8>, Failure> {
     let opening = net.endpoint.begin(net.clock.now(), confirmable, &mut net.rng).unwrap();
     let mut bytes = [0; 1_200];
     let mut request = opening.encode(&mut bytes, method);

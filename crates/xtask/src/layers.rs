@@ -11,8 +11,9 @@ pub(crate) const DEVICE: &[(&str, &[&str])] = &[
     ("ota-verify", &["ota-hal"]),
     ("ota-boot", &["ota-hal", "ota-verify"]),
     ("ota-diff", &[]),
-    ("ota-download", &["ota-hal"]),
-    ("ota-transport", &["ota-hal"]),
+    ("ota-coap", &["ota-hal"]),
+    ("ota-download", &["ota-hal", "ota-coap"]),
+    ("ota-transport", &["ota-hal", "ota-coap"]),
     ("ota-service", &["ota-hal", "ota-verify", "ota-boot", "ota-download", "ota-transport", "ota-diff"]),
 ];
 

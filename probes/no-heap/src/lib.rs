@@ -3,6 +3,7 @@
 #![no_std]
 
 use ota_boot as _;
+use ota_coap as _;
 use ota_diff as _;
 use ota_download as _;
 use ota_hal as _;

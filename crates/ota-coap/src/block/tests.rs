@@ -185,7 +185,10 @@ fn lengths_agree_with_block_and_total() {
     for number in [0, 2, 3, NUMBER_MAX] {
         assert_eq!(content(block(number, 0, 64), 36).down(&mut begun), Err(BlockError::Order));
     }
-    assert_eq!(Said { size2: Some(64), ..content(block(0, 1, 64), 64) }.down(&mut download(0, 64, b"")), Err(BlockError::Length));
+    assert_eq!(
+        Said { size2: Some(64), ..content(block(0, 1, 64), 64) }.down(&mut download(0, 64, b"")),
+        Err(BlockError::Length)
+    );
     assert_eq!(content(block(1, 0, 64), 5).down(&mut download(70, 64, b"")), Err(BlockError::PastEnd));
     assert_eq!(content(block(1, 0, 64), 6).down(&mut download(70, 64, b"")), Ok((70, 0, true)));
 }
@@ -268,7 +271,10 @@ fn too_large_shrinks_blocks_and_begins_anew() {
     let refused = |size| Said { block1: Some(block(0, 0, size)), ..said(Code::REQUEST_TOO_LARGE) };
     let mut upload = Upload::new(100, szx(128)).unwrap();
     assert_eq!(refused(64).up(&mut upload), Ok(Progress::More));
-    assert_eq!((asked(|m| upload.write(m)), upload.range()), (std::vec![(BLOCK1, block(0, 1, 64)), (SIZE1, 100)], 0..64));
+    assert_eq!(
+        (asked(|m| upload.write(m)), upload.range()),
+        (std::vec![(BLOCK1, block(0, 1, 64)), (SIZE1, 100)], 0..64)
+    );
     let taken = Said { block1: Some(block(0, 1, 64)), ..said(Code::CONTINUE) };
     assert_eq!(taken.up(&mut upload), Ok(Progress::More));
     assert_eq!(refused(64).up(&mut upload).unwrap_err().outcome(), Outcome::Permanent);

@@ -78,6 +78,7 @@ fn reply(kind: Kind, id: u16) -> Option<[u8; 4]> {
 /// RFC 7252 §4.2: five transmissions, the waits double, 93 s at the most.
 #[test]
 fn a_request_without_answer_is_sent_five_times() {
+    let mut firsts = std::collections::BTreeSet::new();
     for seed in 0..200 {
         let mut rng = Rng::new(seed);
         let mut open = open(true);
@@ -89,11 +90,13 @@ fn a_request_without_answer_is_sent_five_times() {
         }
         let first = sent[1];
         assert!((2_000..3_000).contains(&first), "{first}");
+        firsts.insert(first);
         assert_eq!(sent, [0, first, 3 * first, 7 * first, 15 * first]);
         assert_eq!(open.now.since(START), 31 * first);
         assert!(open.now.since(START) <= u64::from(TRANSMIT_WAIT_MS));
         assert_eq!(open.endpoint.poll(open.now), Step::Idle);
     }
+    assert!(firsts.len() > 100 && firsts.first() < Some(&2_050) && firsts.last() > Some(&2_950), "{firsts:?}");
     let mut open = open(true);
     while open.next() == Step::Send {}
     assert!(!open.endpoint.is_busy());
@@ -253,7 +256,8 @@ fn hostile_datagrams_are_survived() {
         let mut open = open(round % 3 != 0);
         open.endpoint.watch(Token([1; 4]));
         let id = open.id;
-        let mut datagram = open.message(ACK, Code::CONTENT, id, |m| _ = m.uint(option::BLOCK2, 14).uint(option::SIZE2, 99));
+        let mut datagram =
+            open.message(ACK, Code::CONTENT, id, |m| _ = m.uint(option::BLOCK2, 14).uint(option::SIZE2, 99));
         for _ in 0..=rng.below(3) {
             let at = rng.below(datagram.len() as u32) as usize;
             datagram[at] = rng.byte();
@@ -263,4 +267,16 @@ fn hostile_datagrams_are_survived() {
         assert_eq!(ended, !open.endpoint.is_busy());
         assert!(!(ended && open.take(&datagram).1 == "response"));
     }
+}
+
+/// What the README says of memory. No pointers: the same on a device, or less.
+#[test]
+fn sizes_in_memory() {
+    let sizes = (
+        size_of::<Endpoint>(),
+        size_of::<crate::Download>(),
+        size_of::<crate::Upload>(),
+        size_of::<crate::Observation>(),
+    );
+    assert_eq!(sizes, (80, 24, 12, 24));
 }

@@ -38,7 +38,8 @@ fn later_numbers_are_news_in_24_bits_and_after_128_s() {
     ] {
         let mut observation = begun(before, None);
         let at = Millis(after_ms);
-        let notice = notify(Code::CONTENT, Some(number), None, |m| observation.on_notification(at, m, &mut Rng::new(2)));
+        let notice =
+            notify(Code::CONTENT, Some(number), None, |m| observation.on_notification(at, m, &mut Rng::new(2)));
         assert_eq!(notice, expected, "{before} then {number} after {after_ms} ms");
         let then = if expected == Notice::Fresh { (number, at) } else { (before, Millis(0)) };
         assert_eq!((observation.number, observation.at), then);
@@ -47,7 +48,9 @@ fn later_numbers_are_news_in_24_bits_and_after_128_s() {
 
 #[test]
 fn silence_lasts_for_max_age_and_a_random_grace() {
-    for (age_s, base_ms) in [(None, 60_000), (Some(0), 0), (Some(3_600), 3_600_000), (Some(u32::MAX), u64::from(u32::MAX))] {
+    for (age_s, base_ms) in
+        [(None, 60_000), (Some(0), 0), (Some(3_600), 3_600_000), (Some(u32::MAX), u64::from(u32::MAX))]
+    {
         let until = begun(1, age_s).next_deadline().0;
         assert!((base_ms + 5_000..base_ms + 15_000).contains(&until), "{until}");
     }

@@ -123,7 +123,8 @@ impl Server {
         response.add_option(CoapOption::ETag, self.etag.clone());
         if start == 0 {
             let total = (self.body.len() as u32).to_be_bytes();
-            response.add_option(CoapOption::Size2, total[total.iter().take_while(|byte| **byte == 0).count()..].to_vec());
+            response
+                .add_option(CoapOption::Size2, total[total.iter().take_while(|byte| **byte == 0).count()..].to_vec());
         }
         response.payload = self.body[start..end].to_vec();
         ResponseType::Content
