@@ -90,8 +90,8 @@ fn the_option_on_the_wire() {
     assert_eq!((Block::decode(b"\x07"), Block::decode(b"\x00\x00\x00\x06")), (None, None));
     assert_eq!((Szx::new(6), Szx::new(7)), (Some(Szx::MAX), None));
     assert_eq!([0, 16, 31, 32, 1_023, 1_024, 9_999].map(|n| szx(n).bytes()), [16, 16, 16, 32, 512, 1_024, 1_024]);
-    for value in (0..1 << 24).step_by(37).filter(|value| value & 7 != 7) {
-        let bytes = (value as u32).to_be_bytes();
+    for value in (0..1_u32 << 24).step_by(37).filter(|value| value & 7 != 7) {
+        let bytes = value.to_be_bytes();
         assert_eq!(Block::decode(&bytes[1..]).unwrap().encode(), value);
     }
 }
