@@ -1,13 +1,11 @@
 //! Requests and what comes back: retransmission, acknowledgement, matching, repeated answers.
 //!
 //! ```text
-//!              begin                  response, reset, bad option, deadline, cancel
-//!   ┌──────┐ ────────► ┌───────────┐ ───────────────────────────────────────────────►
-//!   │ Idle │           │ Sending   │ ── bare acknowledgement, or non-confirmable ──┐
-//!   └──────┘ ◄──────── └───────────┘                                               ▼
-//!             the same ones           ┌─────────────────────────────────────────────┐
-//!             ◄────────────────────── │ Waiting for the separate response           │
-//!                                     └─────────────────────────────────────────────┘
+//!          begin             bare acknowledgement, or sent and not to be confirmed
+//!   Idle ─────────► Sending ───────────────────────────────────────────────────────► Waiting
+//!    ▲                 │                                                                │
+//!    └─────────────────┴────────────────────────────────────────────────────────────────┘
+//!       response, reset, bad option, deadline, cancel; from Sending also: sent often enough
 //! ```
 //!
 //! # Source

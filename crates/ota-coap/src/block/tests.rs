@@ -182,6 +182,10 @@ fn lengths_agree_with_block_and_total() {
     for (more, len) in [(1, 63), (1, 65), (0, 65), (0, 35), (0, 37), (1, 64), (0, 0)] {
         assert_eq!(content(block(1, more, 64), len).down(&mut begun.clone()), Err(BlockError::Length), "{more} {len}");
     }
+    for (more, len) in [(1, 0), (1, 63), (1, 65), (0, 65)] {
+        let answer = content(block(0, more, 64), len);
+        assert_eq!(answer.down(&mut download(0, 64, b"")), Err(BlockError::Length), "{more} {len}, total unknown");
+    }
     for number in [0, 2, 3, NUMBER_MAX] {
         assert_eq!(content(block(number, 0, 64), 36).down(&mut begun), Err(BlockError::Order));
     }
