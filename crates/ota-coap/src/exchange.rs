@@ -16,7 +16,7 @@ mod recent;
 mod tests;
 
 use crate::message::empty;
-use crate::{Code, Encoder, Kind, Message, Reply, option};
+use crate::{Code, Encoder, Kind, Mark, Message, Reply, option};
 use ota_hal::{Entropy, Millis};
 use recent::Recent;
 
@@ -63,6 +63,12 @@ impl Opening {
     #[must_use]
     pub fn encode(self, bytes: &mut [u8], method: Code) -> Encoder<'_> {
         Encoder::new(bytes, self.kind, method, self.id, &self.token.0)
+    }
+    /// The same in a buffer that still holds an earlier request, whose options before `mark` are those of this one too:
+    /// the next block of the same path, without the path at hand.
+    #[must_use]
+    pub fn encode_again(self, bytes: &mut [u8], method: Code, mark: Mark) -> Encoder<'_> {
+        self.encode(bytes, method).skip_to(mark)
     }
 }
 

@@ -14,7 +14,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-pub use encode::{EncodeError, Encoder};
+pub use encode::{EncodeError, Encoder, Mark};
 
 use crate::{Code, option};
 

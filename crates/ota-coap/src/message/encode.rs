@@ -26,6 +26,22 @@ impl core::fmt::Display for EncodeError {
 }
 impl core::error::Error for EncodeError {}
 
+/// How far a message is written: [`crate::Opening::encode_again`] goes on from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    len: usize,
+    number: u16,
+}
+
+impl Mark {
+    /// So many bytes of the buffer are written.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a message that was begun has a header")]
+    pub const fn len(self) -> usize {
+        self.len
+    }
+}
+
 /// Writes a message into a lent buffer: header, options in ascending order, payload. A mistake on the way is told by
 /// [`Encoder::finish`], the first of them.
 ///
@@ -59,6 +75,18 @@ impl<'a> Encoder<'a> {
         message.put(&[VERSION << 6 | (kind as u8) << 4 | token.len() as u8 & 15, code.0, high, low]);
         message.put(token);
         message
+    }
+
+    /// The place behind what was written so far.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        Mark { len: self.len, number: self.number }
+    }
+
+    /// Goes on at a mark of an earlier message in the same buffer: the options before it are taken over.
+    pub(crate) const fn skip_to(mut self, mark: Mark) -> Self {
+        (self.len, self.number) = (mark.len, mark.number);
+        self
     }
 
     /// Adds an option; its number is that of the last one, or higher.
