@@ -2,14 +2,19 @@
 #![doc = include_str!("../README.md")]
 
 pub mod backoff;
+pub mod coap;
 pub mod connect;
 pub mod http;
 pub mod nal;
 pub mod source;
+pub mod udp;
 pub mod url;
 
 pub use backoff::{Backoff, jitter_ms};
+pub use coap::{CoapConfig, CoapError, CoapSource};
 pub use connect::{Connect, ConnectError};
 pub use http::{HttpConfig, HttpError, HttpSource};
-pub use nal::Nal;
+pub use nal::{Nal, NalUdp};
+pub(crate) use source::fnv1a;
 pub use source::{Failure, Opened, Request, Source, SourceError, Validator};
+pub use udp::ConnectUdp;

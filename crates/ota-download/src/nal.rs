@@ -1,10 +1,13 @@
-//! Connections of an `embedded-nal-async` stack.
+//! Connections and datagram sockets of an `embedded-nal-async` stack.
 
 use crate::connect::{Connect, ConnectError};
+use crate::udp::ConnectUdp;
 use core::net::{IpAddr, SocketAddr};
-use embedded_nal_async::{AddrType, Dns, TcpConnect};
+use embedded_nal_async::{AddrType, ConnectedUdp, Dns, TcpConnect, UdpStack};
+use ota_coap::Datagram;
 
-/// Plain TCP over a borrowed stack and a borrowed name service. It has no TLS, and says so when asked for it.
+/// Plain TCP and UDP over a borrowed stack and a borrowed name service. It has neither TLS nor DTLS, and says so when
+/// asked for it.
 ///
 /// # Examples
 /// ```
@@ -25,7 +28,7 @@ pub struct Nal<'n, S, D> {
     family: AddrType,
 }
 
-impl<'n, S: TcpConnect, D: Dns> Nal<'n, S, D> {
+impl<'n, S, D: Dns> Nal<'n, S, D> {
     /// Names resolve to IPv4 addresses; literals of both families work.
     pub const fn new(stack: &'n S, dns: &'n D) -> Self {
         Self::with_family(stack, dns, AddrType::IPv4)
@@ -61,5 +64,34 @@ impl<'n, S: TcpConnect, D: Dns> Connect for Nal<'n, S, D> {
         }
         let address = self.address(host).await.ok_or(ConnectError::Name)?;
         self.stack.connect(SocketAddr::new(address, port)).await.map_err(ConnectError::Link)
+    }
+}
+
+/// A connected UDP socket of an `embedded-nal-async` stack.
+#[derive(Debug)]
+pub struct NalUdp<U>(pub U);
+
+impl<U: ConnectedUdp> Datagram for NalUdp<U> {
+    type Error = U::Error;
+    async fn send(&mut self, datagram: &[u8]) -> Result<(), U::Error> {
+        self.0.send(datagram).await
+    }
+    async fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, U::Error> {
+        self.0.receive_into(buffer).await
+    }
+}
+
+impl<S: UdpStack, D: Dns> ConnectUdp for Nal<'_, S, D> {
+    type Error = S::Error;
+    type Socket = NalUdp<S::Connected>;
+    const DTLS: bool = false;
+
+    async fn connect_udp(&mut self, host: &str, port: u16, dtls: bool) -> Result<Self::Socket, ConnectError<S::Error>> {
+        if dtls {
+            return Err(ConnectError::NoTls);
+        }
+        let address = self.address(host).await.ok_or(ConnectError::Name)?;
+        let (_, socket) = self.stack.connect(SocketAddr::new(address, port)).await.map_err(ConnectError::Link)?;
+        Ok(NalUdp(socket))
     }
 }

@@ -88,3 +88,8 @@ pub trait Source {
     /// Lets go of the connection.
     async fn close(&mut self);
 }
+
+/// FNV-1a: enough to see that the caller opened another object.
+pub(crate) fn fnv1a(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}

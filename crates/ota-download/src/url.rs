@@ -1,7 +1,8 @@
 //! URLs: a strict reader that copies nothing, and the resolution of redirects in place.
 //!
 //! # Source
-//! RFC 3986 §3 (syntax), §5.2 (resolution), §5.2.4 (dot segments); RFC 9110 §4.2 (`http`, `https`), §7.2 (Host).
+//! RFC 3986 §3 (syntax), §5.2 (resolution), §5.2.4 (dot segments); RFC 9110 §4.2 (`http`, `https`), §7.2 (Host);
+//! RFC 7252 §6 (`coap`, `coaps`).
 
 use crate::http::decimal;
 
@@ -17,7 +18,7 @@ const HOST_MAX: usize = 253;
 pub enum UrlError {
     /// A space, a control byte or a byte outside ASCII. Such bytes must be percent-encoded by whoever made the URL.
     Character,
-    /// Neither `http://` nor `https://`.
+    /// Neither `http://` nor `https://`; for CoAP neither `coap://` nor `coaps://`.
     Scheme,
     /// A user name or password before the host. They would be sent in the clear, or hide the true host.
     UserInfo,
@@ -29,6 +30,12 @@ pub enum UrlError {
     Port,
     /// The resolved URL does not fit the buffer. A larger one makes it work.
     TooLong,
+    /// A percent sign without two hexadecimal digits, where escapes are read: in URLs of CoAP.
+    Escape,
+    /// A part of a CoAP path or query that no option can hold: above 255 bytes, or `.` or `..` in the path.
+    Part,
+    /// A fragment, which a URL of CoAP must not have.
+    Fragment,
 }
 
 impl UrlError {
@@ -42,6 +49,9 @@ impl UrlError {
             Self::Host => "URL: bad host",
             Self::Port => "URL: bad port",
             Self::TooLong => "URL: too long",
+            Self::Escape => "URL: bad escape",
+            Self::Part => "URL: bad part",
+            Self::Fragment => "URL: fragment",
         }
     }
 }
@@ -72,15 +82,34 @@ impl<'a> Url<'a> {
     /// # Errors
     /// The first rule that the text breaks.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
+        Self::read(text, "http", [80, 443])
+    }
+
+    /// Reads a URL of CoAP: `coap://`, or `coaps://` for DTLS. Escapes in path and query are not looked at.
+    ///
+    /// # Errors
+    /// The first rule that the text breaks.
+    ///
+    /// # Source
+    /// RFC 7252 §6.1, §6.2, §6.4.
+    pub fn parse_coap(text: &'a str) -> Result<Self, UrlError> {
+        if text.bytes().any(|b| b == b'#') {
+            return Err(UrlError::Fragment);
+        }
+        Self::read(text, "coap", [5683, 5684])
+    }
+
+    fn read(text: &'a str, scheme: &str, ports: [u16; 2]) -> Result<Self, UrlError> {
         check_characters(text.as_bytes())?;
-        let (tls, rest) = split_scheme(text).ok_or(UrlError::Scheme)?;
+        let (tls, rest) = split_scheme(text, scheme).ok_or(UrlError::Scheme)?;
         let (authority, target) = split_at_any(rest, b"/?#");
         let (target, _fragment) = split_at_any(target, b"#");
         if authority.bytes().any(|b| b == b'@') {
             return Err(UrlError::UserInfo);
         }
         let (host, bracketed, after) = split_host(authority)?;
-        let default = if tls { 443 } else { 80 };
+        let [plain, secure] = ports;
+        let default = if tls { secure } else { plain };
         let port = match after.strip_prefix(':') {
             Some(digits) => read_port(digits)?,
             None if after.is_empty() => default,
@@ -98,6 +127,11 @@ impl<'a> Url<'a> {
     /// Name or address, an IPv6 one without its brackets.
     pub const fn host(&self) -> &'a str {
         self.host
+    }
+    /// Whether the host is an address and not a name.
+    pub fn host_is_address(&self) -> bool {
+        let host = self.host.as_bytes();
+        host.contains(&b':') || is_ipv4(host)
     }
     /// The port, the scheme's own when none was written.
     pub const fn port(&self) -> u16 {
@@ -223,10 +257,11 @@ fn has_scheme(reference: &[u8]) -> bool {
     reference.get(find(reference, b":/?#")) == Some(&b':')
 }
 
-fn split_scheme(text: &str) -> Option<(bool, &str)> {
-    let tls = matches!(text.as_bytes().get(4), Some(b's' | b'S'));
-    let scheme = if tls { "https://" } else { "http://" };
+/// Whether the scheme is the secure form of `scheme`, and what follows it.
+fn split_scheme<'a>(text: &'a str, scheme: &str) -> Option<(bool, &'a str)> {
     let (head, rest) = text.split_at_checked(scheme.len())?;
+    let tls = matches!(rest.as_bytes(), [b's' | b'S', ..]);
+    let rest = rest.get(usize::from(tls)..)?.strip_prefix("://")?;
     head.eq_ignore_ascii_case(scheme).then_some((tls, rest))
 }
 

@@ -4,7 +4,7 @@ use super::error::NO_TLS;
 use super::{Ask, Body, Head, HttpConfig, HttpError, PeerError, Progress, RequestHead, SCRATCH_MIN, Verdict, judge};
 use crate::connect::{Connect, ConnectError};
 use crate::url::{Url, UrlError, resolve_in};
-use crate::{Failure, Opened, Request, Source, SourceError};
+use crate::{Failure, Opened, Request, Source, SourceError, fnv1a};
 use core::ops::Range;
 use embedded_io_async::{Read, Write};
 
@@ -195,9 +195,4 @@ fn connect_error<E>(error: ConnectError<E>) -> HttpError<E> {
         ConnectError::Name => HttpError::Name,
         ConnectError::Link(error) => HttpError::Link(error),
     }
-}
-
-/// FNV-1a: enough to see that the caller opened another object.
-fn fnv1a(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

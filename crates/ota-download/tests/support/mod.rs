@@ -3,6 +3,7 @@
 // Each test program uses its own part of this, and none has anybody to export it to.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod coap;
 pub mod socket;
 
 use ota_download::{Failure, HttpConfig, HttpSource, Opened, Request, Source, SourceError};
