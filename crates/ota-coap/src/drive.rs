@@ -67,18 +67,29 @@ pub enum DriveError<E> {
     Oversize,
 }
 
+/// What is to be done next.
+enum Due {
+    Tell(Arrived),
+    /// The reply, or the request.
+    Send(Option<[u8; 4]>),
+    Wait(Millis),
+    Failed(Failure),
+}
+
 /// An endpoint, and what it has still to send and to tell.
 #[derive(Debug)]
 pub struct Line {
     endpoint: Endpoint,
     reply: Option<[u8; 4]>,
     arrived: Option<Arrived>,
+    /// The request was being sent when the future was dropped.
+    unsent: bool,
 }
 
 impl Line {
     /// A line with no request open.
     pub fn new(config: ExchangeConfig, entropy: &mut dyn Entropy) -> Self {
-        Self { endpoint: Endpoint::new(config, entropy), reply: None, arrived: None }
+        Self { endpoint: Endpoint::new(config, entropy), reply: None, arrived: None, unsent: false }
     }
 
     /// The endpoint, to open requests and to watch tokens.
@@ -97,6 +108,7 @@ impl Line {
         self.endpoint.cancel();
         self.reply = None;
         self.arrived = None;
+        self.unsent = false;
     }
 
     /// Drives the open request, whose datagram is `request`, to its end, or waits for a notification; `None` when `until`
@@ -118,27 +130,21 @@ impl Line {
     ) -> Result<Option<Arrived>, DriveError<S::Error>> {
         loop {
             let now = timer.now();
-            // Taken before it is sent: one that is lost on the way is asked for again by the peer's repetition.
-            let reply = self.reply.take();
-            let step = match (reply, self.arrived.take()) {
-                (Some(_), arrived) => {
-                    self.arrived = arrived;
-                    Step::Send
-                }
-                (None, Some(arrived)) => return Ok(Some(arrived)),
-                (None, None) => self.endpoint.poll(now),
-            };
-            let wait = match step {
-                Step::Failed(failure) => return Err(DriveError::Exchange(failure)),
-                Step::Send => {
+            let wait = match self.due(now) {
+                Due::Tell(arrived) => return Ok(Some(arrived)),
+                Due::Failed(failure) => return Err(DriveError::Exchange(failure)),
+                Due::Wait(at) => at.min(until),
+                Due::Send(reply) => {
+                    self.unsent = reply.is_none();
                     let datagram = reply.as_ref().map_or(request, |reply| reply);
-                    match within(timer, now.after(SEND_MS), socket.send(datagram)).await {
+                    let sent = within(timer, now.after(SEND_MS), socket.send(datagram)).await;
+                    (self.reply, self.unsent) = (None, false);
+                    match sent {
                         Some(Err(error)) if reply.is_none() => return Err(DriveError::Link(error)),
+                        // A reply that is lost is asked for again by the peer's repetition.
                         _ => continue,
                     }
                 }
-                Step::Wait(at) => at.min(until),
-                Step::Idle => until,
             };
             if now >= until {
                 return Ok(None);
@@ -146,6 +152,22 @@ impl Line {
             if let Some(received) = within(timer, wait, socket.receive(buffer)).await {
                 self.take(timer.now(), received.map_err(DriveError::Link)?, buffer)?;
             }
+        }
+    }
+
+    fn due(&mut self, now: Millis) -> Due {
+        if self.reply.is_some() {
+            return Due::Send(self.reply);
+        }
+        if let Some(arrived) = self.arrived.take() {
+            return Due::Tell(arrived);
+        }
+        match self.endpoint.poll(now) {
+            Step::Send => Due::Send(None),
+            Step::Wait(_) if self.unsent => Due::Send(None),
+            Step::Wait(at) => Due::Wait(at),
+            Step::Idle => Due::Wait(Millis(u64::MAX)),
+            Step::Failed(failure) => Due::Failed(failure),
         }
     }
 
@@ -174,3 +196,6 @@ pub async fn within<T: Timer, F: Future>(timer: &T, at: Millis, work: F) -> Opti
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,6 +84,20 @@ fn resumes_at_every_offset_and_asks_for_no_block_before_it() {
     }
 }
 
+/// The longest options: a number of three bytes, behind a name alone, with the size asked for.
+#[test]
+fn resumes_far_in_with_small_blocks() {
+    let whole = object(70_100, 0);
+    for url in ["coap://a-name", "coap://1.2.3.4/a/b?c"] {
+        let world = World::near(Server::new(whole.clone()));
+        let mut scratch = [0; SCRATCH];
+        let mut job = Job::new(&whole[..70_001], b"\xFFv1");
+        assert!(block_on(job.go_on(&mut world.source(&mut scratch, 16), url, 1, usize::MAX)), "{:?}", job.errors);
+        assert!(job.data == whole);
+        assert_eq!((world.asked()[0].offset, world.asked().len()), (70_000, 7));
+    }
+}
+
 #[test]
 fn no_byte_behind_the_end_is_delivered_or_asked_for() {
     let whole = object(1_000, 0);
@@ -164,6 +178,7 @@ fn dropped_reads_lose_nothing() {
         let mut scratch = [0; SCRATCH];
         let mut source = world.source(&mut scratch, 64);
         block_on(source.open(Request { locator: URL, offset: 0, end: None, validator: b"" })).unwrap();
+        world.slow.set(rng.one_in(2));
         let (mut got, mut block) = (Vec::new(), [0; 50]);
         let mut dropped = 0;
         loop {

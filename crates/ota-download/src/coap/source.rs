@@ -4,7 +4,7 @@ use super::error::{NO_DTLS, url_text};
 use super::{CoapConfig, CoapError, HEADROOM, uri, validator};
 use crate::udp::ConnectUdp;
 use crate::url::{Url, UrlError};
-use crate::{Failure, Opened, Request, Source, SourceError, Validator, fnv1a};
+use crate::{Opened, Request, Source, Validator, fnv1a};
 use core::ops::Range;
 use ota_coap::drive::within;
 use ota_coap::{Arrived, BlockError, Code, Datagram, Download, ETag, EncodeError, Line, Mark, Message, Szx};
@@ -124,11 +124,8 @@ impl<'s, C: ConnectUdp, T: Timer, E: Entropy> CoapSource<'s, C, T, E> {
         validator::tag(request.validator).or(known).unwrap_or(ETag::NONE)
     }
 
-    /// The error as it is told: waits are bounded, and what is no longer true is forgotten.
-    fn told(&mut self, error: Error<C>) -> Error<C> {
-        if error.failure() == Failure::Restart {
-            self.known = None;
-        }
+    /// The error as it is told: waits are bounded.
+    fn told(&self, error: Error<C>) -> Error<C> {
         match error {
             CoapError::Peer(BlockError::Code { code, after_ms }) => {
                 let after_ms = after_ms.map(|ms| ms.min(self.config.retry_after_max_ms));

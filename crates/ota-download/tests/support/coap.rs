@@ -1,6 +1,5 @@
 //! A scripted CoAP server on coap-lite, behind a network whose time is simulated.
 
-use coap_lite::block_handler::BlockValue;
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, ResponseType};
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
@@ -99,7 +98,9 @@ impl Server {
 
 pub fn set_block(response: &mut Packet, start: usize, size: usize, more: bool) {
     response.clear_option(CoapOption::Block2);
-    response.add_option_as(CoapOption::Block2, BlockValue::new(start / size, more, size).unwrap());
+    // By hand: those of coap-lite have 16 bits.
+    let value = (start / size) << 4 | usize::from(more) << 3 | (size.ilog2() as usize - 4);
+    response.add_option(CoapOption::Block2, (value as u32).to_be_bytes()[1..].to_vec());
 }
 
 pub fn set_size(response: &mut Packet, total: u32) {
@@ -116,6 +117,8 @@ pub struct World {
     pub back: RefCell<Datagrams>,
     /// How often the source opened a socket, and where.
     pub connected: RefCell<Vec<(String, u16)>>,
+    /// Sending takes a while, before the datagram is on its way and after.
+    pub slow: Cell<bool>,
 }
 
 impl World {
@@ -128,6 +131,7 @@ impl World {
             there: RefCell::new(Datagrams::new(faults, rng.part(1))),
             back: RefCell::new(Datagrams::new(faults, rng.part(2))),
             connected: RefCell::default(),
+            slow: Cell::default(),
         }
     }
 
@@ -226,13 +230,14 @@ impl World {
             let values = request.get_option(option).into_iter().flatten();
             values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
         };
-        let block = request.get_first_option_as::<BlockValue>(CoapOption::Block2).and_then(Result::ok);
-        let block = block.unwrap_or(BlockValue { num: 0, more: false, size_exponent: 6 });
+        let block = request.get_option(CoapOption::Block2).and_then(|values| values.front());
+        let block = block.map_or(6, |value| value.iter().fold(0, |n, byte| n << 8 | usize::from(*byte)));
+        let size = 16 << (block & 7).min(6);
         Asked {
             n,
             at: self.now.get(),
-            offset: usize::from(block.num) * block.size(),
-            size: block.size(),
+            offset: (block >> 4) * size,
+            size,
             host: texts(CoapOption::UriHost).pop(),
             path: texts(CoapOption::UriPath),
             query: texts(CoapOption::UriQuery),
@@ -253,14 +258,19 @@ impl Timer for World {
         while self.now.get() < at {
             self.now.set(self.next_at().unwrap_or(at).min(at).max(self.now.get()));
             self.turn();
-            let mut looked = false;
-            poll_fn(|context| {
-                context.waker().wake_by_ref();
-                if core::mem::replace(&mut looked, true) { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
+            yielded().await;
         }
     }
+}
+
+/// Pending once.
+async fn yielded() {
+    let mut looked = false;
+    poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if core::mem::replace(&mut looked, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 pub struct Socket<'w>(&'w World);
@@ -287,7 +297,13 @@ impl<'w> ConnectUdp for &'w World {
 impl Datagram for Socket<'_> {
     type Error = std::io::Error;
     async fn send(&mut self, datagram: &[u8]) -> std::io::Result<()> {
+        if self.0.slow.get() {
+            yielded().await;
+        }
         self.0.there.borrow_mut().send(self.0.now.get(), datagram);
+        if self.0.slow.get() {
+            yielded().await;
+        }
         Ok(())
     }
     async fn receive(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
