@@ -151,3 +151,17 @@ fn a_socket_that_sends_nothing_ends_in_time() {
     bench.socket.arriving.push_back(message(Kind::Confirmable, 5, 3));
     assert_eq!(bench.next(Millis(5_000)), Ok(None));
 }
+
+#[test]
+fn a_reset_line_owes_nothing() {
+    let mut bench = Bench::new(&[message(Kind::Confirmable, 5, 3)]);
+    bench.begin();
+    assert_eq!(bench.next(Millis(1_000)), Ok(None));
+    // Dropped while the acknowledgement is being sent.
+    bench.line.take::<()>(Millis(1_000), 12, &[&message(Kind::Confirmable, 5, 3)[..], &[0]].concat()).unwrap();
+    assert!(bench.line.is_busy());
+    bench.line.reset();
+    bench.socket.arriving.clear();
+    bench.socket.sent.clear();
+    assert_eq!((bench.next(Millis(2_000)), bench.socket.sent.len()), (Ok(None), 0));
+}

@@ -117,6 +117,8 @@ pub struct World {
     pub back: RefCell<Datagrams>,
     /// How often the source opened a socket, and where.
     pub connected: RefCell<Vec<(String, u16)>>,
+    /// How many sources there were: each has other chance.
+    sources: Cell<u64>,
     /// Sending takes a while, before the datagram is on its way and after.
     pub slow: Cell<bool>,
 }
@@ -131,6 +133,7 @@ impl World {
             there: RefCell::new(Datagrams::new(faults, rng.part(1))),
             back: RefCell::new(Datagrams::new(faults, rng.part(2))),
             connected: RefCell::default(),
+            sources: Cell::default(),
             slow: Cell::default(),
         }
     }
@@ -148,7 +151,8 @@ impl World {
     pub fn source<'w>(&'w self, scratch: &'w mut [u8], block_max: u16) -> CoapSource<'w, &'w Self, &'w Self, Rng> {
         let mut config = CoapConfig::DEFAULT;
         config.block_max = block_max;
-        CoapSource::new(self, self, Rng::new(9), scratch, config)
+        self.sources.set(self.sources.get() + 1);
+        CoapSource::new(self, self, Rng::new(self.sources.get()), scratch, config)
     }
 
     pub fn asked(&self) -> Vec<Asked> {
