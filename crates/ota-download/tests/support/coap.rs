@@ -108,11 +108,13 @@ pub fn set_size(response: &mut Packet, total: u32) {
     response.add_option(CoapOption::Size2, total.to_be_bytes().to_vec());
 }
 
+type Script = Box<dyn FnMut(&Asked, &mut Server) -> Act>;
+
 /// Server, network and clock; the source's connector and timer too.
 pub struct World {
     now: Cell<Millis>,
     pub server: RefCell<Server>,
-    script: RefCell<Box<dyn FnMut(&Asked, &mut Server) -> Act>>,
+    script: RefCell<Script>,
     there: RefCell<Datagrams>,
     pub back: RefCell<Datagrams>,
     /// How often the source opened a socket, and where.
