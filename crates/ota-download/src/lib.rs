@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod coap;
 pub mod connect;
+pub mod either;
 pub mod http;
 pub mod nal;
 pub mod source;
@@ -13,6 +14,7 @@ pub mod url;
 pub use backoff::{Backoff, jitter_ms};
 pub use coap::{CoapConfig, CoapError, CoapSource};
 pub use connect::{Connect, ConnectError};
+pub use either::{Either, EitherError};
 pub use http::{HttpConfig, HttpError, HttpSource};
 pub use nal::{Nal, NalUdp};
 pub(crate) use source::fnv1a;
