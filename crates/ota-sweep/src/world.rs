@@ -5,6 +5,7 @@ use crate::peers::{Cloud, Download, OwnedOffer, Say, Server, Session};
 use crate::usual::Part;
 use crate::{Product, Signatures};
 use ota_boot::{Boot, Config, Copied, Decision as BootDecision, InPlace, Placement, loader};
+use ota_download::Source;
 use ota_hal::reset::NoWatchdog;
 use ota_hal::{Flash, Journal, Layout, Region, ResetCause, Shared, SharedJournal, SlotId};
 use ota_service::patch_target::{Decoder, M, Profile};
@@ -154,8 +155,26 @@ impl<F: Powered, P: Profile> World<F, P> {
         }
     }
 
+    /// As [`World::session`], with bytes from `source` and not from [`World::server`].
+    pub fn session_over(&self, source: &mut impl Source, quit: impl FnMut(&Self) -> bool) -> End {
+        match self.load() {
+            Some((version, slot, _)) => self.run_over(source, version, slot, quit),
+            None => End::NoPower,
+        }
+    }
+
     /// One start of this image, whatever the loader would say.
-    pub fn run(&self, version: u8, slot: SlotId, mut quit: impl FnMut(&Self) -> bool) -> End {
+    pub fn run(&self, version: u8, slot: SlotId, quit: impl FnMut(&Self) -> bool) -> End {
+        self.run_over(&mut Download::new(&self.server), version, slot, quit)
+    }
+
+    fn run_over(
+        &self,
+        source: &mut impl Source,
+        version: u8,
+        slot: SlotId,
+        mut quit: impl FnMut(&Self) -> bool,
+    ) -> End {
         let flash = Shared::new(&self.flash);
         let Ok(journal) = Journal::mount(Region::new(flash, self.layout.journal())) else {
             return End::NoPower;
@@ -186,7 +205,6 @@ impl<F: Powered, P: Profile> World<F, P> {
         let mut envelope = [0; ota_service::ENVELOPE_BUFFER];
         let mut agent = Agent::new(parts, self.policy.clone(), &mut envelope);
         let (mut message, mut data) = ([0; MESSAGE_MAX], [0; DATA_MAX]);
-        let mut download = Download::new(&self.server);
         let (quitting, polls) = (Cell::new(false), Cell::new(0));
         let session = Session {
             cloud: &self.cloud,
@@ -204,7 +222,7 @@ impl<F: Powered, P: Profile> World<F, P> {
             },
         };
         if self.offline {
-            let exit = block_on(run_offline(&mut agent, &mut download, &self.clock, &mut data[..self.data]), || {});
+            let exit = block_on(run_offline(&mut agent, source, &self.clock, &mut data[..self.data]), || {});
             assert_eq!(exit, Exit::Reset);
             return End::Reset;
         }
@@ -212,7 +230,7 @@ impl<F: Powered, P: Profile> World<F, P> {
         loop {
             let mut buffers =
                 Buffers { message: message.get_mut(..self.message).unwrap(), data: data.get_mut(..self.data).unwrap() };
-            let exit = run(&mut agent, &mut session, &mut download, &self.clock, &mut buffers);
+            let exit = run(&mut agent, &mut session, source, &self.clock, &mut buffers);
             match block_on(exit, || panic!("all peers are scripted, nothing may wait outside the clock")) {
                 _ if !self.flash.borrow().is_powered() => return End::NoPower,
                 Exit::Reset => return End::Reset,
