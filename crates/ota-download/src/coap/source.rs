@@ -79,7 +79,7 @@ impl<'s, C: ConnectUdp, T: Timer, E: Entropy> CoapSource<'s, C, T, E> {
             return Err(CoapError::EmptyRange);
         }
         let (mark, szx) = write_uri(self.scratch, &url, self.config.block_max)?;
-        let mut download = Download::new(request.offset, szx, self.tag(request, name))?;
+        let download = Download::new(request.offset, szx, self.tag(request, name))?;
         let deadline = self.timer.now().after(self.config.exchange.response_ms);
         let connecting = self.connect.connect_udp(url.host(), url.port(), url.tls());
         let socket = within(&self.timer, deadline, connecting).await.ok_or(CoapError::Name)??;
@@ -93,8 +93,7 @@ impl<'s, C: ConnectUdp, T: Timer, E: Entropy> CoapSource<'s, C, T, E> {
                     if request.offset > 0 =>
                 {
                     why = Some(BlockError::Code { code: Code::SERVER_ERROR, after_ms });
-                    download = Download::new(0, szx, link.download.etag())?;
-                    link.download = download;
+                    link.download = Download::new(0, szx, link.download.etag())?;
                 }
                 (Err(error), _) => return Err(error),
                 (Ok(()), Some(refused)) => {
