@@ -81,7 +81,7 @@ fn a_record_after_a_failure_is_found_by_the_next_mount() {
 fn a_failure_and_then_a_cut_lose_nothing() {
     let job = Step::Append(Kind::Job, vec![7; 70]);
     let later = Step::Append(Kind::Boot, b"later".to_vec());
-    for (failure, cut) in (0..12).flat_map(|failure| (1..14).map(move |n| (failure, failure + n))) {
+    for (failure, cut) in (0..18).flat_map(|failure| (1..14).map(move |n| (failure, failure + n))) {
         for (tear, seed) in Tear::ALL.into_iter().flat_map(|tear| (0..4).map(move |seed| (tear, seed))) {
             let (mut board, old) = full_board();
             board.flash.set_seed(seed);
