@@ -52,11 +52,11 @@ const CONFIG: Config<Copied> = Config::new(Copied);
 /// [`LoadError`].
 pub fn load<K: Keys>(flash: &RefCell<FileFlash>, rules: &Rules<'_, K>, cause: ResetCause) -> Result<Start, LoadError> {
     let mut slots = [part::slot(flash, SlotId::A), part::slot(flash, SlotId::B)];
-    // The loader runs in the board's own process: there is nobody to reset it if it hung.
     // Twice, as every board does it: one fault is not to hide the floor.
     let mut journal = Journal::<_>::mount(part::journal(flash)).ok();
     let rules = Rules { keys: rules.keys, identity: rules.identity, floor: rules.floor.max(floor(journal.as_mut())) };
     let mut journal = Journal::<_>::mount(part::journal(flash)).ok();
+    // The loader runs in the board's own process: there is nobody to reset it if it hung.
     match boot(journal.as_mut(), &mut slots, &rules, cause, &CONFIG, &mut NoWatchdog) {
         Decision::Boot { proof, trial } => {
             let slot = proof.slot();

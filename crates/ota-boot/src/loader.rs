@@ -87,7 +87,7 @@ pub fn boot<'j, F: Flash + 'j, const UNIT: usize, S: ReadAt, K: Keys, P: Placeme
 pub fn floor<'j, F: Flash + 'j, const UNIT: usize>(journal: impl Into<Option<&'j mut Journal<F, UNIT>>>) -> u32 {
     let mut record = Raw::EMPTY;
     if let Some(known) = journal.into() {
-        // A record that cannot be read has no floor; `boot` will find the same.
+        // A record that cannot be read has no floor here; `boot` tries more often.
         let _ = read(known, &mut record);
     }
     record.floor()

@@ -114,7 +114,7 @@ impl Tally {
         self.misreported += u64::from(outcome.misreported);
         *self.endings.entry(outcome.ending).or_default() += 1;
         self.first.entry(outcome.ending).or_insert(*scenario);
-        let (patterns, mixed) = self.mixed.entry((op, name(scenario.tear))).or_default();
+        let (patterns, mixed) = self.mixed.entry((op, scenario.tear.name().to_owned())).or_default();
         *patterns += 1;
         *mixed += u64::from(outcome.ending == Ending::Mixed);
     }
@@ -145,16 +145,12 @@ impl Scenario {
     }
 }
 
-fn name(tear: Tear) -> String {
-    format!("{tear:?}").to_lowercase()
-}
-
 /// As it is written in a replay line.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Series { write, rule, fate } = self.series;
         let (rule, fate) = (named(&RULES, &rule), named(&FATES, &fate));
-        write!(f, "{write}/{rule}/{fate}/{}/{}/{}", self.op, name(self.tear), self.seed)
+        write!(f, "{write}/{rule}/{fate}/{}/{}/{}", self.op, self.tear.name(), self.seed)
     }
 }
 
@@ -166,7 +162,7 @@ impl FromStr for Scenario {
         let [write, rule, fate, op, tear, seed] = parts[..] else { return Err(wrong()) };
         let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
         let write = WRITES.into_iter().find(|size| size.to_string() == write).ok_or_else(wrong)?;
-        let tear = Tear::ALL.into_iter().find(|known| name(*known) == tear).ok_or_else(wrong)?;
+        let tear = Tear::ALL.into_iter().find(|known| known.name() == tear).ok_or_else(wrong)?;
         let (rule, fate) = (value(&RULES, rule).ok_or_else(wrong)?, value(&FATES, fate).ok_or_else(wrong)?);
         Ok(Self { series: Series { write, rule, fate }, op: number(op)?, tear, seed: number(seed)? })
     }

@@ -2,6 +2,7 @@
 
 use crate::model::{Model, Start};
 use crate::recorder::{Operation, Recorder};
+use crate::seen::hash_of;
 use crate::story::{Materials, NEW, NEXT, Outcome, Story};
 use crate::trouble::{Extent, Trouble};
 use crate::{End, Signatures, World};
@@ -11,7 +12,6 @@ use ota_service::patch_target::S;
 use ota_service::{Gate, Health};
 use ota_testkit::{FakeClock, SimFlash};
 use std::cell::RefCell;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 /// The simulated part: the sector sizes are those of the geometry.
@@ -123,10 +123,8 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
     #[must_use]
     pub fn trace(&self) -> u64 {
         let flash = &self.world.flash.borrow().part;
-        let mut hasher = DefaultHasher::new();
-        (flash.fingerprint(), flash.ops(), self.world.clock.now().0).hash(&mut hasher);
-        (&*self.world.cloud.heard.borrow(), &*self.world.server.log.borrow()).hash(&mut hasher);
-        hasher.finish()
+        let (heard, served) = (self.world.cloud.heard.borrow(), self.world.server.log.borrow());
+        hash_of((flash.fingerprint(), flash.ops(), self.world.clock.now().0, &*heard, &*served))
     }
 
     /// From now on each moment before a write or an erase is kept in the list.

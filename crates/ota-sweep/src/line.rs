@@ -24,18 +24,18 @@ pub struct Line {
     pub cuts: Vec<Cut>,
 }
 
-/// Every tear, with its name.
-pub const TEARS: [(Tear, &str); 10] = [
-    (Tear::Before, "before"),
-    (Tear::Prefix, "prefix"),
-    (Tear::Suffix, "suffix"),
-    (Tear::AllButLast, "allbutlast"),
-    (Tear::Units, "units"),
-    (Tear::Bits, "bits"),
-    (Tear::FewBitsLeft, "fewbitsleft"),
-    (Tear::Unstable, "unstable"),
-    (Tear::FewUnstable, "fewunstable"),
-    (Tear::After, "after"),
+/// Every tear. The seeds of random ones follow from the order.
+pub const TEARS: [Tear; 10] = [
+    Tear::Before,
+    Tear::Prefix,
+    Tear::Suffix,
+    Tear::AllButLast,
+    Tear::Units,
+    Tear::Bits,
+    Tear::FewBitsLeft,
+    Tear::Unstable,
+    Tear::FewUnstable,
+    Tear::After,
 ];
 
 impl Line {
@@ -53,8 +53,7 @@ impl fmt::Display for Line {
             write!(f, "/{trouble}")?;
         }
         for Cut { op, tear, seed } in &self.cuts {
-            let name = TEARS.iter().find(|(known, _)| known == tear).map_or("?", |(_, name)| name);
-            write!(f, "/{op}:{name}:{seed}")?;
+            write!(f, "/{op}:{}:{seed}", tear.name())?;
         }
         Ok(())
     }
@@ -97,8 +96,10 @@ fn cut(text: &str) -> Result<Cut, String> {
 
 /// The tear with this name.
 pub(crate) fn tear_named(name: &str) -> Result<Tear, String> {
-    let known = TEARS.iter().find(|(_, known)| *known == name).map(|(tear, _)| *tear);
-    known.ok_or_else(|| format!("{name}: no such tear; --list shows them"))
+    TEARS
+        .into_iter()
+        .find(|known| known.name() == name)
+        .ok_or_else(|| format!("{name}: no such tear; --list shows them"))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use ota_sweep::Signatures;
 use ota_sweep::geometry::GEOMETRIES;
 use ota_sweep::line::{Line, TEARS};
 use ota_sweep::story::{Materials, Story};
+use ota_testkit::Tear;
 
 /// Cuts the power of a whole device everywhere, and looks at what becomes of it.
 ///
@@ -85,6 +86,6 @@ fn list() {
     let names = GEOMETRIES.iter().map(|geometry| geometry.name).collect::<Vec<_>>();
     println!("geometries: {}", names.join(" "));
     println!("stories: {}", Story::ALL.map(Story::name).join(" "));
-    println!("tears: {}", TEARS.map(|(_, name)| name).join(" "));
+    println!("tears: {}", TEARS.map(Tear::name).join(" "));
     println!("troubles: {}", ota_sweep::trouble::names().collect::<Vec<_>>().join(" "));
 }

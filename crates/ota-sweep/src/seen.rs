@@ -19,6 +19,13 @@ impl Hasher for AsIs {
     }
 }
 
+/// The same number for the same value, in every run.
+pub fn hash_of(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Shared by all threads. How many states it holds does not depend on who came first.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -28,9 +35,7 @@ pub struct Seen {
 impl Seen {
     /// Whether this is the first time; `purpose` keeps geometries and uses apart.
     pub fn is_new<const W: usize, const E: u8>(&self, purpose: u64, state: &State<W, E>) -> bool {
-        let mut hasher = DefaultHasher::new();
-        (purpose, state.flash.fingerprint(), &state.model, &state.heard).hash(&mut hasher);
-        self.first(hasher.finish())
+        self.first(hash_of((purpose, state.flash.fingerprint(), &state.model, &state.heard)))
     }
 
     /// Whether this number comes for the first time.

@@ -1,6 +1,6 @@
 //! What goes wrong without a power cut: flash that refuses, a sector that is stuck, a server or a cloud that misbehaves.
 
-use crate::line::{TEARS, tear_named};
+use crate::line::tear_named;
 use crate::peers::{Cloud, Opening, Server};
 use ota_download::Failure;
 use ota_testkit::Tear;
@@ -154,7 +154,7 @@ impl Lie {
         let mut script = server.script.borrow_mut();
         let (object, etag) = (server.object.borrow().clone(), "\"1\"");
         match self {
-            Self::Breaks => script.push_back(Opening::Breaks(place)),
+            Self::Breaks | Self::NoRanges | Self::NoLength | Self::Endless => script.push_back(Opening::Breaks(place)),
             Self::Stalls => script.push_back(Opening::Stalls(place)),
             Self::Ends => script.push_back(Opening::Ends(place)),
             Self::Flips => {
@@ -165,16 +165,13 @@ impl Lie {
                 script.push_back(Opening::Replaced(object, etag));
             }
             Self::Swaps => script.extend([Opening::Breaks(place), Opening::Replaced(other.to_vec(), "\"2\"")]),
-            Self::NoRanges => script.push_back(Opening::Breaks(place)),
-            Self::NoLength => script.push_back(Opening::Breaks(place)),
-            Self::Endless => script.push_back(Opening::Breaks(place)),
-            Self::Refuses(failure) => {
+            Self::Refuses(_) | Self::Hangs => {
                 script.extend((0..place).map(|n| Opening::Breaks(300 * n)));
-                script.push_back(if place == 1 { Opening::FailsLate(failure) } else { Opening::Fails(failure) });
-            }
-            Self::Hangs => {
-                script.extend((0..place).map(|n| Opening::Breaks(300 * n)));
-                script.push_back(Opening::Hangs);
+                script.push_back(match self {
+                    Self::Refuses(failure) if place == 1 => Opening::FailsLate(failure),
+                    Self::Refuses(failure) => Opening::Fails(failure),
+                    _ => Opening::Hangs,
+                });
             }
         }
         server.no_ranges.set(self == Self::NoRanges);
@@ -186,10 +183,7 @@ impl Lie {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fails(op, tear) => {
-                let name = TEARS.iter().find(|(known, _)| known == tear).map_or("?", |(_, name)| name);
-                write!(f, "fails:{op}:{name}")
-            }
+            Self::Fails(op, tear) => write!(f, "fails:{op}:{}", tear.name()),
             Self::Read(read) => write!(f, "read:{read}"),
             Self::Reads(read) => write!(f, "reads:{read}"),
             Self::Stuck(sector) => write!(f, "stuck:{sector}"),

@@ -3,13 +3,12 @@
 use crate::life::{Cost, Moment, Setting, State};
 use crate::line::{Line, TEARS};
 use crate::scenario::{Cut, cut, endure, factory, moments, survive};
-use crate::seen::Seen;
+use crate::seen::{Seen, hash_of};
 use crate::story::{Materials, Outcome};
 use crate::tally::Tally;
 use crate::trouble::Trouble;
 use crate::{Geometry, Signatures, Story};
 use ota_testkit::{Rng, Tear};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Into so many units the operations of a story are dealt.
@@ -125,13 +124,16 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
 
     /// Everything of this slice that can go wrong without a cut, one at a time.
     fn troubles(&mut self, state: State<W, E>) {
-        let extent = guarded(|| {
+        let undisturbed = guarded(|| {
             let mut life = crate::life::Life::new(state.clone(), self.setting);
             life.live();
             (life.extent(), life.trace())
         });
-        let Ok((extent, undisturbed)) = extent else { return };
-        self.shared.seen.first(self.trouble_key(undisturbed));
+        let (extent, trace) = match undisturbed {
+            Ok(undisturbed) => undisturbed,
+            Err(why) => return self.tally.fail(self.line(&[]), why),
+        };
+        self.shared.seen.first(self.trouble_key(trace));
         for (_, trouble) in Trouble::all(extent).enumerate().filter(|(n, _)| self.unit.has(*n)) {
             match guarded(|| endure(state.clone(), self.setting, trouble)) {
                 // What goes as another life went, or as without the trouble, is no scenario of its own.
@@ -149,9 +151,7 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
     /// Lives are told apart by geometry, story and past, too.
     fn trouble_key(&self, trace: u64) -> u64 {
         let Unit { geometry, story, past, .. } = *self.unit;
-        let mut hasher = DefaultHasher::new();
-        (geometry, story, past, trace).hash(&mut hasher);
-        hasher.finish()
+        hash_of((geometry, story, past, trace))
     }
 
     /// Lives from `state` on, and cuts this life: its operations of this slice, or all when it follows a cut.
@@ -170,7 +170,7 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
     }
 
     fn operation(&mut self, op: usize, of: usize, moment: &Moment<W, E>, before: &[Cut], last: bool) {
-        for (tear, _) in TEARS {
+        for tear in TEARS {
             let first = op == 0 && tear == Tear::Before;
             if self.unit.kind == Kind::Pairs && !PAIRED.contains(&tear) && !first {
                 continue;
@@ -196,7 +196,7 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
     fn seed(&self, op: usize, tear: Tear, before: &[Cut]) -> u64 {
         let parts = before.iter().map(|cut| cut.seed ^ (cut.op as u64) << 16);
         let mixed = parts.fold(self.unit.seed, |sum, part| sum.rotate_left(7) ^ part);
-        let kind = TEARS.iter().position(|(known, _)| *known == tear).unwrap_or(0);
+        let kind = TEARS.iter().position(|known| *known == tear).unwrap_or(0);
         Rng::new(mixed).part((op * TEARS.len() + kind) as u64).next_u64() >> 44
     }
 

@@ -9,7 +9,9 @@ use ota_download::Source;
 use ota_hal::reset::NoWatchdog;
 use ota_hal::{Flash, Journal, Layout, Region, ResetCause, Shared, SharedJournal, SlotId};
 use ota_service::patch_target::{Decoder, M, Profile};
-use ota_service::{Agent, Buffers, Exit, Health, Parts, PatchTarget, Policy, SlotTarget, block_on, run, run_offline};
+use ota_service::{
+    Agent, Buffers, Drive, Exit, Health, Parts, PatchTarget, Policy, SlotTarget, block_on, run, run_offline,
+};
 use ota_testkit::{FakeClock, Rng, SimFlash};
 use ota_verify::{Keys, Rules};
 use std::cell::{Cell, RefCell};
@@ -168,13 +170,7 @@ impl<F: Powered, P: Profile> World<F, P> {
         self.run_over(&mut Download::new(&self.server), version, slot, quit)
     }
 
-    fn run_over(
-        &self,
-        source: &mut impl Source,
-        version: u8,
-        slot: SlotId,
-        mut quit: impl FnMut(&Self) -> bool,
-    ) -> End {
+    fn run_over(&self, source: &mut impl Source, version: u8, slot: SlotId, quit: impl FnMut(&Self) -> bool) -> End {
         let flash = Shared::new(&self.flash);
         let Ok(journal) = Journal::mount(Region::new(flash, self.layout.journal())) else {
             return End::NoPower;
@@ -204,33 +200,31 @@ impl<F: Powered, P: Profile> World<F, P> {
         };
         let mut envelope = [0; ota_service::ENVELOPE_BUFFER];
         let mut agent = Agent::new(parts, self.policy.clone(), &mut envelope);
+        self.drive(&mut agent, source, quit)
+    }
+
+    /// Drives an agent, over as many links as are lost, until it wants a reset, `quit` holds or the power goes.
+    fn drive(&self, agent: &mut impl Drive, source: &mut impl Source, mut quit: impl FnMut(&Self) -> bool) -> End {
         let (mut message, mut data) = ([0; MESSAGE_MAX], [0; DATA_MAX]);
+        if self.offline {
+            let exit = block_on(run_offline(agent, source, &self.clock, &mut data[..self.data]), || {});
+            assert_eq!(exit, Exit::Reset);
+            return End::Reset;
+        }
         let (quitting, polls) = (Cell::new(false), Cell::new(0));
-        let session = Session {
+        let mut session = Session {
             cloud: &self.cloud,
             quit: || {
                 polls.set(polls.get() + 1);
-                assert!(
-                    polls.get() < self.patience,
-                    "seed {}: stuck; {:?} {:?}",
-                    self.seed,
-                    self.cloud.heard.borrow(),
-                    self.product.notices.borrow()
-                );
+                self.be_patient(polls.get());
                 quitting.set(quitting.get() || !self.flash.borrow().is_powered() || quit(self));
                 quitting.get()
             },
         };
-        if self.offline {
-            let exit = block_on(run_offline(&mut agent, source, &self.clock, &mut data[..self.data]), || {});
-            assert_eq!(exit, Exit::Reset);
-            return End::Reset;
-        }
-        let mut session = session;
         loop {
             let mut buffers =
                 Buffers { message: message.get_mut(..self.message).unwrap(), data: data.get_mut(..self.data).unwrap() };
-            let exit = run(&mut agent, &mut session, source, &self.clock, &mut buffers);
+            let exit = run(agent, &mut session, source, &self.clock, &mut buffers);
             match block_on(exit, || panic!("all peers are scripted, nothing may wait outside the clock")) {
                 _ if !self.flash.borrow().is_powered() => return End::NoPower,
                 Exit::Reset => return End::Reset,
@@ -242,6 +236,11 @@ impl<F: Powered, P: Profile> World<F, P> {
                 }
             }
         }
+    }
+
+    fn be_patient(&self, polls: u32) {
+        let (heard, notices) = (self.cloud.heard.borrow(), self.product.notices.borrow());
+        assert!(polls < self.patience, "seed {}: stuck; {heard:?} {notices:?}", self.seed);
     }
 
     /// Resets as often as the agent asks for it, until `quit` holds.

@@ -44,6 +44,23 @@ impl Tear {
     /// The kinds whose cells may read differently each time.
     pub const UNSTABLE: [Self; 2] = [Self::Unstable, Self::FewUnstable];
 
+    /// What it is called on command lines and in the lines that replay a scenario.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Prefix => "prefix",
+            Self::Suffix => "suffix",
+            Self::AllButLast => "allbutlast",
+            Self::Units => "units",
+            Self::Bits => "bits",
+            Self::FewBitsLeft => "fewbitsleft",
+            Self::Unstable => "unstable",
+            Self::FewUnstable => "fewunstable",
+            Self::After => "after",
+        }
+    }
+
     /// Whether two seeds may leave different cells.
     #[must_use]
     pub const fn is_random(self) -> bool {
