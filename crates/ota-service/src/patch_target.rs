@@ -4,7 +4,7 @@ mod base;
 mod checkpoint;
 mod output;
 
-use crate::slot_target::{SlotError, SlotTarget, WRITE_SIZE_MAX};
+use crate::slot_target::{Cursor, SlotError, SlotTarget};
 use crate::target::{Expected, Finished, Plan, Target};
 use base::Base;
 use checkpoint::{Shelf, areas};
@@ -23,11 +23,12 @@ use output::Output;
 /// anything is erased. After a start it is looked at again before any more is decoded.
 ///
 /// # Power loss
-/// The end of the slot holds two checkpoints, each with all that the decoder remembers. One is written for every 16
-/// sectors of output, and for every sector of payload. Where sectors are smaller than a checkpoint, as many as it takes
-/// count as one. After a cut the payload is fetched again from the newest one on. What the flash holds already is decoded
-/// once more, but compared: only the sector that was being written is erased and written again. An image that leaves no
-/// room for checkpoints is not taken in this form.
+/// The end of the slot holds two checkpoints, each with all that the decoder remembers. One is written at the end of a
+/// sector, after 16 sectors of output or one of payload. Where sectors are smaller than a checkpoint, as many as it takes
+/// count as one. After a cut the payload is fetched again from the newest one on: two sectors of it at most. Whatever lies
+/// behind it in the image is erased and written again, 16 sectors at most: cells that a cut left unstable may read right
+/// today and wrong tomorrow, so none of them is kept. An image that leaves no room for checkpoints is not taken in this
+/// form.
 ///
 /// The image that was in the slot is gone with its first byte that differs from its successor's.
 pub struct PatchTarget<'k, F, K, P: Profile, I: Isas = Every> {
@@ -50,8 +51,6 @@ struct Work {
     again: u32,
     /// Bytes of the image at the last checkpoint.
     marked: u32,
-    /// How far the flash proved to hold the image; `None` as soon as it is written.
-    same: Option<u32>,
     shelf: Shelf,
 }
 
@@ -67,19 +66,15 @@ enum Stage {
     Complete,
 }
 
-/// So many sectors of output are decoded again after a cut, at most.
+/// So many sectors of output are written again after a cut, at most.
 const SECTORS: u32 = 16;
 /// What is decoded without a call of `progress`.
 const STEP: u32 = 1024;
-/// What the decoder may take from when a checkpoint is due until there is a place for it in the image.
-const SLACK: u32 = 192;
 
 const OTHER_IMAGE: SlotError = SlotError::damage("patch is for another image");
 const OTHER_BASE: SlotError = SlotError::damage("patch is for another base");
 
 impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
-    const UNIT: u32 = F::WRITE_SIZE as u32;
-
     /// The slot of `slot`; `running` is the other one, which runs. `memory` is where the decoder works,
     /// such as a static [`Decoder::idle`], which is all zeros and takes no ROM.
     pub const fn new(slot: SlotTarget<'k, F, K>, running: Region<F>, memory: &'k mut Decoder<P, I>) -> Self {
@@ -91,7 +86,6 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
             durable: 0,
             again: 0,
             marked: 0,
-            same: None,
             shelf: Shelf::NONE,
         };
         Self { slot, base: Base::new(running), decoder: memory, work }
@@ -108,8 +102,8 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
         let areas = areas.ok_or(SlotError::burn("no room for checkpoints behind the image"))?;
         self.work.stage = stage;
         self.work.plan = *plan;
-        (self.work.taken, self.work.durable, self.work.marked, self.work.same) = (0, 0, 0, Some(0));
-        self.work.again = 0;
+        (self.work.taken, self.work.durable, self.work.again, self.work.marked) = (0, 0, 0, 0);
+        self.slot.cursor = Cursor::at(plan.size, 0);
         self.work.shelf = Shelf::new(areas, Decoder::<P, I>::SAVED_FORM);
         Ok(())
     }
@@ -117,22 +111,22 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
     /// Continues at the newest checkpoint. It may be newer than `durable`, which was stored after it. `false` where there is
     /// none.
     fn restore(&mut self, durable: u32) -> Result<bool, SlotError> {
-        let Self { slot, base, work, decoder } = self;
+        let Self { slot, work, decoder, .. } = self;
         let fits = |head: &[u8]| Header::parse(head).is_ok_and(|header| makes(&header, &work.plan));
         let Some(found) = work.shelf.find(&mut slot.region, durable, fits) else { return Ok(false) };
         let Ok(header) = Header::parse(&found.patch) else { return Ok(false) };
         let mut saved = found.state(&mut slot.region);
         let resumed = decoder.resume_in_place(&header, &mut |bytes| saved.take(bytes));
-        let is_there = decoder.consumed() == found.position && decoder.position().is_multiple_of(Self::UNIT);
-        if resumed.is_err() || !is_there || !saved.is_whole() {
+        let at = decoder.position();
+        let whole = saved.is_whole() && decoder.consumed() == found.position;
+        if resumed.is_err() || !whole || slot.region.sector_at(at)?.0 != at {
             return Ok(false);
         }
         // All bytes were taken, but the image was not complete: no source can be asked for none, so the last one comes again.
         work.again = u32::from(found.position == work.plan.length);
-        (work.head, work.marked) = (found.patch, decoder.position());
+        (work.head, work.marked) = (found.patch, at);
         (work.taken, work.durable) = (found.position, found.position);
-        work.same = Some(decoder.position());
-        images(slot, base, work).mend(found.sequence)?;
+        slot.cursor = Cursor::at(work.plan.size, at);
         Ok(true)
     }
 
@@ -177,32 +171,42 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
     }
 
     fn decode(&mut self, mut bytes: &[u8], progress: &mut dyn FnMut()) -> Result<(), SlotError> {
-        let Self { slot, base, work, decoder } = self;
-        let sector = work.shelf.sector();
         loop {
             progress();
-            let at = decoder.position();
-            if decoder.is_done() {
+            let at = self.decoder.position();
+            if self.decoder.is_done() {
                 return if bytes.is_empty() { Ok(()) } else { Err(patch_error(PatchError::Trailing)) };
             }
-            // What may still be taken before the next checkpoint, and how far the image may get.
-            let left = (work.durable + sector.saturating_sub(SLACK)).saturating_sub(decoder.consumed());
-            let stop = work.marked.saturating_add(SECTORS * sector);
-            let stop = if stop < work.plan.size { slot.region.sector_at(stop)?.0 } else { work.plan.size };
-            let due = left == 0 || at >= stop;
-            let mark = if due { mark(&slot.region, at)? } else { stop };
-            if due && at == mark {
-                store(slot, work, decoder)?;
-                continue;
+            let (start, len) = self.slot.region.sector_at(at)?;
+            if at == start && self.is_due() {
+                self.store()?;
             }
-            let until = mark.min(at.saturating_add(STEP));
-            let (now, _) = bytes.split_at(if due { bytes.len() } else { bytes.len().min(left as usize) });
-            let taken = decoder.push(now, until, &mut images(slot, base, work)).map_err(decode_error)?;
+            let until = (start + len).min(self.work.plan.size).min(at.saturating_add(STEP));
+            let mut images = Output { base: &mut self.base.region, slot: &mut self.slot };
+            let taken = self.decoder.push(bytes, until, &mut images).map_err(decode_error)?;
             bytes = bytes.get(taken..).unwrap_or_default();
-            if bytes.is_empty() && decoder.position() < until {
+            if bytes.is_empty() && self.decoder.position() < until {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether so much was done since the last checkpoint that it is worth another one.
+    fn is_due(&self) -> bool {
+        let (sector, work) = (self.work.shelf.sector(), &self.work);
+        let (taken, made) = (self.decoder.consumed() - work.durable, self.decoder.position() - work.marked);
+        taken >= sector || made >= SECTORS * sector
+    }
+
+    /// Writes a checkpoint: all that came out so far goes to the flash first.
+    fn store(&mut self) -> Result<(), SlotError> {
+        let Self { slot, work, decoder, .. } = self;
+        slot.flush()?;
+        let position = decoder.consumed();
+        work.shelf
+            .store(&mut slot.region, position, &work.head, &mut |put| decoder.save_to(&mut |bytes| put(bytes)))?;
+        (work.durable, work.marked) = (position, decoder.position());
+        Ok(())
     }
 
     /// The last byte of the payload was taken.
@@ -211,50 +215,11 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
             return Err(patch_error(PatchError::Short));
         }
         self.decoder.finish().map_err(patch_error)?;
-        if self.work.same.is_none() {
-            self.slot.flush()?;
-        }
+        self.slot.flush()?;
         self.work.durable = self.work.plan.length;
         self.work.stage = Stage::Complete;
         Ok(())
     }
-}
-
-/// Both images, as the decoder sees them.
-const fn images<'a, 'k, F, K>(
-    slot: &'a mut SlotTarget<'k, F, K>,
-    base: &'a mut Base<F>,
-    work: &'a mut Work,
-) -> Output<'a, 'k, F, K> {
-    let Work { plan, marked, same, shelf, head, .. } = work;
-    Output { base: &mut base.region, slot, size: plan.size, same, marked: *marked, shelf, patch: head }
-}
-
-/// Writes a checkpoint: all that came out so far goes to the flash first.
-fn store<F: Flash, K: Keys, P: Profile, I: Isas>(
-    slot: &mut SlotTarget<'_, F, K>,
-    work: &mut Work,
-    decoder: &mut Decoder<P, I>,
-) -> Result<(), SlotError> {
-    if work.same.is_none() {
-        slot.flush()?;
-    }
-    let position = decoder.consumed();
-    let mut state = |region: &mut Region<F>, put: &mut dyn FnMut(&mut Region<F>, &[u8])| {
-        decoder.save_to(&mut |bytes| put(region, bytes));
-    };
-    work.shelf.store(&mut slot.region, position, &work.head, &mut state)?;
-    (work.durable, work.marked) = (position, decoder.position());
-    Ok(())
-}
-
-/// The next place for a checkpoint in the image: at the edge of a write unit, and not so near to the end of a sector that
-/// what lies before it in the sector could not be rescued.
-fn mark<F: Flash>(region: &Region<F>, at: u32) -> Result<u32, SlotError> {
-    let edge = at.next_multiple_of(F::WRITE_SIZE as u32);
-    let (start, len) = region.sector_at(edge)?;
-    let end = start + len;
-    Ok(if edge != start && end - edge < WRITE_SIZE_MAX as u32 { end } else { edge })
 }
 
 /// Whether a patch of this head becomes what is planned.

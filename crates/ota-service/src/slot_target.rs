@@ -166,7 +166,8 @@ impl<'k, F: Flash, K: Keys> SlotTarget<'k, F, K> {
 
 impl Cursor {
     const NONE: Self = Self::at(0, 0);
-    const fn at(size: u32, offset: u32) -> Self {
+    /// Continues at `offset`, the start of a sector. Nothing is erased yet.
+    pub(crate) const fn at(size: u32, offset: u32) -> Self {
         let unit = [0; WRITE_SIZE_MAX];
         Self { size, taken: offset, written: offset, erased: offset, durable: offset, unit }
     }

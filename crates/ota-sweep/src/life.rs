@@ -221,8 +221,7 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
             "a mix of images starts as version {version}"
         );
         let range = start as u32..(start + image.len()) as u32;
-        // A delta that goes on after a cut takes what reads right for written: docs/reliability.md, what remains.
-        let stable = self.setting.materials.story == Story::Delta || !flash.part.is_unstable_within(&range);
+        let stable = !flash.part.is_unstable_within(&range);
         assert!(stable, "version {version} starts from cells that are not stable");
         drop(flash);
         let floor = self.floor(slot);

@@ -165,9 +165,9 @@ impl<const W: usize> Device<W> {
     }
 }
 
-/// The longest that may come twice after a cut.
+/// The longest that may come twice after a cut: a checkpoint is due after a sector, and written at the end of the next.
 fn link_max(update: &Update, shelf: u32, sectors: u32, cuts: u32) -> u32 {
-    update.plan.length + cuts * ((sectors - shelf) / 2 * SECTOR + READ as u32)
+    update.plan.length + cuts * (((sectors - shelf) / 2 + 1) * SECTOR + READ as u32)
 }
 
 fn updates() -> [(&'static str, Update); 3] {
@@ -221,7 +221,7 @@ fn a_cut_behind_the_last_byte_of_the_patch_goes_on_from_a_checkpoint() {
 }
 
 #[test]
-fn a_cut_at_every_other_flash_operation_repeats_a_sector_at_most() {
+fn a_cut_at_every_other_flash_operation_repeats_what_is_behind_the_checkpoint() {
     for (name, update) in updates() {
         let start = Device::<8>::new(&update, 16, &Rng::new(9).bytes(60_000));
         let device = || {
@@ -241,21 +241,38 @@ fn a_cut_at_every_other_flash_operation_repeats_a_sector_at_most() {
             let most = link_max(&update, shelf, 16, 1);
             assert!(cut.link <= most, "{name}, operation {op}: {} bytes of {most}", cut.link);
             most_link = most_link.max(cut.link - update.plan.length);
-            // The sector that was being written, and the area through which its right part went; nothing else.
             let again: Vec<u32> = cut.wear(0..16).iter().zip(&plain).map(|(a, b)| a.saturating_sub(*b)).collect();
-            assert!(again.iter().all(|more| *more <= 2), "{name}, operation {op}: {again:?}");
-            let written = again[..image as usize].iter().sum::<u32>();
-            assert!(written <= 1, "{name}, operation {op}: {written} sectors again: {again:?}");
-            most_wear = most_wear.max(again.iter().sum());
+            assert!(again.iter().all(|more| *more <= 1), "{name}, operation {op}: {again:?}");
+            most_wear = most_wear.max(again[..image as usize].iter().sum());
         }
         println!(
-            "{name}: {} bytes make {}; {} operations cut: at most {most_link} bytes came twice, {most_wear} sectors were \
-             erased more, one of them the image's",
+            "{name}: {} bytes make {}; {} operations cut: at most {most_link} bytes came twice, {most_wear} sectors of the \
+             image were erased again",
             update.plan.length,
             update.plan.size,
             ops / 2
         );
     }
+}
+
+/// Such cells read right for a while. Nobody looks at them again before the image starts.
+#[test]
+fn no_cell_that_a_cut_left_unstable_becomes_part_of_the_image() {
+    let update = Update::of(12, 6, 5);
+    let mut unstable = 0;
+    for op in 0.. {
+        let mut device = Device::<8>::new(&update, 12, &Rng::new(9).bytes(40_000));
+        let image = device.slot.start..device.slot.start + update.plan.size;
+        device.flash.borrow_mut().cut_at(op, Tear::FewUnstable);
+        if device.session(&update, &mut Rng::new(op), usize::MAX).is_ok() {
+            break;
+        }
+        unstable += u32::from(device.flash.borrow().is_unstable_within(&image));
+        device.flash.borrow_mut().power_on();
+        device.install(&update, &mut Rng::new(op));
+        assert!(!device.flash.borrow().is_unstable_within(&image), "cut at {op}");
+    }
+    assert!(unstable > 100, "{unstable} cuts left such cells");
 }
 
 #[test]
@@ -386,7 +403,7 @@ fn an_image_that_leaves_no_room_for_checkpoints_is_not_decoded() {
 
 #[test]
 fn a_checkpoint_of_another_job_is_never_continued() {
-    let (one, other) = (Update::of(8, 10, 8), Update::of(9, 10, 8));
+    let (one, other) = (Update::of(8, 13, 6), Update::of(9, 13, 6));
     let mut rng = Rng::new(2);
     let mut device = Device::<8>::new(&one, 16, &[]);
     while device.journal == 0 {
@@ -403,7 +420,7 @@ fn a_checkpoint_of_another_job_is_never_continued() {
     device.journal = 0;
     device.install(&one, &mut rng);
     let cells = device.flash.borrow().cells().to_vec();
-    let numbers: Vec<u32> = cells.windows(8).filter(|w| w.starts_with(b"OTC1")).map(|w| u32::from(w[4])).collect();
+    let numbers: Vec<u32> = cells.windows(8).filter(|w| w.starts_with(b"OTC2")).map(|w| u32::from(w[4])).collect();
     assert_eq!(numbers.len(), 2);
     assert!(numbers[0].abs_diff(numbers[1]) == 1 && numbers[0].max(numbers[1]) > 2, "{numbers:?}");
 }
@@ -429,12 +446,4 @@ fn a_base_that_changed_since_the_checkpoint_is_refused_before_more_is_decoded() 
     assert_eq!((e.text(), e.is_damage()), ("patch is for another base", true));
     assert!(device.link - before <= READ as u32, "{} bytes were taken", device.link - before);
     assert_eq!(device.flash.borrow().ops(), 0, "the flash was touched");
-}
-
-#[test]
-fn the_same_image_once_more_writes_nothing() {
-    let update = Update::of(10, 6, 300);
-    let mut device = Device::<8>::new(&update, 16, &update.new.clone());
-    device.install(&update, &mut Rng::new(0));
-    assert_eq!(device.flash.borrow().ops(), 0);
 }
