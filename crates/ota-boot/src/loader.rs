@@ -70,7 +70,7 @@ pub fn boot<'j, F: Flash + 'j, const UNIT: usize, S: ReadAt, K: Keys, P: Placeme
     let mut journal = journal.into();
     let mut record = Raw::EMPTY;
     if let Some(known) = &mut journal
-        && !(0..TRIES).any(|_| read(known, &mut record))
+        && !read(known, &mut record)
     {
         // Not knowing the record, nothing may replace it.
         journal = None;
@@ -87,7 +87,7 @@ pub fn boot<'j, F: Flash + 'j, const UNIT: usize, S: ReadAt, K: Keys, P: Placeme
 pub fn floor<'j, F: Flash + 'j, const UNIT: usize>(journal: impl Into<Option<&'j mut Journal<F, UNIT>>>) -> u32 {
     let mut record = Raw::EMPTY;
     if let Some(known) = journal.into() {
-        // A record that cannot be read has no floor here; `boot` tries more often.
+        // A record that cannot be read has no floor.
         let _ = read(known, &mut record);
     }
     record.floor()
@@ -99,14 +99,14 @@ const TRIES: u32 = 4;
 /// Reads the boot record, or what stands for it; whether the journal could be read.
 #[inline(never)]
 fn read<F: Flash, const UNIT: usize>(journal: &mut Journal<F, UNIT>, record: &mut Raw) -> bool {
-    let (len, readable) = match journal.read(Kind::Boot, record.buffer()) {
-        Ok(Some(bytes)) => (bytes.len(), true),
+    let len = (0..TRIES).find_map(|_| match journal.read(Kind::Boot, record.buffer()) {
+        Ok(Some(bytes)) => Some(bytes.len()),
         // Longer than any format will ever be: not ours.
-        Ok(None) | Err(JournalError::BufferTooSmall { .. }) => (0, true),
-        Err(_) => (0, false),
-    };
-    record.settle(len);
-    readable
+        Ok(None) | Err(JournalError::BufferTooSmall { .. }) => Some(0),
+        Err(_) => None,
+    });
+    record.settle(len.unwrap_or(0));
+    len.is_some()
 }
 
 /// Decides what to start when the journal cannot be read at all: slot A if it may be started, else slot B.
