@@ -260,6 +260,11 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Drive for
             self.sent(item, acknowledged);
         }
     }
+    fn on_put_off(&mut self, after_ms: u32, now: Millis) {
+        self.core.now = now;
+        self.core.sending = None;
+        self.core.reporter.put_off(now, after_ms, &mut self.parts.entropy);
+    }
     fn on_unsendable(&mut self, now: Millis) {
         self.core.now = now;
         if let Some(item) = self.core.sending.take() {

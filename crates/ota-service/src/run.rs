@@ -104,6 +104,8 @@ struct Lost;
 enum Sent {
     Yes,
     No,
+    /// The other side wants it later, after so many milliseconds.
+    Later(u32),
     /// Nothing will ever be sent for this item, on no link.
     Never,
 }
@@ -276,7 +278,7 @@ async fn send<D: Drive, T: Transport, S: Source, C: Timer>(
             match transport.send(&report).await {
                 Ok(()) => Sent::Yes,
                 Err(error) if transport.is_permanent(&error) => Sent::Never,
-                Err(_) => Sent::No,
+                Err(error) => transport.retry_after_ms(&error).map_or(Sent::No, Sent::Later),
             }
         });
         loop {
@@ -301,6 +303,7 @@ async fn send<D: Drive, T: Transport, S: Source, C: Timer>(
     match sent {
         Sent::Yes => agent.on_sent(true, timer.now()),
         Sent::No => agent.on_sent(false, timer.now()),
+        Sent::Later(ms) => agent.on_put_off(ms, timer.now()),
         Sent::Never => agent.on_unsendable(timer.now()),
     }
 }

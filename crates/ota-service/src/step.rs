@@ -72,6 +72,9 @@ pub trait Drive {
     fn on_unservable(&mut self, offer: &Offer<'_>, why: &'static str, now: Millis);
     /// The report was acknowledged, or was not.
     fn on_sent(&mut self, acknowledged: bool, now: Millis);
+    /// The other side answered and did not take the report; it wants to be left alone for so long. The report is sent again
+    /// afterwards; that is no failure of the link.
+    fn on_put_off(&mut self, after_ms: u32, now: Millis);
     /// The report can never be sent: its texts cannot be written, or a buffer is too small for it. It is struck off, so
     /// that it does not keep the others back; that counts neither as a failure of the link nor as an acknowledgement.
     fn on_unsendable(&mut self, now: Millis);

@@ -4,6 +4,8 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "coap")]
+pub mod coap;
 pub mod json;
 pub mod linkkit;
 pub mod message;

@@ -163,4 +163,11 @@ pub trait Transport {
         let _ = error;
         false
     }
+
+    /// How long the other side, which is there and answered, wants to be left alone before the report of `error` comes
+    /// again, in milliseconds; `None` when the link failed, or nothing is known.
+    fn retry_after_ms(&self, error: &Self::Error) -> Option<u32> {
+        let _ = error;
+        None
+    }
 }

@@ -204,12 +204,22 @@ impl Reporter {
     /// The item was not acknowledged: it is sent again after a jittered wait.
     pub fn not_sent(&mut self, now: Millis, entropy: &mut impl Entropy) {
         self.failures = self.failures.saturating_add(1);
+        self.wait(now, 0, entropy);
+    }
+
+    /// The other side is there and takes nothing for so long: all items wait, and the link is not to blame.
+    pub fn put_off(&mut self, now: Millis, after_ms: u32, entropy: &mut impl Entropy) {
+        self.failures = 0;
+        self.wait(now, after_ms, entropy);
+    }
+
+    fn wait(&mut self, now: Millis, after_ms: u32, entropy: &mut impl Entropy) {
         let ms = self.retry.next_wait_ms(entropy, 0).unwrap_or_else(|| {
             // The bound on the tries is for jobs; a report is tried until it arrives, at the cap.
             let cap = self.retry.cap_ms();
             ota_download::jitter_ms(entropy.next_u32(), cap)
         });
-        self.wait_until = now.after(ms);
+        self.wait_until = now.after(after_ms).after(ms);
     }
 }
 
@@ -268,6 +278,23 @@ mod tests {
         }
         r.sent(Item::Version(0), now);
         assert!(!r.link_is_dead());
+    }
+
+    #[test]
+    fn a_server_that_asks_for_time_gets_it_and_is_not_taken_for_dead() {
+        let mut r = reporter();
+        r.connect();
+        for _ in 0..5 {
+            r.put_off(T, 60_000, &mut Max);
+            assert!(!r.link_is_dead());
+            assert_eq!(r.next(T.after(60_000)), None);
+        }
+        assert_eq!(
+            r.next_at(T),
+            Some(T.after(60_400)),
+            "what it asked for, and a random part that all of a fleet differ in"
+        );
+        assert_eq!(r.next(T.after(60_400)), Some(Item::Version(0)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use core::str;
 
+use super::topic::join;
 use super::{Identity, Linkkit, TOPIC_MAX, Topic, VERSION_MAX};
 use crate::json::{Overflow, Writer};
 use crate::{Component, FailStage, Report};
@@ -149,12 +150,5 @@ pub fn agent_id<'b>(
     board: &str,
     buf: &'b mut [u8],
 ) -> Result<&'b str, EncodeError> {
-    let mut len = 0;
-    for part in ["OTA-RS-", version, "-", transport, "-", os, "-", board] {
-        let end = len + part.len();
-        buf.get_mut(len..end).ok_or(EncodeError::TooLarge)?.copy_from_slice(part.as_bytes());
-        len = end;
-    }
-    let text: &'b [u8] = buf;
-    text.get(..len).and_then(|text| str::from_utf8(text).ok()).ok_or(EncodeError::TooLarge)
+    Ok(join(&["OTA-RS-", version, "-", transport, "-", os, "-", board], buf)?)
 }

@@ -13,7 +13,7 @@
 pub(crate) mod decode;
 pub(crate) mod encode;
 mod identity;
-mod topic;
+pub(crate) mod topic;
 
 pub use encode::{EncodeError, MESSAGE_MAX, Message, agent_id};
 pub use identity::{Identity, IdentityError};

@@ -52,14 +52,7 @@ impl Topic {
     /// When it does not fit.
     pub fn write<'b>(self, identity: &Identity, buf: &'b mut [u8]) -> Result<&'b str, Overflow> {
         let (root, verb, tail) = self.affixes();
-        let mut len = 0;
-        for part in [root, verb, identity.product_key(), "/", identity.device_name(), tail] {
-            let end = len + part.len();
-            buf.get_mut(len..end).ok_or(Overflow)?.copy_from_slice(part.as_bytes());
-            len = end;
-        }
-        let topic: &'b [u8] = buf;
-        topic.get(..len).and_then(|topic| str::from_utf8(topic).ok()).ok_or(Overflow)
+        join(&[root, verb, identity.product_key(), "/", identity.device_name(), tail], buf)
     }
 
     /// Takes a topic apart: what it is for, product key, device name. For both sides of the link.
@@ -73,4 +66,16 @@ impl Topic {
             (!device_name.contains('/')).then_some((kind, product_key, device_name))
         })
     }
+}
+
+/// Writes one text behind the other.
+pub(crate) fn join<'b>(parts: &[&str], buf: &'b mut [u8]) -> Result<&'b str, Overflow> {
+    let mut len = 0;
+    for part in parts {
+        let end = len + part.len();
+        buf.get_mut(len..end).ok_or(Overflow)?.copy_from_slice(part.as_bytes());
+        len = end;
+    }
+    let text: &'b [u8] = buf;
+    text.get(..len).and_then(|text| str::from_utf8(text).ok()).ok_or(Overflow)
 }
