@@ -9,8 +9,8 @@ use core::pin::pin;
 use core::task::Poll;
 use ota_hal::{Entropy, Millis, Timer};
 
-/// A socket that takes no datagram for this long has lost it: the endpoint sends it again in its own time.
-const SEND_MS: u32 = 5_000;
+/// A socket that takes no datagram for this long has lost it: the endpoint sends it again in its own time. Milliseconds.
+pub const SEND_MS: u32 = 5_000;
 
 /// A datagram socket that talks with one peer.
 ///

@@ -11,14 +11,19 @@
 //! # Source
 //! RFC 7252 §4.2 to §4.8 (reliability, deduplication, NSTART 1), §5.2 and §5.3 (responses and their matching).
 
+mod one;
 mod recent;
+mod shared;
 #[cfg(test)]
 mod tests;
+mod window;
 
-use crate::message::empty;
-use crate::{Code, Encoder, Kind, Mark, Message, Reply, option};
+pub use window::Window;
+
+use crate::{Code, Encoder, Kind, Mark, Message};
+use one::Exchange;
 use ota_hal::{Entropy, Millis};
-use recent::Recent;
+use shared::Shared;
 
 /// Longest time in which a confirmable message is sent and waited for, with the default timing: MAX_TRANSMIT_WAIT.
 pub const TRANSMIT_WAIT_MS: u32 = 93_000;
@@ -72,7 +77,7 @@ impl Opening {
     }
 }
 
-/// Another request is open (NSTART is 1). Wait for it, or cancel it.
+/// As many requests are open as may be: one, or what a [`Window`] holds. Wait for one, or cancel it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
 
@@ -154,52 +159,20 @@ pub struct Incoming<'a> {
     pub event: Event<'a>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Idle,
-    /// To be sent, and again until acknowledged.
-    Sending,
-    /// Sent, and no more to be sent.
-    Waiting,
-}
-
 /// The client's side of the messages between it and one server: one request at a time, and at most one observation.
 ///
 /// The caller checks where datagrams come from (socket connected to the server); nothing else is taken on trust. The
 /// request's bytes stay with the caller, who sends them when [`Endpoint::poll`] says so.
 #[derive(Debug)]
 pub struct Endpoint {
-    config: ExchangeConfig,
-    phase: Phase,
-    kind: Kind,
-    next_id: u16,
-    id: u16,
-    token: Token,
-    watched: Option<Token>,
-    sends_left: u8,
-    timeout_ms: u32,
-    send_at: Millis,
-    deadline: Millis,
-    recent: Recent,
+    shared: Shared,
+    exchange: Exchange,
 }
 
 impl Endpoint {
     /// An endpoint whose message ids begin at a random number.
     pub fn new(config: ExchangeConfig, entropy: &mut dyn Entropy) -> Self {
-        Self {
-            config,
-            phase: Phase::Idle,
-            kind: Kind::Confirmable,
-            next_id: entropy.next_u32() as u16,
-            id: 0,
-            token: Token([0; 4]),
-            watched: None,
-            sends_left: 0,
-            timeout_ms: 0,
-            send_at: Millis(0),
-            deadline: Millis(0),
-            recent: Recent::NONE,
-        }
+        Self { shared: Shared::new(config, entropy), exchange: Exchange::IDLE }
     }
 
     /// Opens a request under a new random token. Encode it, then poll.
@@ -207,11 +180,8 @@ impl Endpoint {
     /// # Errors
     /// [`Busy`] when one is open.
     pub fn begin(&mut self, now: Millis, confirmable: bool, entropy: &mut dyn Entropy) -> Result<Opening, Busy> {
-        let mut token = entropy.next_u32();
-        if self.watched == Some(Token(token.to_be_bytes())) {
-            token ^= 1;
-        }
-        self.begin_as(now, confirmable, Token(token.to_be_bytes()), entropy)
+        let token = self.shared.new_token(&[], entropy);
+        self.begin_as(now, confirmable, token, entropy)
     }
 
     /// Opens a request under a token that was used before: to renew or to end an observation (RFC 7641 §3.3.1, §3.6).
@@ -225,144 +195,47 @@ impl Endpoint {
         token: Token,
         entropy: &mut dyn Entropy,
     ) -> Result<Opening, Busy> {
-        if self.phase != Phase::Idle {
+        if self.is_busy() {
             return Err(Busy);
         }
-        let timeout_ms = u32::from(self.config.ack_timeout_ms);
-        // The upper half of the number, as a fraction of half the timeout: below 2^32 for any timeout.
-        let jitter_ms = ((entropy.next_u32() >> 16) * (timeout_ms / 2)) >> 16;
-        self.kind = if confirmable { Kind::Confirmable } else { Kind::NonConfirmable };
-        self.phase = Phase::Sending;
-        self.id = self.next_id;
-        self.next_id = self.next_id.wrapping_add(1);
-        self.token = token;
-        self.sends_left = self.config.retransmit_max.saturating_add(1);
-        self.timeout_ms = timeout_ms + jitter_ms;
-        self.send_at = now;
-        self.deadline = now.after(self.config.response_ms);
-        Ok(Opening { kind: self.kind, id: self.id, token })
+        let kind = if confirmable { Kind::Confirmable } else { Kind::NonConfirmable };
+        Ok(self.shared.open(&mut self.exchange, now, kind, token, entropy))
     }
 
     /// Forgets the open request, if there is one. A confirmable response that comes later is reset.
     pub const fn cancel(&mut self) {
-        self.phase = Phase::Idle;
+        self.exchange.close();
     }
 
     /// From now on messages under `token` are notifications.
     pub const fn watch(&mut self, token: Token) {
-        self.watched = Some(token);
+        self.shared.watched = Some(token);
     }
 
     /// No more notifications are wanted. The next confirmable one is reset, which ends the observation at the server.
     pub const fn unwatch(&mut self) {
-        self.watched = None;
+        self.shared.watched = None;
     }
 
     /// Whether a request is open.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.phase != Phase::Idle
+        self.exchange.is_open()
     }
 
     /// When to poll at the latest; `None` when no request is open.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
-        match self.phase {
-            Phase::Idle => None,
-            Phase::Sending => Some(self.send_at.min(self.deadline)),
-            Phase::Waiting => Some(self.deadline),
-        }
+        self.exchange.next_deadline()
     }
 
     /// What to do now.
-    #[inline(never)]
     pub fn poll(&mut self, now: Millis) -> Step {
-        let Some(next) = self.next_deadline() else {
-            return Step::Idle;
-        };
-        if now < next {
-            return Step::Wait(next);
-        }
-        let waiting = self.phase == Phase::Waiting;
-        if now >= self.deadline || self.sends_left == 0 {
-            self.phase = Phase::Idle;
-            return Step::Failed(if waiting { Failure::NoResponse } else { Failure::NoAnswer });
-        }
-        if self.kind == Kind::NonConfirmable {
-            self.phase = Phase::Waiting;
-        }
-        self.sends_left -= 1;
-        self.send_at = now.after(self.timeout_ms);
-        self.timeout_ms = self.timeout_ms.saturating_mul(2);
-        Step::Send
+        self.exchange.poll(now)
     }
 
     /// Takes a datagram from the server. Any bytes are safe.
-    #[inline(never)]
     pub fn on_datagram<'a>(&mut self, now: Millis, datagram: &'a [u8]) -> Incoming<'a> {
-        let message = match Message::decode(datagram) {
-            Ok(message) => message,
-            Err(malformed) => return nothing(malformed.reply),
-        };
-        match message.kind {
-            Kind::Reset if self.is_busy() && message.id == self.id => {
-                self.phase = Phase::Idle;
-                Incoming { reply: None, event: Event::Failed(Failure::Reset) }
-            }
-            Kind::Reset => nothing(Reply::Ignore),
-            Kind::Acknowledgement => self.on_acknowledgement(now, message),
-            Kind::Confirmable | Kind::NonConfirmable => self.on_message(now, message),
-        }
+        self.shared.on_datagram(core::slice::from_mut(&mut self.exchange), now, datagram).1
     }
-
-    fn on_acknowledgement<'a>(&mut self, now: Millis, message: Message<'a>) -> Incoming<'a> {
-        if !self.is_busy() || message.id != self.id || self.kind != Kind::Confirmable {
-            return nothing(Reply::Ignore);
-        }
-        if message.code == Code::EMPTY {
-            self.phase = Phase::Waiting;
-        } else if message.token == self.token.0 {
-            return self.accept(now, message, true);
-        }
-        nothing(Reply::Ignore)
-    }
-
-    /// The open request comes first: what bears its token is the response to it, even under a message id that was seen
-    /// before (a server that restarted). So each request gets one response, and a repeated response is not a second one.
-    /// A client serves nothing: requests and pings are reset.
-    fn on_message<'a>(&mut self, now: Millis, message: Message<'a>) -> Incoming<'a> {
-        let token = message.token.try_into().ok().map(Token);
-        if !message.code.is_response() || token.is_none() {
-            return nothing(message.rejection());
-        }
-        if self.is_busy() && token == Some(self.token) {
-            return self.accept(now, message, true);
-        }
-        if message.kind == Kind::Confirmable && self.recent.holds(now, message.id) {
-            return Incoming { reply: Some(empty(Kind::Acknowledgement, message.id)), event: Event::Nothing };
-        }
-        if token == self.watched { self.accept(now, message, false) } else { nothing(message.rejection()) }
-    }
-
-    /// Takes the response to the open request, or a notification, unless an option makes it unusable.
-    fn accept<'a>(&mut self, now: Millis, message: Message<'a>, open: bool) -> Incoming<'a> {
-        if open {
-            self.phase = Phase::Idle;
-        }
-        if let Some(number) = message.unrecognized(&option::IN_RESPONSES) {
-            let event = if open { Event::Failed(Failure::BadOption(number)) } else { Event::Nothing };
-            return Incoming { reply: message.rejection().datagram(), event };
-        }
-        let mut reply = None;
-        if message.kind == Kind::Confirmable {
-            self.recent.add(now, message.id);
-            reply = Some(empty(Kind::Acknowledgement, message.id));
-        }
-        let event = if open { Event::Response(message) } else { Event::Notification(message) };
-        Incoming { reply, event }
-    }
-}
-
-const fn nothing<'a>(reply: Reply) -> Incoming<'a> {
-    Incoming { reply: reply.datagram(), event: Event::Nothing }
 }

@@ -87,6 +87,14 @@ impl Download {
         Ok(Self { at, szx, known: etag.len != 0, etag, total: None, begun: false })
     }
 
+    /// This download as it will be when the bytes before `at` have come: to ask for a block ahead of its turn, and to judge
+    /// the response. `None` when no block number reaches the offset.
+    #[must_use]
+    pub fn ahead(&self, at: u32) -> Option<Self> {
+        self.szx.number(at)?;
+        Some(Self { at, ..self.clone() })
+    }
+
     /// Offset of the next byte wanted.
     #[must_use]
     pub const fn at(&self) -> u32 {

@@ -1,6 +1,8 @@
 extern crate std;
 
 use super::*;
+use crate::message::empty;
+use crate::option;
 use ota_testkit::Rng;
 use std::vec::Vec;
 
@@ -277,6 +279,7 @@ fn sizes_in_memory() {
         size_of::<crate::Download>(),
         size_of::<crate::Upload>(),
         size_of::<crate::Observation>(),
+        size_of::<Window<4>>(),
     );
-    assert_eq!(sizes, (80, 24, 12, 24));
+    assert_eq!(sizes, (80, 24, 12, 24, 128));
 }
