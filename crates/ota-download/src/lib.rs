@@ -12,7 +12,7 @@ pub mod udp;
 pub mod url;
 
 pub use backoff::{Backoff, jitter_ms};
-pub use coap::{CoapConfig, CoapError, CoapSource};
+pub use coap::{CoapConfig, CoapError, CoapSource, CoapWindow};
 pub use connect::{Connect, ConnectError};
 pub use either::{Either, EitherError};
 pub use http::{HttpConfig, HttpError, HttpSource};

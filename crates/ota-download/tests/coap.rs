@@ -7,9 +7,7 @@ use ota_download::coap::SCRATCH;
 use ota_download::{Request, Source};
 use ota_hal::Clock;
 use ota_testkit::{DatagramFaults, Rng};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use support::coap::{Job, Manner, Server, World};
+use support::coap::{Job, Manner, Server, World, polled};
 use support::object;
 
 const URL: &str = "coap://host/fw/1";
@@ -152,16 +150,6 @@ fn nothing_is_lost_or_mixed_on_bad_ways() {
         reopened += job.errors.len();
     }
     assert!(reopened > 10, "{reopened}: the ways were not bad enough");
-}
-
-/// What a future comes to in so many polls; then it is dropped.
-fn polled<T>(work: impl Future<Output = T>, times: u32) -> Option<T> {
-    let mut work = pin!(work);
-    let mut context = Context::from_waker(Waker::noop());
-    (0..times).find_map(|_| match work.as_mut().poll(&mut context) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    })
 }
 
 /// A read that is dropped while it waits loses no byte, repeats none, and asks for no block twice.

@@ -1,18 +1,22 @@
 //! CoAP: an object fetched block by block (Block2), over any datagram socket.
 //!
 //! The protocol is `ota-coap`'s; here is what an update asks of it: URLs, resumption at any offset, entity tags as
-//! validators, and what each failure means for the job. One block is asked for at a time (NSTART 1).
+//! validators, and what each failure means for the job. [`CoapSource`] asks for one block at a time (NSTART 1),
+//! [`CoapWindow`] for several.
 //!
 //! # Source
 //! RFC 7252 §6 (URIs), RFC 7959 §2.4 and §2.6 (Block2 with entity tags), §4 (Size2).
 
+mod ahead;
 mod error;
 mod source;
 mod uri;
 mod validator;
+mod window;
 
 pub use error::CoapError;
 pub use source::CoapSource;
+pub use window::CoapWindow;
 
 use ota_coap::ExchangeConfig;
 

@@ -10,10 +10,10 @@ use ota_coap::drive::within;
 use ota_coap::{Arrived, BlockError, Code, Datagram, Download, ETag, EncodeError, Line, Mark, Message, Szx};
 use ota_hal::{Entropy, Millis, Timer};
 
-type Error<C> = CoapError<<C as ConnectUdp>::Error>;
+pub(super) type Error<C> = CoapError<<C as ConnectUdp>::Error>;
 
 /// Block2 and Size2 behind the path: head, extension of the number and value of the one, head of the other.
-const TAIL: usize = 6;
+pub(super) const TAIL: usize = 6;
 
 /// An object on a CoAP server, as a [`Source`].
 ///
@@ -29,31 +29,31 @@ const TAIL: usize = 6;
 #[derive(Debug)]
 pub struct CoapSource<'s, C: ConnectUdp, T, E> {
     connect: C,
-    timer: T,
-    entropy: E,
-    scratch: &'s mut [u8],
+    pub(super) timer: T,
+    pub(super) entropy: E,
+    pub(super) scratch: &'s mut [u8],
     config: CoapConfig,
-    line: Line,
-    link: Option<Link<C::Socket>>,
+    pub(super) line: Line,
+    pub(super) link: Option<Link<C::Socket>>,
     /// Locator (as a hash) and tag of the object opened last: a tag that changes gives a replaced object away also where
     /// the caller's validator is another link's.
     known: Option<(u32, ETag)>,
 }
 
 #[derive(Debug)]
-struct Link<S> {
-    socket: S,
-    download: Download,
+pub(super) struct Link<S> {
+    pub(super) socket: S,
+    pub(super) download: Download,
     /// The options that all requests have in common end here, in the scratch buffer.
-    mark: Mark,
+    pub(super) mark: Mark,
     /// Length of the open request, at the front of the scratch buffer. Responses come behind `mark` and [`TAIL`].
     request: usize,
     /// One past the last byte wanted.
-    end: u32,
+    pub(super) end: u32,
     /// Payload that nobody has read yet, in the scratch buffer.
-    piece: Range<usize>,
+    pub(super) piece: Range<usize>,
     /// The object ends behind the last block that came.
-    last: bool,
+    pub(super) last: bool,
 }
 
 impl<'s, C: ConnectUdp, T: Timer, E: Entropy> CoapSource<'s, C, T, E> {
@@ -124,7 +124,7 @@ impl<'s, C: ConnectUdp, T: Timer, E: Entropy> CoapSource<'s, C, T, E> {
     }
 
     /// The error as it is told: waits are bounded.
-    fn told(&self, error: Error<C>) -> Error<C> {
+    pub(super) fn told(&self, error: Error<C>) -> Error<C> {
         match error {
             CoapError::Peer(BlockError::Code { code, after_ms }) => {
                 let after_ms = after_ms.map(|ms| ms.min(self.config.retry_after_max_ms));
@@ -222,7 +222,7 @@ impl<S> Link<S> {
     }
 
     /// Whether no more blocks are wanted.
-    const fn is_complete(&self) -> bool {
+    pub(super) const fn is_complete(&self) -> bool {
         self.last || self.download.at() >= self.end
     }
 }

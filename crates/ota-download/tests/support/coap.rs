@@ -3,9 +3,12 @@
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, ResponseType};
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
-use core::task::Poll;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
 use ota_coap::Datagram;
-use ota_download::{CoapConfig, CoapSource, ConnectError, ConnectUdp, Failure, Request, Source, SourceError};
+use ota_download::{
+    CoapConfig, CoapSource, CoapWindow, ConnectError, ConnectUdp, Failure, Request, Source, SourceError,
+};
 use ota_hal::{Clock, Millis, Timer};
 use ota_testkit::{DatagramFaults, Datagrams, Rng};
 use std::collections::BTreeMap;
@@ -155,6 +158,20 @@ impl World {
         config.block_max = block_max;
         self.sources.set(self.sources.get() + 1);
         CoapSource::new(self, self, Rng::new(self.sources.get()), scratch, config)
+    }
+
+    /// One that asks for up to `W` blocks at a time.
+    pub fn window<'w, const W: usize>(
+        &'w self,
+        scratch: &'w mut [u8],
+        store: &'w mut [u8],
+        block_max: u16,
+        ack_timeout_ms: u16,
+    ) -> CoapWindow<'w, &'w Self, &'w Self, Rng, W> {
+        let mut config = CoapConfig::DEFAULT;
+        (config.block_max, config.exchange.ack_timeout_ms) = (block_max, ack_timeout_ms);
+        self.sources.set(self.sources.get() + 1);
+        CoapWindow::new(self, self, Rng::new(self.sources.get()), scratch, store, config)
     }
 
     pub fn asked(&self) -> Vec<Asked> {
@@ -324,6 +341,16 @@ impl Datagram for Socket<'_> {
         })
         .await
     }
+}
+
+/// What a future comes to in so many polls; then it is dropped.
+pub fn polled<T>(work: impl Future<Output = T>, times: u32) -> Option<T> {
+    let mut work = pin!(work);
+    let mut context = Context::from_waker(Waker::noop());
+    (0..times).find_map(|_| match work.as_mut().poll(&mut context) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    })
 }
 
 /// What a device holds of an object, and what it knows of it: it continues as the agent does.

@@ -1,7 +1,9 @@
-//! `Connect` over tokio's sockets: what a host program writes once.
+//! `Connect` over tokio's sockets, and a timer: what a host program writes once.
 
 use ota_download::{Connect, ConnectError};
+use ota_hal::{Clock, Millis, Timer};
 use std::io;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -41,5 +43,20 @@ impl embedded_io_async::Write for Socket {
     }
     async fn flush(&mut self) -> io::Result<()> {
         self.0.flush().await
+    }
+}
+
+/// Milliseconds since it was made.
+#[derive(Debug, Clone, Copy)]
+pub struct Ticks(pub Instant);
+
+impl Clock for Ticks {
+    fn now(&self) -> Millis {
+        Millis(self.0.elapsed().as_millis() as u64)
+    }
+}
+impl Timer for Ticks {
+    async fn wait_until(&self, at: Millis) {
+        tokio::time::sleep(Duration::from_millis(at.since(self.now()))).await;
     }
 }
