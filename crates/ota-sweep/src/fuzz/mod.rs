@@ -5,6 +5,7 @@
 
 pub mod agent;
 mod boot;
+mod coap;
 mod http;
 mod image;
 mod journal;
@@ -41,13 +42,14 @@ impl Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "image", body: image::body, seeds: image::seeds, len_max: 1024, rounds: 10_000 },
     Target { name: "manifest", body: package::manifest, seeds: package::manifest_seeds, len_max: 512, rounds: 10_000 },
     Target { name: "package", body: package::package, seeds: package::package_seeds, len_max: 1024, rounds: 10_000 },
     Target { name: "journal", body: journal::body, seeds: journal::seeds, len_max: 640, rounds: 8000 },
     Target { name: "messages", body: messages::body, seeds: messages::seeds, len_max: 2048, rounds: 10_000 },
     Target { name: "http", body: http::body, seeds: http::seeds, len_max: 1024, rounds: 10_000 },
+    Target { name: "coap", body: coap::body, seeds: coap::seeds, len_max: 1024, rounds: 25_000 },
     Target { name: "boot", body: boot::body, seeds: boot::seeds, len_max: boot::LEN, rounds: 4000 },
     Target { name: "agent", body: agent::body, seeds: agent::seeds, len_max: 64, rounds: 200 },
 ];
