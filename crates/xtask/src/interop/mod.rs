@@ -1,9 +1,12 @@
 //! Real peers: what others wrote must understand us, and we them.
 
+mod bench;
 mod broker;
+mod coap;
 mod imgtool;
 mod openssl;
 mod peers;
+mod relay;
 mod web;
 
 use crate::world::{Programs, Scratch};
@@ -21,11 +24,13 @@ struct Outcome {
 type Check = fn(&Programs, &Peers, &Scratch) -> Result<Outcome>;
 
 /// In the order of what they need: files, one link, both links.
-const CHECKS: [(&str, Check); 7] = [
+const CHECKS: [(&str, Check); 9] = [
     ("openssl", openssl::check),
     ("imgtool", imgtool::check),
     ("nginx", web::nginx),
     ("http.server", web::python),
+    ("libcoap", coap::libcoap),
+    ("aiocoap", coap::aiocoap),
     ("mosquitto", broker::mosquitto),
     ("mosquitto-tls", broker::mosquitto_tls),
     ("paho-mqtt", broker::paho),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Pinned, so that a run next year speaks to the same peers.
-const PYTHON: [&str; 2] = ["imgtool==2.5.0", "paho-mqtt==2.2.0"];
+const PYTHON: [&str; 3] = ["imgtool==2.5.0", "paho-mqtt==2.2.0", "aiocoap==0.4.17"];
 
 /// Every peer, ready to run.
 pub(crate) struct Peers {
@@ -18,8 +18,13 @@ pub(crate) struct Peers {
 impl Peers {
     /// Installs what is missing, or says what to install.
     pub(crate) fn ready() -> Result<Self> {
-        let wanted =
-            [("mosquitto", "mosquitto"), ("nginx", "nginx-light"), ("python3", "python3"), ("openssl", "openssl")];
+        let wanted = [
+            ("mosquitto", "mosquitto"),
+            ("nginx", "nginx-light"),
+            ("coap-server-notls", "libcoap3-bin"),
+            ("python3", "python3"),
+            ("openssl", "openssl"),
+        ];
         let missing: Vec<&str> =
             wanted.into_iter().filter(|(name, _)| !has(name)).map(|(_, package)| package).collect();
         if !missing.is_empty() {
@@ -27,7 +32,7 @@ impl Peers {
         }
         let venv = target_dir()?.join("peers");
         let peers = Self { venv };
-        if peers.python(&["-c", "import imgtool, paho.mqtt.client"]).is_err() {
+        if peers.python(&["-c", "import imgtool, paho.mqtt.client, aiocoap"]).is_err() {
             peers.install_python()?;
         }
         Ok(peers)
@@ -55,7 +60,12 @@ impl Peers {
 
     /// Runs imgtool.
     pub(crate) fn imgtool(&self) -> Command {
-        Command::new(self.venv.join("bin/imgtool"))
+        self.script("imgtool")
+    }
+
+    /// Runs a program that came with a Python package.
+    pub(crate) fn script(&self, name: &str) -> Command {
+        Command::new(self.venv.join("bin").join(name))
     }
 
     /// Version of an installed Python package.
