@@ -113,21 +113,27 @@ impl Program {
     }
 }
 
-/// Looks whether the bug that is planted in `tree` is found.
+/// Looks whether the bug that is planted in `tree` is found by everything that is to find it.
 pub(crate) fn look(mutant: &Mutant, tree: &Tree) -> Result<Verdict> {
-    let mut check = tree.cargo();
-    check.args(["check", "--locked", "--package", &mutant.package]);
-    let (mut command, mark) = match (mutant.detector(), &mutant.error) {
-        (Some(Detector { package, program, test }), _) => {
-            let mark = format!("test {test} ... FAILED");
-            (Program { package, program, tests: vec![test] }.command(tree), mark)
+    if let Some(error) = &mutant.error {
+        let mut check = tree.cargo();
+        return judge(check.args(["check", "--locked", "--package", &mutant.package]), &format!("error[{error}]"));
+    }
+    for Detector { package, program, test } in mutant.detectors() {
+        let mark = format!("test {test} ... FAILED");
+        let verdict = judge(&mut Program { package, program, tests: vec![test] }.command(tree), &mark)?;
+        if verdict != Verdict::Found {
+            return Ok(verdict);
         }
-        (None, Some(error)) => (check, format!("error[{error}]")),
-        (None, None) => bail!("{} has nothing that finds it", mutant.name),
-    };
-    let ran = run(&mut command)?;
-    let other = |line: &&str| line.starts_with("error[") && !line.starts_with(&mark);
-    Ok(match (ran.good, ran.text.contains(&mark), ran.text.lines().find(other)) {
+    }
+    Ok(Verdict::Found)
+}
+
+/// What the end of `command` says, which is to print `mark` when it finds something.
+fn judge(command: &mut Command, mark: &str) -> Result<Verdict> {
+    let ran = run(command)?;
+    let other = |line: &&str| line.starts_with("error[") && !line.starts_with(mark);
+    Ok(match (ran.good, ran.text.contains(mark), ran.text.lines().find(other)) {
         (true, ..) => Verdict::Survived,
         (false, true, None) => Verdict::Found,
         (false, _, Some(error)) => Verdict::Otherwise(error.to_owned()),

@@ -18,14 +18,19 @@ pub(crate) struct Mutant {
     pub(crate) package: String,
     /// The test that finds it: crate, `lib` or the name of a test program, path of the test.
     test: Option<[String; 3]>,
+    /// Whether the power sweep's own test must find it too.
+    #[serde(default)]
+    swept: bool,
     /// The compiler's error that finds it, for bugs that types are there to prevent.
     pub(crate) error: Option<String>,
 }
 
 impl Mutant {
-    /// The test that finds it.
-    pub(crate) fn detector(&self) -> Option<Detector> {
-        self.test.clone().map(|[package, program, test]| Detector { package, program, test })
+    /// The tests that each find it.
+    pub(crate) fn detectors(&self) -> Vec<Detector> {
+        let sweep = SWEEP.map(str::to_owned);
+        let tests = self.test.clone().into_iter().chain(self.swept.then_some(sweep));
+        tests.map(|[package, program, test]| Detector { package, program, test }).collect()
     }
     /// Where its patch is.
     pub(crate) fn patch(&self) -> PathBuf {
@@ -33,12 +38,15 @@ impl Mutant {
     }
     /// Who finds it, for people.
     pub(crate) fn found_by(&self) -> String {
-        match (self.detector(), &self.error) {
-            (Some(detector), _) => detector.name(),
-            (None, error) => format!("does not compile: {}", error.as_deref().unwrap_or("?")),
+        match &self.error {
+            Some(error) => format!("does not compile: {error}"),
+            None => self.detectors().iter().map(Detector::name).collect::<Vec<_>>().join("; "),
         }
     }
 }
+
+/// What the power sweep does with each cut, on one geometry.
+const SWEEP: [&str; 3] = ["ota-sweep", "lib", "scenario::tests::every_story_survives_a_cut_at_every_operation"];
 
 #[derive(Deserialize)]
 struct Listed {
@@ -55,7 +63,7 @@ pub(crate) fn read() -> Result<Vec<Mutant>> {
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let Listed { mutant: mutants } = toml::from_str(&text).context("mutants.toml is not as it should be")?;
     for mutant in &mutants {
-        if mutant.test.is_some() == mutant.error.is_some() {
+        if mutant.detectors().is_empty() == mutant.error.is_none() {
             bail!("{}: give it either a test or an error of the compiler", mutant.name);
         }
         if !mutant.patch().is_file() {
@@ -82,5 +90,6 @@ mod tests {
         let all = read().unwrap();
         let names: BTreeSet<_> = all.iter().map(|mutant| &mutant.name).collect();
         assert!(all.len() >= 20 && names.len() == all.len(), "{} planted bugs, {} names", all.len(), names.len());
+        assert!(all.iter().filter(|mutant| mutant.swept).count() >= 10, "the sweep is hardly proven");
     }
 }

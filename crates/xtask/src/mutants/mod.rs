@@ -69,7 +69,7 @@ fn choose(all: Vec<Mutant>, options: &Planted) -> Result<Vec<Mutant>> {
     let mut crates = BTreeSet::new();
     let wanted = |mutant: &Mutant| match &options.only {
         Some(part) => mutant.name.contains(part),
-        None => !options.quick || (mutant.detector().is_some() && crates.insert(mutant.package.clone())),
+        None => !options.quick || (mutant.error.is_none() && crates.insert(mutant.package.clone())),
     };
     let names: Vec<_> = all.iter().map(|mutant| mutant.name.clone()).collect();
     let chosen: Vec<_> = all.into_iter().filter(wanted).collect();
@@ -81,7 +81,7 @@ fn choose(all: Vec<Mutant>, options: &Planted) -> Result<Vec<Mutant>> {
 
 /// A detector that fails without a bug, or that is not there any more, finds nothing.
 fn baseline(tree: &Tree, mutants: &[Mutant]) -> Result<()> {
-    let programs = Program::all(mutants.iter().filter_map(Mutant::detector));
+    let programs = Program::all(mutants.iter().flat_map(Mutant::detectors));
     let mut faults = Vec::new();
     for (n, program) in programs.iter().enumerate() {
         progress(&format!("without a bug {}/{}: {program}", n + 1, programs.len()));
