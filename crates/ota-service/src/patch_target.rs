@@ -30,7 +30,8 @@ use output::Output;
 /// today and wrong tomorrow, so none of them is kept. An image that leaves no room for checkpoints is not taken in this
 /// form.
 ///
-/// The image that was in the slot is gone with its first byte that differs from its successor's.
+/// Before the first byte is written the checkpoints of any job before are erased: what they speak of is written over. The
+/// image that was in the slot is gone with the first byte.
 pub struct PatchTarget<'k, F, K, P: Profile, I: Isas = Every> {
     slot: SlotTarget<'k, F, K>,
     base: Base<F>,
@@ -148,8 +149,7 @@ impl<'k, F: Flash, K: Keys, P: Profile, I: Isas> PatchTarget<'k, F, K, P, I> {
     fn start(&mut self, progress: &mut dyn FnMut()) -> Result<(), SlotError> {
         let header = self.check(progress)?;
         self.decoder.begin(&header).map_err(patch_error)?;
-        self.work.shelf.look(&mut self.slot.region);
-        Ok(())
+        self.work.shelf.clear(&mut self.slot.region)
     }
 
     /// The patch must be for what is planned, and for the image that runs.

@@ -6,7 +6,7 @@ mod common;
 use common::build::enveloped;
 use common::{DATA, Draft, End, IDENTITY, SECTOR, World, sha256, vendor};
 use ota_diff::{Options, compress, encode};
-use ota_hal::ResetCause;
+use ota_hal::{ResetCause, SlotId};
 use ota_testkit::Tear;
 use ota_verify::manifest::{ComponentHead, Encoding, ForSlot, Head, Payload};
 
@@ -148,6 +148,29 @@ fn a_cut_at_any_flash_operation_of_a_delta_repeats_two_sectors_of_it_at_most() {
         }
     }
     println!("{} operations cut, at most {most} bytes came twice", ops / 7);
+}
+
+/// Its checkpoints cannot be read any more at one start. Those of the new begin count from the first one on.
+#[test]
+fn a_delta_that_has_to_begin_anew_does_so_once() {
+    let (object, places) = package(&[delta()]);
+    let (place, sector) = (&places[0], SECTOR as usize);
+    let mut world = offered(object);
+    let fetch = |world: &World, bytes: usize| {
+        let goal = delivered(world, place) + bytes;
+        assert_eq!(world.session(|w| delivered(w, place) >= goal), End::Quit);
+    };
+    let nearly = place.len() - DATA;
+    fetch(&world, nearly);
+    let slot = world.layout.slot(SlotId::B);
+    let behind = slot.start + (new().image().len() as u32).next_multiple_of(SECTOR);
+    world.flash.borrow_mut().corrupt(behind..slot.start + slot.len);
+    fetch(&world, nearly - sector);
+    let before = delivered(&world, place);
+    world.until_heard("version 2.0.0");
+    let rest = delivered(&world, place) - before;
+    assert!(rest <= 3 * sector + 2 * DATA && rest < nearly, "{rest} bytes of {} came once more", place.len());
+    world.is_well(2);
 }
 
 #[test]

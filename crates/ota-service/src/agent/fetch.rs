@@ -38,16 +38,21 @@ impl<B: BootControl, T: Target, F: Flash, K: Keys, A: App, E: Entropy> Agent<'_,
         if self.core.durable == 0 {
             return true;
         }
-        match self.parts.target.resume(&job.payload.plan, self.core.durable) {
-            Ok(at) => {
-                self.core.taken = Some(at);
-                true
-            }
-            Err(e) => {
-                self.refuse(e.stage(), e.text());
-                false
-            }
+        let id = job.id;
+        let resumed = self.parts.target.resume(&job.payload.plan, self.core.durable);
+        let resumed = resumed.map_err(|e| (e.stage(), e.text())).and_then(|at| self.goes_on_at(id, at));
+        resumed.inspect_err(|(stage, text)| self.refuse(*stage, text)).is_ok()
+    }
+
+    /// The target goes on at `at`. What it does not hold any more must not count as durable: later checkpoints would not be
+    /// stored before the download is past that place again.
+    fn goes_on_at(&mut self, id: u64, at: u32) -> Result<(), Refused> {
+        if at < self.core.durable {
+            self.store_progress(&Progress::Stored { id, durable: at }).map_err(|_| JOURNAL)?;
+            self.core.durable = at;
         }
+        self.core.taken = Some(at);
+        Ok(())
     }
 
     pub(super) fn request_in<'b>(&mut self, buf: &'b mut [u8]) -> Option<Request<'b>> {

@@ -81,9 +81,10 @@ impl Shelf {
         if self.second { second } else { first }
     }
 
-    /// Numbers go on from those of any checkpoint that is there.
-    pub(super) fn look<F: Flash>(&mut self, region: &mut Region<F>) {
-        let _ = self.find(region, 0, |_| false);
+    /// Removes every checkpoint, also one that cannot be read now: it might be read later. A cut leaves some of them.
+    pub(super) fn clear<F: Flash>(&mut self, region: &mut Region<F>) -> Result<(), SlotError> {
+        let [first, second] = self.areas;
+        Ok(region.erase(first.start, first.len + second.len)?)
     }
 
     /// The newest checkpoint of a patch that fits, not before this position. The next one will be written to the other area.

@@ -242,8 +242,10 @@ fn a_cut_at_every_other_flash_operation_repeats_what_is_behind_the_checkpoint() 
             assert!(cut.link <= most, "{name}, operation {op}: {} bytes of {most}", cut.link);
             most_link = most_link.max(cut.link - update.plan.length);
             let again: Vec<u32> = cut.wear(0..16).iter().zip(&plain).map(|(a, b)| a.saturating_sub(*b)).collect();
-            assert!(again.iter().all(|more| *more <= 1), "{name}, operation {op}: {again:?}");
-            most_wear = most_wear.max(again[..image as usize].iter().sum());
+            let (image, rest) = again.split_at(image as usize);
+            assert!(image.iter().all(|more| *more <= 1), "{name}, operation {op}: {again:?}");
+            assert!(rest.iter().all(|more| *more <= 2), "{name}, operation {op}: {again:?}");
+            most_wear = most_wear.max(image.iter().sum());
         }
         println!(
             "{name}: {} bytes make {}; {} operations cut: at most {most_link} bytes came twice, {most_wear} sectors of the \
@@ -306,7 +308,8 @@ fn checkpoints_of_a_sparse_patch_cost_a_sixteenth_of_the_image() {
     let cost: u32 = device.wear(shelf..SECTORS).iter().sum();
     println!("{} bytes make {} sectors; {cost} sectors of checkpoints", update.plan.length, update.plan.size / SECTOR);
     assert!(update.plan.length < SECTOR, "not sparse: {}", update.plan.length);
-    assert!(cost > 0 && cost * 16 <= update.plan.size / SECTOR, "{cost} sectors");
+    // Both areas are erased at the begin.
+    assert!(cost > 2 && (cost - 2) * 16 <= update.plan.size / SECTOR, "{cost} sectors");
     assert!(device.wear(0..shelf).iter().all(|erased| *erased <= 1), "a sector was erased twice");
 }
 
@@ -416,13 +419,13 @@ fn a_checkpoint_of_another_job_is_never_continued() {
         assert_eq!(target.resume(&one.plan, durable + 1).unwrap(), 0, "at another position");
         assert_eq!(target.resume(&one.plan, durable).unwrap(), durable);
     });
-    // The same job begins again, as it does after damage: what was stored before is older than what is stored now.
+    // The same job begins again, as it does after damage: nothing that was stored before is left.
     device.journal = 0;
     device.install(&one, &mut rng);
     let cells = device.flash.borrow().cells().to_vec();
     let numbers: Vec<u32> = cells.windows(8).filter(|w| w.starts_with(b"OTC2")).map(|w| u32::from(w[4])).collect();
     assert_eq!(numbers.len(), 2);
-    assert!(numbers[0].abs_diff(numbers[1]) == 1 && numbers[0].max(numbers[1]) > 2, "{numbers:?}");
+    assert_eq!(numbers, [1, 2]);
 }
 
 #[test]
@@ -446,4 +449,34 @@ fn a_base_that_changed_since_the_checkpoint_is_refused_before_more_is_decoded() 
     assert_eq!((e.text(), e.is_damage()), ("patch is for another base", true));
     assert!(device.link - before <= READ as u32, "{} bytes were taken", device.link - before);
     assert_eq!(device.flash.borrow().ops(), 0, "the flash was touched");
+}
+
+/// The reads that fail hide the checkpoint at one start. What was begun anew then must not be taken for its.
+#[test]
+fn a_checkpoint_that_could_not_be_read_is_not_found_again_after_the_decoder_began_anew() {
+    let update = Update::of(12, 10, 5);
+    let mut half = Device::<8>::new(&update, 16, &Rng::new(9).bytes(60_000));
+    while half.journal < update.plan.length / 2 {
+        let end = half.link as usize + 1000;
+        half.session(&update, &mut Rng::new(0), end).unwrap();
+    }
+    for op in 0..150 {
+        let flash = RefCell::new(half.flash.borrow().clone());
+        let mut device = Device { flash, ..Device::new(&update, 16, &[]) };
+        let image = device.slot.start..device.slot.start + update.plan.size;
+        device.flash.borrow_mut().reset_counters();
+        device.flash.borrow_mut().fail_reads(0..4);
+        device.flash.borrow_mut().cut_at(op, Tear::FewUnstable);
+        // So the agent does: it stores that nothing is durable before the first byte.
+        let again = device.with(|target| target.resume(&update.plan, half.journal));
+        assert_eq!(again.unwrap(), 0, "begun anew");
+        let _ = device.session(&update, &mut Rng::new(op), update.patch.len() / 3);
+        device.flash.borrow_mut().power_on();
+        device.with(|target| {
+            let at = target.resume(&update.plan, half.journal).unwrap();
+            assert_eq!(at, 0, "cut at {op}: a checkpoint of what was written over");
+        });
+        device.install(&update, &mut Rng::new(op));
+        assert!(!device.flash.borrow().is_unstable_within(&image), "cut at {op}");
+    }
 }
