@@ -99,6 +99,7 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
     pub fn meet(&mut self, trouble: Trouble) {
         self.trouble = Some(trouble);
         self.model.borrow_mut().shaky |= trouble.may_end_it();
+        self.model.borrow_mut().lied = matches!(trouble, Trouble::Server(..));
         self.model.borrow_mut().stuck = trouble.stays();
         let part = &mut self.world.flash.borrow_mut().part;
         match trouble {

@@ -6,9 +6,8 @@ use crate::unit::{DELTA_ROUNDS, Kind, SLICES, Unit};
 
 /// Pasts of the device: how full its journal is, and, if odd, that it runs from slot B. They take turns.
 const PASTS: [u8; 6] = [0, 1, 4, 7, 12, 17];
-/// The stories of which pairs are made. The delta, with four times the operations, takes the last one's turn in every other
-/// round.
-const PAIRED: [Story; 9] = [
+/// The stories of which pairs are made: so many of the ring in each round.
+const RING: [Story; 10] = [
     Story::Update,
     Story::Gate,
     Story::Hang,
@@ -18,45 +17,96 @@ const PAIRED: [Story; 9] = [
     Story::Older,
     Story::Forged,
     Story::WrongClass,
+    Story::Delta,
 ];
+const PAIRED: usize = 6;
 
-/// Units of one pass: every geometry with every story, each with an eighth of the operations, and pairs on the small part.
+/// Units of one pass: every geometry with every story, each with an eighth of the operations; pairs on the first part; and
+/// other troubles.
 const SINGLES: usize = GEOMETRIES.len() * Story::ALL.len();
-const PASS: usize = SINGLES + PAIRED.len() + TROUBLED;
-/// Of a pass, units with other troubles: the geometries take turns.
-const TROUBLED: usize = 5;
+const TROUBLED: usize = 7;
+const PASS: usize = SINGLES + PAIRED + TROUBLED;
 /// Units in which every operation was cut in every way once, those of deltas in [`DELTA_ROUNDS`] rounds.
 pub const ROUND: usize = PASS * SLICES;
+/// Units with every other trouble on the first part.
+const FIRST: usize = (Story::ALL.len() - 1 + DELTA_ROUNDS) * SLICES;
+
+/// Where a unit stands in the list.
+struct Turn {
+    round: usize,
+    pass: usize,
+    seed: u64,
+}
+
+impl Turn {
+    /// Slice and past of a story that comes for the time number `visit`, its first past being that of `place`.
+    fn unit(&self, geometry: usize, story: Story, visit: usize, place: usize, kind: Kind) -> Unit {
+        // So that neighbouring passes cut operations far apart.
+        let slice = (self.pass as u8).reverse_bits() as usize >> 5;
+        let (slice, visit) = match story {
+            Story::Delta => (slice + SLICES * (visit % DELTA_ROUNDS), visit / DELTA_ROUNDS),
+            _ => (slice, visit),
+        };
+        Unit { geometry, story, past: PASTS[(visit + place) % PASTS.len()], slice, seed: self.seed, kind }
+    }
+
+    fn single(&self, place: usize) -> Unit {
+        let geometry = place % GEOMETRIES.len();
+        let story = Story::ALL[(place / GEOMETRIES.len() + geometry) % Story::ALL.len()];
+        self.unit(geometry, story, self.round, place, Kind::Cuts)
+    }
+
+    fn pair(&self, place: usize) -> Unit {
+        let turn = self.round * PAIRED + place;
+        let story = turn % RING.len();
+        self.unit(0, RING[story], turn / RING.len(), story, Kind::Pairs)
+    }
+
+    /// All of them on the first part, then some on each.
+    fn trouble(&self, place: usize) -> Unit {
+        let turn = (self.round * SLICES + self.pass) * TROUBLED + place;
+        if turn >= FIRST {
+            let geometry = turn % GEOMETRIES.len();
+            let story = Story::ALL[(geometry + turn / GEOMETRIES.len()) % Story::ALL.len()];
+            return self.unit(geometry, story, self.round, geometry, Kind::Troubles);
+        }
+        let deltas = DELTA_ROUNDS * SLICES;
+        let (story, slice) = match turn.checked_sub(deltas) {
+            None => (Story::Delta, turn),
+            Some(turn) => (RING[turn / SLICES], turn % SLICES),
+        };
+        Unit { geometry: 0, story, past: PASTS[0], slice, seed: self.seed, kind: Kind::Troubles }
+    }
+}
 
 /// Unit number `n` of the sweep with this seed; there is no last one.
 #[must_use]
 pub fn unit(n: usize, seed: u64) -> Unit {
     let (round, pass, place) = (n / ROUND, n / PASS % SLICES, n % PASS);
-    // So that neighbouring passes cut operations far apart.
-    let slice = (pass as u8).reverse_bits() as usize >> 5;
-    let of = |story| if story == Story::Delta { slice + SLICES * (round % DELTA_ROUNDS) } else { slice };
-    let past = |place: usize| PASTS[(round + pass + place) % PASTS.len()];
-    let seed = seed.wrapping_mul(1_000_003).wrapping_add(round as u64);
+    let turn = Turn { round, pass, seed: seed.wrapping_mul(1_000_003).wrapping_add(round as u64) };
     match place.checked_sub(SINGLES) {
-        None => {
-            let geometry = place % GEOMETRIES.len();
-            let story = Story::ALL[(place / GEOMETRIES.len() + geometry) % Story::ALL.len()];
-            Unit { geometry, story, past: past(place), slice: of(story), seed, kind: Kind::Cuts }
-        }
-        Some(place) if place < TROUBLED => {
-            let geometry = (pass * TROUBLED + place) % GEOMETRIES.len();
-            let story = Story::ALL[(geometry + round + pass) % Story::ALL.len()];
-            Unit { geometry, story, past: past(geometry), slice: of(story), seed, kind: Kind::Troubles }
-        }
-        Some(place) => {
-            let place = place - TROUBLED;
-            let story = match PAIRED[place] {
-                Story::WrongClass if round % 2 == 1 => Story::Delta,
-                story => story,
-            };
-            Unit { geometry: 0, story, past: past(place), slice: of(story), seed, kind: Kind::Pairs }
-        }
+        None => turn.single(place),
+        Some(place) if place < TROUBLED => turn.trouble(place),
+        Some(place) => turn.pair(place - TROUBLED),
     }
+}
+
+/// How many stories were gone through completely in the units of this kind: every operation, at least in one past. Each
+/// geometry counts anew.
+#[must_use]
+pub fn complete(units: &[Unit], kind: Kind) -> usize {
+    let stories = (0..GEOMETRIES.len()).flat_map(|geometry| Story::ALL.map(|story| (geometry, story)));
+    let whole = |(geometry, story): (usize, Story)| {
+        let slices = if story == Story::Delta { SLICES * DELTA_ROUNDS } else { SLICES };
+        PASTS.iter().any(|past| {
+            let of = |unit: &&Unit| (unit.kind, unit.geometry, unit.story, unit.past) == (kind, geometry, story, *past);
+            let mut seen = units.iter().filter(of).map(|unit| unit.slice).collect::<Vec<_>>();
+            seen.sort_unstable();
+            seen.dedup();
+            seen.len() == slices
+        })
+    };
+    stories.filter(|story| whole(*story)).count()
 }
 
 #[cfg(test)]
@@ -64,19 +114,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_sweep_touches_every_geometry_and_a_round_everything_once() {
+    fn a_short_sweep_touches_every_geometry_and_every_story() {
         let early: Vec<Unit> = (0..GEOMETRIES.len()).map(|n| unit(n, 1)).collect();
         assert!((0..GEOMETRIES.len()).all(|geometry| early.iter().any(|unit| unit.geometry == geometry)));
         assert!(Story::ALL.iter().all(|story| early.iter().any(|unit| unit.story == *story)));
-        let round: Vec<Unit> = (0..ROUND).map(|n| unit(n, 1)).collect();
-        for (n, unit) in round.iter().enumerate() {
-            assert!(!round[..n].contains(unit), "twice: {unit:?}");
+    }
+
+    #[test]
+    fn no_unit_comes_twice_and_two_rounds_are_complete_but_for_pairs_of_a_delta() {
+        let rounds: Vec<Unit> = (0..2 * ROUND).map(|n| unit(n, 1)).collect();
+        for (n, unit) in rounds.iter().enumerate() {
+            assert!(!rounds[..n].contains(unit), "twice: {unit:?}");
         }
-        assert_eq!(round.iter().filter(|unit| unit.kind == Kind::Cuts).count(), SINGLES * SLICES);
-        let pairs =
-            (0..ROUND).map(|n| unit(n, 1)).filter(|unit| unit.kind == Kind::Pairs && unit.story == Story::Update);
-        let mut slices: Vec<usize> = pairs.map(|unit| unit.slice).collect();
-        slices.sort_unstable();
-        assert_eq!(slices, (0..SLICES).collect::<Vec<_>>());
+        assert_eq!(complete(&rounds, Kind::Cuts), SINGLES);
+        assert_eq!(complete(&rounds, Kind::Pairs), RING.len() - 1);
+        assert!(complete(&rounds, Kind::Troubles) >= RING.len());
+        assert!(complete(&rounds[..ROUND], Kind::Cuts) < SINGLES);
     }
 }

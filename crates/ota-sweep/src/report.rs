@@ -4,10 +4,15 @@ use crate::sweep::Swept;
 use crate::{Options, parts};
 use anyhow::{Context, Result};
 use ota_sweep::geometry::GEOMETRIES;
+use ota_sweep::plan;
 use ota_sweep::story::{Materials, Story};
-use ota_sweep::tally::Tally;
-use ota_sweep::unit::Amplification;
+use ota_sweep::tally::{Tally, Worst};
+use ota_sweep::unit::{Amplification, Kind, Unit};
 use std::fmt::Write as _;
+
+fn worst(of: &Worst) -> serde_json::Value {
+    serde_json::json!({ "operations": of.slowest, "extra_operations": of.extra, "erases_per_sector_max": of.erases })
+}
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reliability.md");
 const BEGIN: &str = "<!-- sweep:begin -->\n";
@@ -22,6 +27,8 @@ pub(crate) struct Report {
     threads: usize,
     seed: u64,
     geometries: usize,
+    /// Stories gone through completely, each geometry counting anew; pairs and troubles of the first geometry alone.
+    complete: [(usize, usize); 3],
     small: Amplification,
     large: Amplification,
 }
@@ -30,8 +37,15 @@ impl Report {
     pub(crate) fn new(options: &Options, swept: &Swept) -> Self {
         let mut total = Tally::default();
         swept.units.values().for_each(|tally| total.merge(tally.clone()));
-        let mut geometries: Vec<usize> =
-            swept.units.keys().map(|n| ota_sweep::plan::unit(*n, options.seed).geometry).collect();
+        let units: Vec<Unit> = swept.units.keys().map(|n| plan::unit(*n, options.seed)).collect();
+        let first: Vec<Unit> = units.iter().filter(|unit| unit.geometry == 0).copied().collect();
+        let stories = Story::ALL.len();
+        let complete = [
+            (plan::complete(&units, Kind::Cuts), GEOMETRIES.len() * stories),
+            (plan::complete(&first, Kind::Pairs), stories),
+            (plan::complete(&first, Kind::Troubles), stories),
+        ];
+        let mut geometries: Vec<usize> = units.iter().map(|unit| unit.geometry).collect();
         geometries.sort_unstable();
         geometries.dedup();
         let part = GEOMETRIES.iter().find(|geometry| geometry.name == "w8-4k").unwrap_or(&GEOMETRIES[0]);
@@ -39,7 +53,7 @@ impl Report {
         let small = measure(&GEOMETRIES[0], Materials::new(&GEOMETRIES[0], Story::Update));
         let large = measure(part, Materials::of_size(part, LARGE));
         let (units, seconds, threads, seed) = (swept.units.len(), swept.seconds, swept.threads, options.seed);
-        Self { total, units, seconds, threads, seed, geometries: geometries.len(), small, large }
+        Self { total, units, seconds, threads, seed, geometries: geometries.len(), complete, small, large }
     }
 
     pub(crate) const fn failures(&self) -> u64 {
@@ -52,7 +66,9 @@ impl Report {
 
     /// Name and value of each figure.
     fn figures(&self) -> Vec<(&'static str, String)> {
-        let Tally { scenarios, pairs, troubles, repeats, failures, slowest, extra, erases, .. } = &self.total;
+        let Tally { scenarios, pairs, troubles, repeats, failures, firm, cut, troubled, .. } = &self.total;
+        let [singles, doubles, others] = self.complete.map(|(done, all)| format!("{done} of {all}"));
+        let three = |of: fn(&Worst) -> u64| format!("{} / {} / {}", of(firm), of(cut), of(troubled));
         let times = |a: &Amplification, bytes: u64| format!("{:.3}", bytes as f64 / a.image as f64);
         let both = |a: &Amplification| {
             format!("{} slot, {} journal ({} bytes)", times(a, a.slot), times(a, a.journal), a.image)
@@ -65,9 +81,12 @@ impl Report {
             ("failures", failures.to_string()),
             ("geometries", self.geometries.to_string()),
             ("stories", Story::ALL.len().to_string()),
-            ("slowest recovery, writes and erases to the end of the story", slowest.to_string()),
-            ("most of them beyond what was still to come without the cut", extra.to_string()),
-            ("most erases of one sector in one scenario", erases.to_string()),
+            ("geometry with story: every operation cut in every way", singles),
+            ("first geometry, stories: all pairs of cuts", doubles),
+            ("first geometry, stories: every other fault", others),
+            ("slowest recovery: one firm cut / other cuts / other faults *", three(|worst| worst.slowest)),
+            ("most beyond what was still to come, likewise *", three(|worst| worst.extra)),
+            ("most erases of one sector in one scenario, likewise", three(|worst| worst.erases.into())),
             ("bytes programmed per byte of image, real size", both(&self.large)),
             ("bytes programmed per byte of image, size swept", both(&self.small)),
             ("seconds", format!("{:.0}", self.seconds)),
@@ -81,6 +100,10 @@ impl Report {
         let mut text = String::new();
         for failure in &self.total.shown {
             let _ = writeln!(text, "FAILED cargo xtask sweep --replay {}\n       {}", failure.line, failure.why);
+        }
+        let more = self.total.failures.saturating_sub(self.total.shown.len() as u64);
+        if more > 0 {
+            let _ = writeln!(text, "and {more} more");
         }
         for (name, value) in self.figures() {
             let _ = writeln!(text, "{name:<62} {value}");
@@ -106,9 +129,10 @@ impl Report {
             "shown": failures,
             "geometries": self.geometries,
             "stories": Story::ALL.len(),
-            "slowest_recovery_operations": self.total.slowest,
-            "extra_operations": self.total.extra,
-            "erases_per_sector_max": self.total.erases,
+            "complete": self.complete,
+            "worst_firm_cut": worst(&self.total.firm),
+            "worst_other_cuts": worst(&self.total.cut),
+            "worst_other_faults": worst(&self.total.troubled),
             "amplification_slot": self.large.slot as f64 / self.large.image as f64,
             "amplification_journal": self.large.journal as f64 / self.large.image as f64,
             "seconds": self.seconds,

@@ -27,6 +27,17 @@ pub struct Tally {
     pub failures: u64,
     /// The first of these in the order of the plan.
     pub shown: Vec<Failure>,
+    /// The worst after one cut that left firm cells.
+    pub firm: Worst,
+    /// The worst after two cuts, or one that left unstable cells.
+    pub cut: Worst,
+    /// The worst with something else than a cut.
+    pub troubled: Worst,
+}
+
+/// The worst of some scenarios that ended well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Worst {
     /// Most writes and erases from the last cut to the end of the story.
     pub slowest: u64,
     /// Most writes and erases beyond those that were still to come without the cut.
@@ -38,13 +49,20 @@ pub struct Tally {
 /// So many failures are shown.
 pub const SHOWN: usize = 20;
 
-impl Tally {
-    /// One scenario that ended well; `left` operations were still to come when it was cut.
+impl Worst {
+    /// One scenario; `left` operations were still to come when it was cut.
     pub fn add(&mut self, cost: Cost, left: usize) {
-        self.slowest = self.slowest.max(cost.operations);
-        self.extra = self.extra.max(cost.operations.saturating_sub(left as u64));
-        self.erases = self.erases.max(cost.erases);
+        let extra = cost.operations.saturating_sub(left as u64);
+        self.merge(Self { slowest: cost.operations, extra, erases: cost.erases });
     }
+    fn merge(&mut self, other: Self) {
+        self.slowest = self.slowest.max(other.slowest);
+        self.extra = self.extra.max(other.extra);
+        self.erases = self.erases.max(other.erases);
+    }
+}
+
+impl Tally {
     /// One that did not.
     pub fn fail(&mut self, line: Line, why: String) {
         self.failures += 1;
@@ -61,9 +79,9 @@ impl Tally {
         self.failures += other.failures;
         self.shown.extend(other.shown);
         self.shown.truncate(SHOWN);
-        self.slowest = self.slowest.max(other.slowest);
-        self.extra = self.extra.max(other.extra);
-        self.erases = self.erases.max(other.erases);
+        self.firm.merge(other.firm);
+        self.cut.merge(other.cut);
+        self.troubled.merge(other.troubled);
     }
 }
 
@@ -74,13 +92,14 @@ mod tests {
     #[test]
     fn the_worst_and_the_sums_are_kept() {
         let mut tally = Tally { scenarios: 2, ..Tally::default() };
-        tally.add(Cost { operations: 50, erases: 3 }, 45);
+        tally.cut.add(Cost { operations: 50, erases: 3 }, 45);
         let mut other = Tally { scenarios: 3, pairs: 1, ..Tally::default() };
-        other.add(Cost { operations: 20, erases: 4 }, 30);
+        other.cut.add(Cost { operations: 20, erases: 4 }, 30);
         let line: Line = "w8/gate/3/1:bits:1".parse().unwrap();
         (0..SHOWN + 5).for_each(|_| other.fail(line.clone(), "x".into()));
         tally.merge(other);
         assert_eq!((tally.scenarios, tally.pairs, tally.failures, tally.shown.len()), (5, 1, 25, SHOWN));
-        assert_eq!((tally.slowest, tally.extra, tally.erases), (50, 5, 4));
+        assert_eq!(tally.cut, Worst { slowest: 50, extra: 5, erases: 4 });
+        assert_eq!(tally.firm, Worst::default());
     }
 }

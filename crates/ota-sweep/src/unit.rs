@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Into so many units the operations of a story are dealt.
 pub const SLICES: usize = 8;
 /// A life with a delta takes ten times as long as one without: its operations are dealt over so many rounds.
-pub const DELTA_ROUNDS: usize = 4;
+pub const DELTA_ROUNDS: usize = 2;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +141,7 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
                 Ok((cost, _)) => {
                     self.tally.scenarios += 1;
                     self.tally.troubles += 1;
-                    self.tally.add(cost, cost.operations as usize);
+                    self.tally.troubled.add(cost, cost.operations as usize);
                 }
                 Err(why) => self.tally.fail(Line { trouble: Some(trouble), ..self.line(&[]) }, why),
             }
@@ -204,9 +204,11 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
         let number = cuts.iter().fold(0, |sum, cut| sum ^ cut.seed ^ cut.op as u64);
         self.tally.scenarios += 1;
         self.tally.pairs += u64::from(cuts.len() > 1);
+        let firm = cuts.len() == 1 && !Tear::UNSTABLE.contains(&cuts[0].tear);
         let well = self.unit.story.outcome() != Outcome::Confirmed || number.is_multiple_of(WELL);
         match guarded(|| survive(state, self.setting, well)) {
-            Ok(cost) => self.tally.add(cost, left),
+            Ok(cost) if firm => self.tally.firm.add(cost, left),
+            Ok(cost) => self.tally.cut.add(cost, left),
             Err(why) => self.tally.fail(self.line(cuts), why),
         }
     }
