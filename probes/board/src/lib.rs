@@ -13,6 +13,8 @@ pub mod links;
 pub mod net;
 #[cfg(feature = "agent")]
 pub mod product;
+#[cfg(feature = "udp")]
+pub mod udp;
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
