@@ -1,28 +1,46 @@
-//! Where the file server and the page are, as others must write it.
+//! Where the file servers and the page are, as others must write it.
 
-use super::Args;
 use anyhow::{Context, Result, anyhow, ensure};
 use ota_download::url::Url;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// What URLs in offers start with. Anything a device's parser would refuse is refused here.
-pub(super) fn for_devices(args: &Args, http: SocketAddr) -> Result<String> {
-    if let Some(url) = &args.public_url {
-        return checked("--public-url", url);
-    }
-    if let Some(host) = &args.public_host {
-        let is_v6 = host.parse::<Ipv6Addr>().is_ok();
-        let host = if is_v6 { format!("[{host}]") } else { host.clone() };
-        ensure!(!host.contains('/'), "--public-host takes a name or an address; give a URL to --public-url");
-        return checked("--public-host", &format!("http://{host}:{}", http.port()));
-    }
-    let own = if http.ip().is_unspecified() { own(http.ip()) } else { Some(http.ip()) };
-    let own = own.context("cannot tell which address devices reach; give --public-host ADDRESS")?;
-    Ok(format!("http://{}", SocketAddr::new(own, http.port())))
+/// A scheme of URLs, and the option that gives one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    Coap,
 }
 
-fn checked(option: &str, url: &str) -> Result<String> {
-    Url::parse(url).map_err(|e| anyhow!("{option} {url}: {}", e.text()))?;
+impl Scheme {
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Http => ("http", "--public-url"),
+            Self::Coap => ("coap", "--public-coap-url"),
+        }
+    }
+}
+
+/// What URLs in offers start with: `url` if it is given, else `host` or the address itself, with its port. Anything a device's
+/// parser would refuse is refused here.
+pub(super) fn for_devices(scheme: Scheme, url: Option<&str>, host: Option<&str>, at: SocketAddr) -> Result<String> {
+    let (name, option) = scheme.words();
+    if let Some(url) = url {
+        return checked(scheme, option, url);
+    }
+    if let Some(host) = host {
+        let is_v6 = host.parse::<Ipv6Addr>().is_ok();
+        let host = if is_v6 { format!("[{host}]") } else { host.to_owned() };
+        ensure!(!host.contains('/'), "--public-host takes a name or an address; give a URL to --public-url");
+        return checked(scheme, "--public-host", &format!("{name}://{host}:{}", at.port()));
+    }
+    let own = if at.ip().is_unspecified() { own(at.ip()) } else { Some(at.ip()) };
+    let own = own.context("cannot tell which address devices reach; give --public-host ADDRESS")?;
+    Ok(format!("{name}://{}", SocketAddr::new(own, at.port())))
+}
+
+fn checked(scheme: Scheme, option: &str, url: &str) -> Result<String> {
+    let parse = if scheme == Scheme::Http { Url::parse } else { Url::parse_coap };
+    parse(url).map_err(|e| anyhow!("{option} {url}: {}", e.text()))?;
     ensure!(!url.contains(['?', '#']), "{option} {url}: paths of files are put behind it, so no query and no fragment");
     Ok(url.trim_end_matches('/').to_owned())
 }
@@ -63,9 +81,11 @@ mod tests {
 
     #[test]
     fn what_devices_could_not_read_is_refused() {
-        assert_eq!(checked("-", "http://h:1/base/").unwrap(), "http://h:1/base");
+        assert_eq!(checked(Scheme::Http, "-", "http://h:1/base/").unwrap(), "http://h:1/base");
+        assert_eq!(checked(Scheme::Coap, "-", "coap://h/").unwrap(), "coap://h");
+        assert!(checked(Scheme::Coap, "-", "http://h/").is_err() && checked(Scheme::Http, "-", "coap://h/").is_err());
         for bad in ["http://", "h:1", "http://h/?a", "http://u@h", "http://h/ x"] {
-            assert!(checked("-", bad).is_err(), "{bad}");
+            assert!(checked(Scheme::Http, "-", bad).is_err(), "{bad}");
         }
     }
 }

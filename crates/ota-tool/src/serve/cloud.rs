@@ -47,6 +47,12 @@ pub struct Offer {
     pub reason: Option<String>,
     /// Linkkit code of the failure, -1 to -4.
     pub code: Option<i32>,
+    /// Counts the times that this module's device was to be told; tells one representation of its offers from the next.
+    #[serde(default)]
+    number: u32,
+    /// The device is at work, and is to be told all the same.
+    #[serde(skip)]
+    again: bool,
     #[serde(skip)]
     nudge_at: Option<u64>,
     /// A failure told after success: the reason, should the device fall back.
@@ -138,6 +144,31 @@ impl Cloud {
         matches!(offer.status, Status::Queued | Status::Offered | Status::Progress).then_some(offer)
     }
 
+    /// What a device that looks is to see: the first of its modules with an offer that it was not told of, or is to be told
+    /// again; any that is pending, when `all`. The module, and the number of this telling.
+    pub fn offered(&self, name: &DeviceName, all: bool) -> Option<(&str, u32)> {
+        let modules = &self.devices.get(&name.to_string())?.modules;
+        modules.iter().find_map(|(module, slot)| {
+            let offer = slot.offer.as_ref()?;
+            let shown = match offer.status {
+                Status::Queued | Status::Offered => true,
+                Status::Progress => all || offer.again,
+                Status::Done | Status::Failed => false,
+            };
+            shown.then_some((module.as_str(), offer.number))
+        })
+    }
+
+    /// The device asks: what is pending is offered once more.
+    pub fn offer_again(&mut self, name: &DeviceName) {
+        let device = self.devices.get_mut(&name.to_string());
+        for offer in
+            device.into_iter().flat_map(|device| device.modules.values_mut()).filter_map(|slot| slot.offer.as_mut())
+        {
+            tell_again(offer);
+        }
+    }
+
     /// Offers `file` as `version`; an earlier offer for the same module is replaced.
     ///
     /// # Errors
@@ -152,7 +183,10 @@ impl Cloud {
             (false, true) => Status::Offered,
             (false, false) => Status::Queued,
         };
+        let number = slot.offer.as_ref().map_or(1, |before| before.number.wrapping_add(1));
         slot.offer = Some(Offer {
+            number,
+            again: false,
             file: file.to_owned(),
             version: version.to_owned(),
             status,
@@ -211,6 +245,7 @@ impl Cloud {
                 let Some(offer) = &mut slot.offer else { continue };
                 if offer.nudge_at.is_some_and(|at| at <= now) {
                     offer.nudge_at = None;
+                    tell_again(offer);
                     sends.extend(DeviceName::parse(name).ok().map(|name| Send::Push(name, module.clone())));
                 }
             }
@@ -297,7 +332,7 @@ fn on_progress(
         reaction.events.push(event("busy", name, module, json!({ "version": offer.version })));
         return;
     }
-    offer.nudge_at = None;
+    (offer.nudge_at, offer.again) = (None, false);
     match (u8::try_from(step), offer.status) {
         (Ok(percent), Status::Queued | Status::Offered | Status::Progress) => {
             (offer.status, offer.percent) = (Status::Progress, percent.min(100));
@@ -312,6 +347,10 @@ fn on_progress(
         (Err(_), Status::Failed) if offer.code.is_some() => {}
         (Err(_), _) => fail(offer, name, module, Some(step), text, reaction),
     }
+}
+
+fn tell_again(offer: &mut Offer) {
+    (offer.again, offer.number) = (true, offer.number.wrapping_add(1));
 }
 
 fn fail(offer: &mut Offer, name: &DeviceName, module: &str, code: Option<i32>, text: &str, reaction: &mut Reaction) {

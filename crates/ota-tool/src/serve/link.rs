@@ -47,7 +47,7 @@ async fn send(client: AsyncClient, mut outbox: UnboundedReceiver<Message>) {
 async fn receive(client: AsyncClient, mut events: EventLoop, session: Session) {
     loop {
         match events.poll().await {
-            Ok(Event::Incoming(Packet::Publish(p))) => session.on_message(&p.topic, &p.payload),
+            Ok(Event::Incoming(Packet::Publish(p))) => drop(session.take(&p.topic, &p.payload)),
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
                 let _ = subscribe(&client).await;
             }

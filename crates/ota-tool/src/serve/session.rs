@@ -2,7 +2,7 @@
 
 use super::cloud::{Cloud, Reaction, Send};
 use super::events::Events;
-use super::store::Store;
+use super::store::{Link, Store};
 use crate::files::{self, Access};
 use crate::linkkit::{self, DeviceName};
 use anyhow::Result;
@@ -11,10 +11,24 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 /// A topic and what to say there.
 pub(super) type Message = (String, String);
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It was understood.
+    Good,
+    /// It was told as bad.
+    Bad,
+    /// No device sends anything there.
+    Unknown,
+}
+
+/// Devices whose offers changed, before who listens is told to look at all.
+const CHANGES: usize = 256;
 
 /// Shared by the broker link and the HTTP handlers.
 #[derive(Clone)]
@@ -29,6 +43,7 @@ struct Inner {
     inbox_of_link: Mutex<Option<mpsc::UnboundedReceiver<Message>>>,
     dirty: Notify,
     next_id: AtomicU32,
+    changed: broadcast::Sender<DeviceName>,
 }
 
 impl Session {
@@ -44,6 +59,7 @@ impl Session {
             inbox_of_link: Mutex::new(Some(receiver)),
             dirty: Notify::new(),
             next_id: AtomicU32::new(1),
+            changed: broadcast::channel(CHANGES).0,
         }));
         tokio::spawn(session.clone().keep_saved());
         tokio::spawn(session.clone().tick());
@@ -69,15 +85,39 @@ impl Session {
     pub(super) fn offer(&self, name: &DeviceName, module: &str, file: &str, version: &str) -> Result<()> {
         let reaction = self.cloud().offer(name, module, file, version)?;
         self.follow(reaction);
+        self.changed(name);
         Ok(())
     }
 
-    /// Takes a message from the broker.
-    pub(super) fn on_message(&self, topic: &str, payload: &[u8]) {
-        if let Some((name, up)) = linkkit::parse(topic, payload) {
-            let reaction = self.cloud().on_message(&name, &up, now());
-            self.follow(reaction);
-        }
+    /// Takes a message of a device, whatever it came over.
+    pub(super) fn take(&self, topic: &str, payload: &[u8]) -> Taken {
+        let Some((name, up)) = linkkit::parse(topic, payload) else { return Taken::Unknown };
+        let reaction = self.cloud().on_message(&name, &up, now());
+        self.follow(reaction);
+        self.changed(&name);
+        if matches!(up, linkkit::Up::Bad(_)) { Taken::Bad } else { Taken::Good }
+    }
+
+    /// Devices whose offers may have changed, from now on.
+    pub(super) fn changes(&self) -> broadcast::Receiver<DeviceName> {
+        self.0.changed.subscribe()
+    }
+
+    /// The upgrade message that a device which looks is to see: what it was not told of, or `all` that is pending.
+    pub(super) fn offered(&self, name: &DeviceName, all: bool) -> Option<String> {
+        let (module, number) = self.cloud().offered(name, all).map(|(module, number)| (module.to_owned(), number))?;
+        Some(self.announcement(name, &module, Link::Coap)?.upgrade(number))
+    }
+
+    /// What is pending for a device is offered once more.
+    pub(super) fn offer_again(&self, name: &DeviceName) {
+        self.cloud().offer_again(name);
+        self.changed(name);
+    }
+
+    fn changed(&self, name: &DeviceName) {
+        // Nobody listens when no CoAP is spoken.
+        let _ = self.0.changed.send(name.clone());
     }
 
     fn cloud(&self) -> MutexGuard<'_, Cloud> {
@@ -97,22 +137,22 @@ impl Session {
 
     fn send(&self, send: Send) {
         let (topic, payload) = match send {
-            Send::Push(name, module) => match self.announcement(&name, &module) {
+            Send::Push(name, module) => match self.announcement(&name, &module, Link::Mqtt) {
                 Some(update) => (name.upgrade_topic(), update.upgrade(self.0.next_id.fetch_add(1, Ordering::Relaxed))),
                 None => return,
             },
             Send::Reply(name, id, module) => {
-                (name.reply_topic(), linkkit::reply(&id, self.announcement(&name, &module).as_ref()))
+                (name.reply_topic(), linkkit::reply(&id, self.announcement(&name, &module, Link::Mqtt).as_ref()))
             }
         };
         // The link is gone only when the process ends.
         let _ = self.0.outbox.send((topic, payload));
     }
 
-    fn announcement(&self, name: &DeviceName, module: &str) -> Option<linkkit::Announcement> {
+    fn announcement(&self, name: &DeviceName, module: &str, link: Link) -> Option<linkkit::Announcement> {
         let offer = self.cloud().pending(name, module).cloned()?;
         // Hashing a large file the first time takes a while; other tasks move on meanwhile.
-        match tokio::task::block_in_place(|| self.0.store.announce(module, &offer.file, &offer.version)) {
+        match tokio::task::block_in_place(|| self.0.store.announce(module, &offer.file, &offer.version, link)) {
             Ok(update) => Some(update),
             Err(e) => {
                 self.0.events.emit(json!({ "event": "error", "device": name.to_string(), "reason": format!("{e:#}") }));
@@ -139,7 +179,12 @@ impl Session {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let sends = self.cloud().on_tick(now());
-            sends.into_iter().for_each(|send| self.send(send));
+            for send in sends {
+                if let Send::Push(name, _) = &send {
+                    self.changed(name);
+                }
+                self.send(send);
+            }
         }
     }
 }

@@ -55,13 +55,30 @@ pub(super) enum Put {
     Exists,
 }
 
-/// The directory, its base URL, and the digests computed so far.
+/// Over what a device is told of a file, and so over what it fetches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// MQTT; files come over HTTP.
+    Mqtt,
+    /// CoAP, for both.
+    Coap,
+}
+
+/// What URLs in offers start with.
+#[derive(Debug)]
+pub(super) struct Bases {
+    pub(super) http: String,
+    /// `None` when no CoAP is spoken.
+    pub(super) coap: Option<String>,
+}
+
+/// The directory, its base URLs, and the digests computed so far.
 #[derive(Clone)]
 pub(super) struct Store(Arc<Inner>);
 
 struct Inner {
     root: PathBuf,
-    base_url: String,
+    bases: Bases,
     digestsign: Option<PrivateKey>,
     known: Mutex<HashMap<PathBuf, (Stamp, Described)>>,
     /// One upload at a time decides whether its name is taken.
@@ -72,13 +89,13 @@ struct Inner {
 type Stamp = (u64, Option<SystemTime>);
 
 impl Store {
-    pub(super) fn open(root: &Path, base_url: String, digestsign: Option<&Path>) -> Result<Self> {
+    pub(super) fn open(root: &Path, bases: Bases, digestsign: Option<&Path>) -> Result<Self> {
         let root = root.canonicalize().with_context(|| format!("cannot open {}", root.display()))?;
         let digestsign = digestsign.map(PrivateKey::load).transpose()?;
         if let Some(key) = &digestsign {
             ensure!(key.public()?.is_rsa(), "--digestsign needs an RSA key");
         }
-        Ok(Self(Arc::new(Inner { root, base_url, digestsign, known: Mutex::default(), uploading: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { root, bases, digestsign, known: Mutex::default(), uploading: Mutex::default() })))
     }
 
     /// Opens a served file. Hidden files, and links that lead out of the directory, do not exist.
@@ -141,14 +158,16 @@ impl Store {
     }
 
     /// What a device is told of a file.
-    pub(super) fn announce(&self, module: &str, file: &str, version: &str) -> Result<Announcement> {
+    pub(super) fn announce(&self, module: &str, file: &str, version: &str, link: Link) -> Result<Announcement> {
+        let Bases { http, coap } = &self.0.bases;
+        let base = if link == Link::Coap { coap.as_ref().unwrap_or(http) } else { http };
         let (_, described) = self.file(file).with_context(|| format!("the offered file {file}"))?;
         let digestsign =
             self.0.digestsign.as_ref().map(|key| key.sign(Scheme::Pkcs1, &described.sha256)).transpose()?;
         Ok(Announcement {
             module: module.to_owned(),
             version: version.to_owned(),
-            url: format!("{}/files/{}", self.0.base_url, percent_encoded(file)),
+            url: format!("{base}/files/{}", percent_encoded(file)),
             size: described.size,
             sha256: files::hex(&described.sha256),
             digestsign: digestsign.map(|signature| STANDARD.encode(signature)),

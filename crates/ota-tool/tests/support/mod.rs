@@ -94,6 +94,12 @@ impl Server {
         server
     }
 
+    /// The port of CoAP.
+    pub(crate) fn coap(&self) -> u16 {
+        let word = self.ready.split(' ').find_map(|word| word.strip_prefix("coap=")).expect("it speaks CoAP");
+        word.rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
     /// The next event of a kind.
     pub(crate) fn event(&self, kind: &str) -> Value {
         let end = Instant::now() + PATIENCE;

@@ -1,0 +1,190 @@
+//! The cloud over CoAP: files by blocks, the offers of a device as a resource to observe, reports by POST.
+//!
+//! Packets are `coap-lite`'s; what it takes and RFC 7252 does not is refused before, by `ota-coap`, whose block options have
+//! all of their 20 bits. Nothing is kept of a peer but its last answers, a report on its way in blocks, and its observation.
+//!
+//! # Source
+//! RFC 7252, RFC 7641, RFC 7959; `docs/formats.md` for the resources.
+
+mod observers;
+mod peers;
+mod reply;
+mod route;
+
+use super::Shared;
+use super::events::Events;
+use crate::linkkit::DeviceName;
+use coap_lite::{MessageClass, MessageType, Packet, RequestType, ResponseType};
+use observers::Observers;
+use ota_coap::{Kind, Message, option};
+use peers::{Again, Peers};
+use reply::Reply;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::UdpSocket;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::{Duration, Instant, sleep_until};
+
+/// Critical options of requests that are understood.
+const KNOWN: [u16; 7] = [
+    option::URI_HOST,
+    option::URI_PORT,
+    option::URI_PATH,
+    option::URI_QUERY,
+    option::ACCEPT,
+    option::BLOCK2,
+    option::BLOCK1,
+];
+
+/// A request, taken apart.
+pub(super) struct Request {
+    pub(super) peer: SocketAddr,
+    pub(super) method: RequestType,
+    pub(super) path: Vec<String>,
+    pub(super) packet: Packet,
+}
+
+/// Serves until the process ends.
+pub(super) fn start(socket: UdpSocket, shared: Arc<Shared>) {
+    let changes = shared.session.changes();
+    let server = Server {
+        socket: Arc::new(socket),
+        shared,
+        peers: Peers::default(),
+        observers: Observers::default(),
+        next_id: rand::random(),
+    };
+    tokio::spawn(server.run(changes));
+}
+
+struct Server {
+    socket: Arc<UdpSocket>,
+    shared: Arc<Shared>,
+    peers: Peers,
+    observers: Observers,
+    next_id: u16,
+}
+
+impl Server {
+    async fn run(mut self, mut changes: Receiver<DeviceName>) {
+        let mut datagram = vec![0; 2_048];
+        loop {
+            let alarm = self.observers.next_at().unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600));
+            let socket = Arc::clone(&self.socket);
+            tokio::select! {
+                // An error is that of an earlier datagram, which nobody was there to take.
+                Ok((len, peer)) = socket.recv_from(&mut datagram) => {
+                    self.on_datagram(peer, datagram.get(..len).unwrap_or_default());
+                }
+                changed = changes.recv() => match changed {
+                    Ok(name) => self.tell(&name),
+                    Err(RecvError::Lagged(_)) => self.observers.names().iter().for_each(|name| self.tell(name)),
+                    Err(RecvError::Closed) => return,
+                },
+                () = sleep_until(alarm) => {
+                    for (peer, bytes) in self.observers.due(Instant::now()) {
+                        self.send(peer, bytes, None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_datagram(&mut self, peer: SocketAddr, datagram: &[u8]) {
+        let seen = match Message::decode(datagram) {
+            Ok(seen) => seen,
+            Err(malformed) => return self.send_empty(peer, malformed.reply.datagram()),
+        };
+        match seen.kind {
+            Kind::Acknowledgement => return self.observers.on_acknowledged(peer, seen.id),
+            Kind::Reset => return self.observers.on_reset(peer, seen.id),
+            Kind::Confirmable | Kind::NonConfirmable if !seen.code.is_request() => {
+                return self.send_empty(peer, seen.rejection().datagram());
+            }
+            Kind::Confirmable | Kind::NonConfirmable => {}
+        }
+        match self.peers.again(peer, seen.id, Instant::now()) {
+            Again::No => {}
+            Again::Waits => return,
+            Again::Answered(bytes) => return self.send(peer, bytes, None),
+        }
+        let (Ok(packet), unknown) = (Packet::from_bytes(datagram), seen.unrecognized(&KNOWN)) else { return };
+        let MessageClass::Request(method) = packet.header.code else { return };
+        let path = path(&seen);
+        let request = Request { peer, method, path, packet };
+        let reply = match unknown {
+            Some(_) => Reply::code(ResponseType::BadOption),
+            None => self.answer(&request),
+        };
+        self.respond(&request, &reply, seen.kind, seen.id);
+    }
+
+    fn respond(&mut self, request: &Request, reply: &Reply, kind: Kind, id: u16) {
+        let mut packet = reply.packet();
+        packet.set_token(request.packet.get_token().to_vec());
+        let confirmable = kind == Kind::Confirmable;
+        packet.header.set_type(if confirmable { MessageType::Acknowledgement } else { MessageType::NonConfirmable });
+        packet.header.message_id = if confirmable { id } else { self.take_id() };
+        let Ok(bytes) = packet.to_bytes_unlimited() else { return };
+        tell_people(&self.shared.events, request, reply);
+        let at = self.peers.pace(request.peer, reply.paced, self.shared.rate_kib_per_s, Instant::now());
+        self.peers.remember(request.peer, id, bytes.clone(), at.unwrap_or_else(Instant::now));
+        self.send(request.peer, bytes, at);
+    }
+
+    /// Tells who observes a device's offers that they are others now.
+    fn tell(&mut self, name: &DeviceName) {
+        if !self.observers.holds(name) {
+            return;
+        }
+        let (id, reply) = (self.take_id(), route::offers(&self.shared.session, name, None));
+        if let Some((peer, bytes)) = self.observers.news(name, &reply, id, Instant::now()) {
+            self.send(peer, bytes, None);
+        }
+    }
+
+    fn take_id(&mut self) -> u16 {
+        self.next_id = self.next_id.wrapping_add(1);
+        self.next_id
+    }
+
+    fn send_empty(&self, peer: SocketAddr, datagram: Option<[u8; 4]>) {
+        if let Some(datagram) = datagram {
+            self.send(peer, datagram.to_vec(), None);
+        }
+    }
+
+    /// Sends, at once or later. A datagram that the network does not take is lost, like any other.
+    fn send(&self, peer: SocketAddr, bytes: Vec<u8>, at: Option<Instant>) {
+        let socket = Arc::clone(&self.socket);
+        tokio::spawn(async move {
+            if let Some(at) = at {
+                sleep_until(at).await;
+            }
+            let _ = socket.send_to(&bytes, peer).await;
+        });
+    }
+}
+
+/// The segments of the path; one that is no text has no resource.
+fn path(seen: &Message<'_>) -> Vec<String> {
+    let parts = seen.options().filter(|(number, _)| *number == option::URI_PATH);
+    parts.map(|(_, part)| String::from_utf8_lossy(part).into_owned()).collect()
+}
+
+/// One event for a report, and two for a file: its beginning and its end.
+fn tell_people(events: &Events, request: &Request, reply: &Reply) {
+    if !reply.is_told() {
+        return;
+    }
+    let [class, detail] = reply.digits();
+    events.emit(json!({
+        "event": "coap",
+        "method": if request.method == RequestType::Get { "GET" } else { "POST" },
+        "path": format!("/{}", request.path.join("/")),
+        "code": format!("{class}.{detail:02}"),
+        "from": reply.offset(),
+        "bytes": reply.body.len(),
+    }));
+}
