@@ -1,7 +1,7 @@
 //! What the factory wrote about this device: one sector of text that no program changes.
 //!
 //! ```text
-//! broker=10.0.2.2:1883\n        lines of NAME=VALUE, then erased bytes
+//! broker=10.0.2.2:1883\n        lines of NAME=VALUE, then erased bytes; or coap://10.0.2.2:5683
 //! trace=1\n                       each read of a download is printed: `got OFFSET LENGTH`
 //! ```
 
@@ -35,12 +35,6 @@ impl Factory {
         let mut lines = core::str::from_utf8(written).ok()?.lines();
         lines.find_map(|line| line.split_once('=').filter(|(key, _)| *key == name)).map(|(_, value)| value)
     }
-
-    /// Host and port of `name`, or `default`.
-    pub fn host_and_port<'f>(&'f self, name: &str, default: (&'f str, u16)) -> (&'f str, u16) {
-        let split = self.value(name).and_then(|value| value.rsplit_once(':'));
-        split.and_then(|(host, port)| Some((host, port.parse().ok()?))).unwrap_or(default)
-    }
 }
 
 #[cfg(test)]
@@ -58,16 +52,14 @@ mod tests {
         let factory = factory(b"serial=7\nbroker=mqtt.example:8883\n", 0xFF);
         assert_eq!(factory.value("serial"), Some("7"));
         assert_eq!(factory.value("broke"), None);
-        assert_eq!(factory.host_and_port("broker", ("h", 1)), ("mqtt.example", 8883));
-        assert_eq!(factory.host_and_port("serial", ("h", 1)), ("h", 1));
+        assert_eq!(factory.value("broker"), Some("mqtt.example:8883"));
     }
 
     #[test]
     fn a_sector_of_anything_is_no_text_or_some() {
         for rest in [0x00, 0xFF, b'x', b'=', b'\n', 0xC3] {
-            assert_eq!(factory(b"", rest).host_and_port("broker", ("h", 1)), ("h", 1));
+            assert_eq!(factory(b"", rest).value("broker"), None);
         }
-        assert_eq!(factory(b"broker=h:99999\n", 0).host_and_port("broker", ("d", 1)), ("d", 1));
         assert_eq!(factory(b"broker=\xC3\x28:1\n", 0).value("broker"), None);
     }
 }

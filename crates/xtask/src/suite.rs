@@ -18,7 +18,7 @@ const fn step(name: &'static str, args: &'static [&'static str]) -> Step {
     Step { name, args }
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 17] = [
     step("format", &["fmt", "--all", "--check"]),
     step("layers", &["xtask", "layers"]),
     step("lints", &LINTS),
@@ -32,7 +32,9 @@ const STEPS: [Step; 15] = [
     step("skip", &["xtask", "skip", "--short"]),
     step("interop", &["xtask", "interop"]),
     step("demo", &["xtask", "demo"]),
+    step("coap demo", &["xtask", "demo", "--link", "coap", "--short"]),
     step("board demo", &["xtask", "demo", "--board", "mps2-an386", "--short"]),
+    step("board coap", &["xtask", "demo", "--board", "mps2-an386", "--link", "coap", "--short", "--cuts", "0"]),
     step("serial demo", &["xtask", "demo", "--board", "microbit", "--short"]),
 ];
 
@@ -51,8 +53,10 @@ const SWEEPS: [(&str, &str); 6] = [
 ];
 
 /// Tests of programs that want a feature: they run only as long as another member of the workspace switches it on.
-const FEATURED: [(&str, &str); 1] =
-    [("ota-transport with minimq (tests/mqtt.rs)", "send_returns_when_acknowledged_and_can_be_dropped")];
+const FEATURED: [(&str, &str); 2] = [
+    ("ota-transport with minimq (tests/mqtt.rs)", "send_returns_when_acknowledged_and_can_be_dropped"),
+    ("ota-transport with coap (tests/coap)", "reports_go_where_they_belong_and_are_answered"),
+];
 
 /// Runs every step, stops at the first that fails and shows its log.
 pub(crate) fn run() -> Result<()> {
@@ -142,7 +146,9 @@ mod tests {
     #[test]
     fn a_program_left_out_for_want_of_its_feature_is_an_error() {
         let log = "running 1 test\ntest send_returns_when_acknowledged_and_can_be_dropped ... ok\n";
-        assert!(featured(log).is_ok());
+        assert!(featured(log).unwrap_err().to_string().contains("coap"));
+        let log = format!("{log}test reports_go_where_they_belong_and_are_answered ... ok\n");
+        assert!(featured(&log).is_ok());
         assert!(featured("running 0 tests\n").unwrap_err().to_string().contains("minimq"));
     }
 

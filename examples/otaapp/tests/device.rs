@@ -1,11 +1,12 @@
-//! The program itself, as the board would start it, against brokers that misbehave.
+//! The program itself, as the board would start it, against servers that misbehave.
 #![cfg(feature = "linux")]
 
 use ota_board_linux::{EXIT_RESET, FLASH_LEN, FileFlash, env, part};
+use ota_coap::{Code, Encoder, Message, option};
 use ota_hal::{Journal, Kind};
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -142,4 +143,66 @@ fn a_stored_identity_that_no_topic_can_carry_leaves_the_console_and_never_resets
     device.expect("broker: not reached");
     device.say("reboot");
     assert_eq!(device.program.wait().unwrap().code(), Some(EXIT_RESET.into()));
+}
+
+/// A CoAP server that answers each confirmable message with a code, and tells its paths.
+fn coap(code: u8) -> (String, Receiver<String>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = format!("coap://{}", socket.local_addr().unwrap());
+    let (path, paths) = channel();
+    thread::spawn(move || {
+        let mut datagram = [0; 2048];
+        while let Ok((len, from)) = socket.recv_from(&mut datagram) {
+            let Ok(request) = Message::decode(&datagram[..len]) else { continue };
+            let parts = request.options().filter(|(number, _)| *number == option::URI_PATH);
+            let parts: Vec<_> = parts.map(|(_, part)| String::from_utf8_lossy(part).into_owned()).collect();
+            let mut bytes = [0; 32];
+            let kind = ota_coap::Kind::Acknowledgement;
+            let answer = Encoder::new(&mut bytes, kind, Code(code), request.id, request.token).finish(b"").unwrap();
+            let _ = socket.send_to(&bytes[..answer], from);
+            if path.send(parts.join("/")).is_err() {
+                return;
+            }
+        }
+    });
+    (address, paths)
+}
+
+#[test]
+fn over_coap_it_reports_first_and_then_asks_for_offers() {
+    // 2.04 to everything.
+    let (address, paths) = coap(0x44);
+    let mut device = Device::start(RECORD, &address);
+    device.expect("coap: ready");
+    for wanted in ["ota/version/pk/dn", "ota/offer/pk/dn"] {
+        assert_eq!(paths.recv_timeout(PATIENCE).as_deref(), Ok(wanted));
+    }
+    device.say("ota check");
+    device.expect("asking the cloud");
+    assert_eq!(paths.recv_timeout(PATIENCE).as_deref(), Ok("ota/query/pk/dn"));
+    device.say("devinfo clean");
+    device.expect("no device identity");
+}
+
+#[test]
+fn a_coap_server_that_refuses_or_is_away_does_not_take_the_console_away() {
+    // 5.03: to be left alone for a minute.
+    let (address, paths) = coap(0xA3);
+    let mut device = Device::start(RECORD, &address);
+    assert_eq!(paths.recv_timeout(PATIENCE).as_deref(), Ok("ota/version/pk/dn"));
+    device.say("ota status");
+    device.expect("boot Confirmed");
+    assert!(paths.recv_timeout(Duration::from_secs(3)).is_err(), "it comes back before it may");
+
+    let away = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut device = Device::start(RECORD, &format!("coap://{away}"));
+    device.expect("coap: no answer");
+    device.say("ota status");
+    device.expect("boot Confirmed");
+}
+
+#[test]
+fn a_setting_that_names_no_server_is_refused() {
+    let mut device = Device::start(RECORD, "coap://");
+    assert_eq!(device.program.wait().unwrap().code(), Some(1));
 }

@@ -3,6 +3,7 @@
 use super::cloud::Cloud;
 use super::dice::Dice;
 use super::shelf::Shelf;
+use super::{Link, Options};
 use crate::device::{Board, Device, Facts, Received};
 use crate::vendor::Image;
 use crate::world::{PATIENCE, Programs};
@@ -21,6 +22,7 @@ pub(super) struct Bench<'p> {
     pub(super) cloud: Cloud<'p>,
     pub(super) device: Box<dyn Device + 'p>,
     pub(super) facts: Facts,
+    pub(super) link: Link,
     pub(super) dice: Dice,
     /// The kills that are still to come.
     kills: std::array::IntoIter<Range<u64>, 3>,
@@ -59,11 +61,12 @@ impl<'p> Bench<'p> {
         dir: &Path,
         shelf: Shelf,
         dice: Dice,
-        cuts: u32,
+        options: &Options,
     ) -> Result<Self> {
         let facts = board.facts();
-        let cloud = Cloud::start(programs, &shelf.files, facts.host, facts.rates[0])?;
-        let device = board.device(dir, &shelf.factory, &cloud.broker()?)?;
+        let (link, cuts) = (options.link, options.cuts());
+        let cloud = Cloud::start(programs, &shelf.files, facts.host, link, facts.rates[0])?;
+        let device = board.device(dir, &shelf.factory, &cloud.server()?)?;
         let package = std::fs::metadata(shelf.files.join("good.ota"))?.len();
         let image = std::fs::metadata(&shelf.factory)?.len();
         let sizes = format!("image {} KiB, package {} KiB", image >> 10, package >> 10);
@@ -75,6 +78,7 @@ impl<'p> Bench<'p> {
             cloud,
             device,
             facts,
+            link,
             dice,
             kills: KILLS.into_iter(),
             cuts,
@@ -91,6 +95,15 @@ impl<'p> Bench<'p> {
     /// For the first line.
     pub(super) fn describe(&self) -> &str {
         &self.sizes
+    }
+
+    /// Waits until the device can be told of offers again, after the cloud was started anew.
+    pub(super) fn await_link(&mut self) -> Result<()> {
+        match self.link {
+            Link::Mqtt => self.device.running()?.wait_for(self.link.ready(), PATIENCE).map(drop),
+            // It says nothing: it registers anew when what it knows has become old.
+            Link::Coap => self.cloud.observed(),
+        }
     }
 
     /// Decides where the next kill strikes, in percent, and lets the download go little further. To be called while

@@ -1,5 +1,7 @@
 //! `ota serve` as a process, and the little HTTP that its page would speak.
 
+use super::Link;
+use super::udp_valve::UdpValve;
 use super::valve::Valve;
 use crate::proc::Proc;
 use crate::world::{DEVICE, PATIENCE, PRODUCT, Programs};
@@ -19,16 +21,25 @@ pub(super) struct Cloud<'p> {
     files: PathBuf,
     /// How devices reach it.
     host: &'static str,
-    ports: Option<(u16, u16)>,
+    link: Link,
+    /// MQTT, HTTP, CoAP.
+    ports: Option<[u16; 3]>,
     process: Option<Proc>,
     valve: Valve,
+    udp_valve: UdpValve,
 }
 
 impl<'p> Cloud<'p> {
     /// Serves the files of `files` to devices that call this machine `host`, at so many KiB per second.
-    pub(super) fn start(programs: &'p Programs, files: &Path, host: &'static str, rate: &str) -> Result<Self> {
-        let mut cloud =
-            Self { programs, files: files.to_owned(), host, ports: None, process: None, valve: Valve::new()? };
+    pub(super) fn start(
+        programs: &'p Programs,
+        files: &Path,
+        host: &'static str,
+        link: Link,
+        rate: &str,
+    ) -> Result<Self> {
+        let (files, valve, udp_valve) = (files.to_owned(), Valve::new()?, UdpValve::new()?);
+        let mut cloud = Self { programs, files, host, link, ports: None, process: None, valve, udp_valve };
         cloud.restart(Some(rate))?;
         Ok(cloud)
     }
@@ -36,45 +47,59 @@ impl<'p> Cloud<'p> {
     /// Kills it (SIGKILL); what it had sent and nobody has read is gone with it.
     pub(super) fn kill(&mut self) {
         self.process = None;
-        self.valve.carry(0);
+        self.allow(0);
     }
 
     /// Lets so many bytes of downloads pass from now on, not one more. Running downloads break.
     pub(super) fn allow(&self, bytes: u64) {
         self.valve.carry(bytes);
+        self.udp_valve.carry(bytes);
     }
 
     /// Starts it again, on the ports it had; downloads are not held back.
     pub(super) fn restart(&mut self, rate: Option<&str>) -> Result<()> {
         self.kill();
-        let (mqtt, http) = self.ports.unwrap_or((0, 0));
+        let [mqtt, http, coap] = self.ports.unwrap_or_default();
         let mut serve = self.programs.ota();
         serve.args(["--json", "serve"]).arg(&self.files);
         serve.args(["--mqtt-port", &mqtt.to_string(), "--http-port", &http.to_string()]);
+        serve.args(["--coap-port", &coap.to_string()]);
         serve.args(["--public-url", &format!("http://{}:{}", self.host, self.valve.port())]);
+        serve.args(["--public-coap-url", &format!("coap://{}:{}", self.host, self.udp_valve.port())]);
         if let Some(rate) = rate {
             serve.args(["--rate", rate]);
         }
         let process = self.process.insert(Proc::start("cloud", &mut serve)?);
         let ready = process.wait_for("READY ", PATIENCE)?;
-        let (mqtt, http) = (port(&ready, "mqtt=")?, port(&ready, "http=")?);
-        self.ports = Some((mqtt, http));
+        let (mqtt, http, coap) = (port(&ready, "mqtt=")?, port(&ready, "http=")?, port(&ready, "coap=")?);
+        self.ports = Some([mqtt, http, coap]);
         self.valve.lead_to(http);
+        self.udp_valve.lead_to(coap);
         self.allow(u64::MAX);
         Ok(())
     }
 
-    /// Host and port of the broker, as devices see them.
-    pub(super) fn broker(&self) -> Result<String> {
-        let (mqtt, _) = self.ports.context("the cloud was never started")?;
-        Ok(format!("{}:{mqtt}", self.host))
+    /// Where devices find it, as it is written in their setting.
+    pub(super) fn server(&self) -> Result<String> {
+        let [mqtt, _, coap] = self.ports.context("the cloud was never started")?;
+        Ok(match self.link {
+            Link::Mqtt => format!("{}:{mqtt}", self.host),
+            Link::Coap => format!("coap://{}:{coap}", self.host),
+        })
+    }
+
+    /// Waits until the device observes its offers.
+    pub(super) fn observed(&mut self) -> Result<()> {
+        let path = format!("/ota/offer/{PRODUCT}/{DEVICE}");
+        self.event("a registration", PATIENCE, |event| event["event"] == "coap" && event["path"] == path.as_str())
+            .map(drop)
     }
 
     /// Offers a file to the device, as the page does. A report does not say which offer it is about, and the last one's
     /// may come twice: so the device is given the time to finish with that.
     pub(super) fn offer(&self, file: &str) -> Result<()> {
         self.process.as_ref().context("the cloud is down")?.wait_for_silence(SILENCE);
-        let (_, http) = self.ports.context("the cloud was never started")?;
+        let [_, http, _] = self.ports.context("the cloud was never started")?;
         let body = json!({ "device": format!("{PRODUCT}/{DEVICE}"), "file": file }).to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", http))?;
         stream.set_read_timeout(Some(PATIENCE))?;

@@ -22,7 +22,7 @@ struct Tally {
 /// Updates to and fro; during each the power is cut once.
 pub(super) fn cuts(bench: &mut Bench<'_>) -> Result<String> {
     bench.cloud.restart(Some(bench.facts.rates[2]))?;
-    bench.device.running()?.wait_for("broker: connected", PATIENCE)?;
+    bench.await_link()?;
     let mut next = usize::from(bench.status()?.version.starts_with(bench.cycle[0].0));
     let span = undisturbed(bench, next)?;
     println!("      an update takes {} ms; {} cuts at random moments of that time", span.as_millis(), bench.cuts);
@@ -57,9 +57,10 @@ fn one(bench: &mut Bench<'_>, next: usize, moment: Duration, tally: &mut Tally) 
     let last = bench.device.running()?.last_line();
     bench.device.power_off();
     bench.device.power_on()?;
+    let ready = bench.link.ready();
     let device = bench.device.running()?;
     let boot = device.wait_for("boot: ", PATIENCE)?;
-    device.wait_for("broker: connected", PATIENCE)?;
+    device.wait_for(ready, PATIENCE)?;
     let begin = Instant::now();
     whole(bench, &boot)?;
     let found = match (boot.contains(version), boot.contains("on trial")) {

@@ -6,6 +6,7 @@ mod cuts;
 mod dice;
 mod shelf;
 mod steps;
+mod udp_valve;
 mod valve;
 
 use crate::device::firmware::MPS2;
@@ -28,6 +29,9 @@ pub(crate) struct Options {
     /// On which device
     #[arg(long, value_enum, default_value = "linux")]
     board: Name,
+    /// Over what device and cloud talk
+    #[arg(long, value_enum, default_value = "mqtt")]
+    link: Link,
     /// Power cuts at random moments [default: none on linux, 20 on the others, 3 with --short]
     #[arg(long)]
     cuts: Option<u32>,
@@ -57,6 +61,25 @@ enum Name {
     Microbit,
 }
 
+/// Over what device and cloud talk, and over what packages come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Link {
+    /// MQTT with the Linkkit dialect; packages over HTTP
+    Mqtt,
+    /// CoAP for all
+    Coap,
+}
+
+impl Link {
+    /// What the device prints when it can talk.
+    const fn ready(self) -> &'static str {
+        match self {
+            Self::Mqtt => "broker: connected",
+            Self::Coap => "coap: ready",
+        }
+    }
+}
+
 impl Options {
     fn cuts(&self) -> u32 {
         self.cuts.unwrap_or(match (self.short, self.board) {
@@ -77,7 +100,7 @@ type Steps = &'static [(&'static str, Step)];
 
 const BEGIN: Steps = &[("device fresh from the factory runs 1.0.0", steps::commission)];
 const UPDATE: Steps = &[
-    ("1.1.0 offered over MQTT, download begins", steps::begin_update),
+    ("1.1.0 offered, download begins", steps::begin_update),
     ("device killed (SIGKILL) in mid-download", steps::kill_device),
     ("device killed a second time", steps::kill_device),
     ("server killed, started again", steps::kill_server),
@@ -118,6 +141,7 @@ fn story(short: bool, in_place: bool, cuts: bool) -> Vec<(&'static str, Step)> {
 /// Builds, runs all steps, prints the table; an error if one step went otherwise.
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.board == Name::Microbit {
+        ensure!(options.link == Link::Mqtt, "this board has no network, and a link of its own");
         return serial::run(&options.serial());
     }
     if options.board == Name::Mps2An386 {
@@ -135,7 +159,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let stranger = Vendor::new(&programs, dir, "stranger", "rsa2048")?;
     let wanted = if options.short { shelf::SHORT } else { shelf::WHOLE };
     let shelf = Shelf::fill(&*board, &vendor, &stranger, dir, &wanted)?;
-    let mut bench = Bench::new(&programs, &*board, dir, shelf, dice, options.cuts())?;
+    let mut bench = Bench::new(&programs, &*board, dir, shelf, dice, options)?;
     println!("built; {}", bench.describe());
     let result = tell(&story(options.short, bench.facts.in_place, bench.cuts > 0), &mut bench);
     println!("  seed {seed}");

@@ -1,5 +1,6 @@
 //! The steps of the demo. Each returns what really happened, or fails when that is not what should.
 
+use super::Link;
 use super::bench::Bench;
 use crate::vendor::{Slot, for_slot};
 use crate::world::PATIENCE;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 /// For a whole update of a bad image: download, three watchdog periods, rollback, report.
 const LONG: Duration = Duration::from_secs(60);
+/// How long a server stays away that nobody has a connection to.
+const VOID: Duration = Duration::from_secs(3);
 /// What may come twice after a kill: one flash sector, and what one read of the application takes.
 const TWICE_MAX: u64 = 4096 + 1536;
 
@@ -20,7 +23,7 @@ pub(super) fn commission(bench: &mut Bench<'_>) -> Result<String> {
 /// The whole update, undisturbed.
 pub(super) fn update(bench: &mut Bench<'_>) -> Result<String> {
     bench.cloud.restart(None)?;
-    bench.device.running()?.wait_for("broker: connected", PATIENCE)?;
+    bench.await_link()?;
     bench.cloud.offer("good.ota")?;
     let received = trial(bench)?;
     Ok(format!("{received}; {}", confirmed(bench)?))
@@ -47,7 +50,11 @@ pub(super) fn kill_device(bench: &mut Bench<'_>) -> Result<String> {
 
 pub(super) fn kill_server(bench: &mut Bench<'_>) -> Result<String> {
     bench.cloud.kill();
-    bench.device.running()?.wait_for("broker: connection lost", PATIENCE)?;
+    match bench.link {
+        Link::Mqtt => drop(bench.device.running()?.wait_for("broker: connection lost", PATIENCE)?),
+        // There is no connection to be lost: the device asks into the void for a while.
+        Link::Coap => std::thread::sleep(VOID),
+    }
     let at = bench.note_cut()?;
     bench.cloud.restart(Some(bench.facts.rates[1]))?;
     bench.await_percent(at + 10)?;
@@ -92,7 +99,7 @@ fn success(bench: &mut Bench<'_>, version: &str) -> Result<()> {
 pub(super) fn bad_gate(bench: &mut Bench<'_>) -> Result<String> {
     // No more kills: the rest may be quick.
     bench.cloud.restart(None)?;
-    bench.device.running()?.wait_for("broker: connected", PATIENCE)?;
+    bench.await_link()?;
     rolled_back(bench, "bad-gate.ota", 1, "self-test")
 }
 
@@ -185,10 +192,11 @@ fn not_bootable(bench: &Bench<'_>, offered: &str) -> Result<&'static str> {
 pub(super) fn power_cycle(bench: &mut Bench<'_>) -> Result<String> {
     bench.device.power_off();
     bench.device.power_on()?;
+    let ready = bench.link.ready();
     let device = bench.device.running()?;
     let line = device.wait_for("boot: ", PATIENCE)?;
     ensure!(line.contains("slot B, version 1.1.0, accepted"), "it said: {line}");
-    device.wait_for("broker: connected", PATIENCE)?;
+    device.wait_for(ready, PATIENCE)?;
     not_bootable(bench, "")?;
     // Otherwise a loader that starts nothing at all would pass.
     let other = bench.device.boot_without(INACTIVE, None)?;
@@ -205,7 +213,7 @@ const SLOW: &str = "12";
 
 pub(super) fn killed_delta(bench: &mut Bench<'_>) -> Result<String> {
     bench.cloud.restart(Some(SLOW))?;
-    bench.device.running()?.wait_for("broker: connected", PATIENCE)?;
+    bench.await_link()?;
     let before = bench.device.received().total;
     bench.cloud.offer("again.ota")?;
     bench.device.running()?.wait_for("ota: Accepted", PATIENCE)?;

@@ -24,8 +24,8 @@ pub(crate) trait Board {
     /// Builds the application as `version` with `fault` (`none`, `gate` or `hang`) built in, for each of `slots` when the
     /// board executes in place, and keeps it in `dir`.
     fn application(&self, dir: &Path, version: &str, fault: &str, slots: &[Slot]) -> Result<Vec<Payload>>;
-    /// A device fresh from the factory: `image` in slot A, told where its broker is.
-    fn device<'d>(&'d self, dir: &Path, image: &Path, broker: &str) -> Result<Box<dyn Device + 'd>>;
+    /// A device fresh from the factory: `image` in slot A, told where its server is.
+    fn device<'d>(&'d self, dir: &Path, image: &Path, server: &str) -> Result<Box<dyn Device + 'd>>;
 }
 
 /// What differs between boards for those who deal with them.
@@ -70,7 +70,9 @@ impl<'d> dyn Device + 'd {
         let console = self.running()?;
         console.wait_for("no device identity", PATIENCE)?;
         console.type_line(&format!("devinfo set {PRODUCT} {DEVICE} secret"))?;
-        console.wait_for("broker: connected", PATIENCE).map(drop)
+        // Whatever link it has.
+        let ready = |line: &str| matches!(line, "broker: connected" | "coap: ready");
+        console.wait_until("a link", PATIENCE, ready).map(drop)
     }
 
     /// How many bytes the application has received, and how many of them more than once.

@@ -1,26 +1,20 @@
-//! The device's life: alone without an identity, else online; reconnecting for ever.
+//! The device's life: alone without an identity, else online over one link or the other; reconnecting for ever.
 
+use super::server::{Over, Server};
 use super::shell::Shell;
 use super::{After, Console, Device, Platform};
 use crate::identity::INFO_MAX;
+use core::convert::Infallible;
 use core::future::Future;
 use core::pin::{Pin, pin};
 use embassy_futures::select::{Either, Either3, select, select3};
 use ota_hal::{Clock, Timer};
-use ota_service::{Buffers, Exit, run_offline};
+use ota_service::{Buffers, Exit, run, run_offline};
+use ota_transport::Transport;
 use ota_transport::mqtt::Inbox;
 
 /// For the broker to accept a connection, a session and the subscriptions: each.
 const ANSWER_MS: u32 = 10_000;
-
-/// Host and port of the broker.
-#[derive(Debug, Clone, Copy)]
-pub struct Broker<'l> {
-    /// Name or address.
-    pub host: &'l str,
-    /// Port.
-    pub port: u16,
-}
 
 /// What the device does by itself, with or without a broker.
 #[allow(missing_debug_implementations, reason = "made of a board's types, which need none")]
@@ -40,16 +34,17 @@ pub struct Local<'l, 'j, P: Platform> {
 pub struct Link<'l, 'j, P: Platform> {
     /// What goes on meanwhile.
     pub local: Local<'l, 'j, P>,
-    /// How the broker is reached.
+    /// How the server is reached.
     pub connect: P::Connect,
     /// Chance.
     pub entropy: P::Entropy,
     /// Offers that came while a report waited.
     pub inbox: Inbox<'l>,
-    /// For the MQTT session: the largest message with its topic, and reports under way.
+    /// For the MQTT session: the largest message with its topic, and reports under way. Over CoAP: the largest offer, and
+    /// a request with what comes in: [`ota_transport::coap::SCRATCH`].
     pub packets: (&'l mut [u8], &'l mut [u8]),
-    /// The broker.
-    pub broker: Broker<'l>,
+    /// The cloud.
+    pub server: Server<'l>,
 }
 
 impl<P: Platform> Link<'_, '_, P> {
@@ -58,7 +53,8 @@ impl<P: Platform> Link<'_, '_, P> {
         loop {
             let mut record = [0; INFO_MAX];
             let online = match self.local.shell.hands.identity(&mut record) {
-                Some(info) => self.online(agent, &info).await,
+                Some(info) if self.server.over == Over::Coap => self.over_coap(agent, &info).await,
+                Some(info) => self.over_mqtt(agent, &info).await,
                 None => Err("no device identity: devinfo set PK DN DS"),
             };
             let after = match online {
@@ -83,7 +79,28 @@ impl<P: Platform> Local<'_, '_, P> {
         }
     }
 
-    /// What the broker answers, within [`ANSWER_MS`]; `Err(Continue)` and a line on the console when it does not.
+    /// Runs the agent and the console over a messaging link, until the link is lost (`Continue`) or something else ends it.
+    pub(super) async fn talk<T: Transport>(
+        &mut self,
+        agent: &mut Device<'_, P>,
+        link: &mut T,
+    ) -> Result<Infallible, After> {
+        let console = self.shell.hands.console;
+        loop {
+            let online = run(agent, link, self.source, &self.timer, &mut self.buffers);
+            let line = match select(online, self.shell.input.line(console)).await {
+                Either::First(Exit::Reset) => return Err(After::Reset),
+                Either::First(Exit::LinkLost) => return Err(After::Continue),
+                Either::Second(line) => line,
+            };
+            match self.shell.hands.execute(line, agent, self.timer.now()) {
+                After::Continue => {}
+                after => return Err(after),
+            }
+        }
+    }
+
+    /// What the server answers, within [`ANSWER_MS`]; `Err(Continue)` and a line on the console when it does not.
     pub(super) async fn answer<T, E>(
         &mut self,
         agent: &mut Device<'_, P>,
@@ -95,7 +112,7 @@ impl<P: Platform> Local<'_, '_, P> {
         if let Either::First(Ok(answer)) = self.meanwhile(agent, select(what, deadline)).await? {
             return Ok(answer);
         }
-        self.say(&["broker: ", complaint]);
+        self.say(&[complaint]);
         Err(After::Continue)
     }
 

@@ -1,19 +1,22 @@
 //! The sample application behind its hardware: console commands, messaging link, update agent. No heap, no executor, and no
 //! knowledge of a board: the Linux program and the firmware of a Cortex-M both run this.
 
+mod coap;
 mod input;
 mod link;
+mod server;
 mod session;
 mod shell;
 mod words;
 
-pub use link::{Broker, Link, Local};
+pub use link::{Link, Local};
+pub use server::{Over, Server};
 pub use shell::Shell;
 pub use words::tell;
 
 use crate::product::Product;
 use ota_boot::Boot;
-use ota_download::{Connect, Source};
+use ota_download::{Connect, ConnectUdp, Source};
 use ota_hal::{Entropy, Flash, Timer, Watchdog};
 use ota_service::{Agent, Notice, Target};
 use ota_verify::Keys;
@@ -26,8 +29,8 @@ pub trait Platform {
     type Target: Target;
     /// Who may sign.
     type Keys: Keys;
-    /// TCP, for the broker.
-    type Connect: Connect;
+    /// TCP for the broker, datagrams for a CoAP server.
+    type Connect: Connect + ConnectUdp;
     /// Where packages come from.
     type Source: Source;
     /// Time; a handle that can be given to several users.

@@ -1,29 +1,26 @@
-//! The device with an identity: builds the messaging link, runs the agent over it, builds it again.
+//! The device with an identity, over MQTT: builds the messaging link, runs the agent over it, builds it again.
 
 use super::link::Link;
 use super::{After, Device, Platform};
 use crate::identity::DeviceInfo;
 use core::convert::Infallible;
-use embassy_futures::select::{Either, select};
 use heapless::String;
 use minimq::{Buffers as Packets, ConfigBuilder, InboundPublish, Session};
 use ota_download::{Backoff, Connect};
-use ota_hal::Clock;
-use ota_service::{Exit, run};
 use ota_transport::linkkit::Linkkit;
 use ota_transport::mqtt::Mqtt;
 
 const KEEP_ALIVE_S: u16 = 30;
 /// Product key, dot, device name.
 const CLIENT_ID: usize = 20 + 1 + 32;
-const UNUSABLE: &str = "the stored identity cannot be used: devinfo set PK DN DS";
+pub(super) const UNUSABLE: &str = "the stored identity cannot be used: devinfo set PK DN DS";
 
 impl<P: Platform> Link<'_, '_, P> {
     /// Stays connected as `info` until a command or an update ends that.
     ///
     /// # Errors
     /// Why no broker can ever know a device of this name.
-    pub(super) async fn online(
+    pub(super) async fn over_mqtt(
         &mut self,
         agent: &mut Device<'_, P>,
         info: &DeviceInfo<'_>,
@@ -78,30 +75,19 @@ impl<P: Platform> Link<'_, '_, P> {
         codec: &mut Linkkit<'_>,
         connected: &mut bool,
     ) -> Result<Infallible, After> {
-        let Self { local, connect, inbox, broker, .. } = self;
-        let dialling = connect.connect(broker.host, broker.port, false);
-        let socket = local.answer(agent, dialling, "not reached").await?;
-        let mut connection = local.answer(agent, session.connect(socket), "no session").await?;
+        let Self { local, connect, inbox, server, .. } = self;
+        let dialling = connect.connect(server.host, server.port, false);
+        let socket = local.answer(agent, dialling, "broker: not reached").await?;
+        let mut connection = local.answer(agent, session.connect(socket), "broker: no session").await?;
         let start = Mqtt::start(&mut connection, codec, inbox, |_: &InboundPublish<'_>| {});
-        let mut mqtt = local.answer(agent, start, "no subscription").await?;
+        let mut mqtt = local.answer(agent, start, "broker: no subscription").await?;
         local.say(&["broker: connected"]);
         *connected = true;
-        let console = local.shell.hands.console;
-        loop {
-            let online = run(agent, &mut mqtt, local.source, &local.timer, &mut local.buffers);
-            let line = match select(online, local.shell.input.line(console)).await {
-                Either::First(Exit::Reset) => return Err(After::Reset),
-                Either::First(Exit::LinkLost) => {
-                    local.say(&["broker: connection lost"]);
-                    return Err(After::Continue);
-                }
-                Either::Second(line) => line,
-            };
-            match local.shell.hands.execute(line, agent, local.timer.now()) {
-                After::Continue => {}
-                after => return Err(after),
-            }
+        let ended = local.talk(agent, &mut mqtt).await;
+        if matches!(ended, Err(After::Continue)) {
+            local.say(&["broker: connection lost"]);
         }
+        ended
     }
 }
 

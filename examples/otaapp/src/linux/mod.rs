@@ -5,18 +5,18 @@ mod console;
 mod net;
 mod trace;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clock::{Chance, Uptime};
 use console::Terminal;
-use net::Tcp;
+use net::Net;
 use ota_board_linux::{Board, Feeder, FileFlash, KeyRing, part};
 use ota_boot::Boot;
-use ota_download::{HttpConfig, HttpSource, http::SCRATCH};
+use ota_download::{CoapConfig, CoapSource, Either, HttpConfig, HttpSource, coap, http};
 use ota_hal::{Journal, Reset, Shared, SharedJournal, Watchdog};
 use ota_service::patch_target::{Decoder, M};
 use ota_service::{Agent, Buffers, ENVELOPE_BUFFER, Notice, Parts, PatchTarget, Policy, SlotTarget};
 use ota_transport::mqtt::Inbox;
-use otaapp::device::{self, Broker, Device, Link, Local, Platform, Shell};
+use otaapp::device::{self, Device, Link, Local, Platform, Server, Shell};
 use otaapp::product::{Fault, Product};
 use otaapp::trace::Traced;
 use std::cell::RefCell;
@@ -34,8 +34,8 @@ impl<'a> Platform for Host<'a> {
     type Flash = Flash<'a>;
     type Target = PatchTarget<'a, Flash<'a>, KeyRing, M>;
     type Keys = KeyRing;
-    type Connect = Tcp;
-    type Source = Traced<HttpSource<'a, Tcp>, Note>;
+    type Connect = Net;
+    type Source = Traced<Either<CoapSource<'a, Net, Uptime, Chance>, HttpSource<'a, Net>>, Note>;
     type Timer = Uptime;
     type Entropy = Chance;
     type Console = Terminal;
@@ -72,34 +72,29 @@ pub(crate) async fn run(board: Board) -> Result<()> {
     let policy = Policy { bare_image: true, ..Policy::new() };
     let mut agent: Device<'_, Host<'_>> = Agent::new(parts, policy, &mut envelope);
 
-    let mut scratch = [0; SCRATCH];
-    let mut source = traced(HttpSource::new(Tcp, &mut scratch, HttpConfig::default()))?;
+    let timer = Uptime::start();
+    let (mut blocks, mut scratch) = ([0; coap::SCRATCH], [0; http::SCRATCH]);
+    let coap = CoapSource::new(Net, timer, Chance, &mut blocks, CoapConfig::default());
+    let mut source = traced(Either::new(coap, HttpSource::new(Net, &mut scratch, HttpConfig::default())))?;
     let (mut message, mut data, mut inbox) = ([0; MESSAGE], [0; READ_BUFFER], [0; MESSAGE]);
     let (mut received, mut sent) = ([0; MESSAGE], [0; REPORTS]);
-    let (host, port) = broker();
+    let setting = std::env::var("OTA_BROKER").unwrap_or_else(|_| "127.0.0.1".to_owned());
+    let server = Server::parse(&setting).with_context(|| format!("OTA_BROKER={setting} is no host:port and no URL"))?;
     let mut link: Link<'_, '_, Host<'_>> = Link {
         local: Local {
             source: &mut source,
-            timer: Uptime::start(),
+            timer,
             buffers: Buffers { message: &mut message, data: &mut data },
             shell: Shell::new(boot, journal, Terminal),
         },
-        connect: Tcp,
+        connect: Net,
         entropy: Chance,
         inbox: Inbox::new(&mut inbox),
         packets: (&mut received, &mut sent),
-        broker: Broker { host: &host, port },
+        server,
     };
     link.run(&mut agent).await;
     reset.reset()
-}
-
-/// The broker of `OTA_BROKER` (`host` or `host:port`), else the one on this machine.
-fn broker() -> (String, u16) {
-    const PORT: u16 = 1883;
-    let text = std::env::var("OTA_BROKER").unwrap_or_else(|_| "127.0.0.1".to_owned());
-    let split = text.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-    split.unwrap_or((text, PORT))
 }
 
 /// Feeds the watchdog as long as the executor turns: a task that blocks starves this one too.

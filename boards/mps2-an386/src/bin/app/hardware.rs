@@ -1,5 +1,6 @@
 //! This board, as the application sees it.
 
+use crate::udp::{self, Numbered, Udp, UdpBuffers, UdpError};
 use board::console::Uart;
 use board::entropy::Chance;
 use board::flash::Psram;
@@ -8,12 +9,12 @@ use board::watchdog::Dog;
 use common::text::Line;
 use core::future::poll_fn;
 use core::marker::PhantomData;
+use core::net::SocketAddr;
 use core::task::Poll;
 use embassy_net::dns::DnsSocket;
 use embassy_net::tcp::client::{TcpClient, TcpClientState};
 use embassy_net::{Stack, StackResources};
-use ota_download::http::SCRATCH;
-use ota_download::{Connect, ConnectError, HttpSource, Nal};
+use ota_download::{CoapSource, Connect, ConnectError, ConnectUdp, Either, HttpSource, Nal, coap, http};
 use ota_hal::Shared;
 use ota_service::patch_target::{Decoder, M, Thumb};
 use ota_service::{ENVELOPE_BUFFER, Notice, PatchTarget};
@@ -36,10 +37,12 @@ const READ_BUFFER: usize = 1536;
 
 /// All buffers of the application. There is no heap.
 pub(crate) struct Memory {
-    /// Sockets for TCP, and those of DHCP and DNS.
-    pub(crate) stack: StackResources<{ SOCKETS + 2 }>,
+    /// Sockets for TCP and UDP, and those of DHCP and DNS.
+    pub(crate) stack: StackResources<{ SOCKETS + udp::SOCKETS + 2 }>,
     pub(crate) tcp: TcpClientState<SOCKETS, TCP_TX, TCP_RX>,
-    pub(crate) scratch: [u8; SCRATCH],
+    pub(crate) udp: [UdpBuffers; udp::SOCKETS],
+    pub(crate) scratch: [u8; http::SCRATCH],
+    pub(crate) blocks: [u8; coap::SCRATCH],
     pub(crate) decoder: Decoder<M, Thumb>,
     pub(crate) envelope: [u8; ENVELOPE_BUFFER],
     pub(crate) message: [u8; MESSAGE],
@@ -54,7 +57,9 @@ impl Memory {
         Self {
             stack: StackResources::new(),
             tcp: TcpClientState::new(),
-            scratch: [0; SCRATCH],
+            udp: [const { UdpBuffers::new() }; udp::SOCKETS],
+            scratch: [0; http::SCRATCH],
+            blocks: [0; coap::SCRATCH],
             decoder: Decoder::idle(),
             envelope: [0; ENVELOPE_BUFFER],
             message: [0; MESSAGE],
@@ -68,16 +73,23 @@ impl Memory {
 
 type Tcp<'n> = TcpClient<'n, SOCKETS, TCP_TX, TCP_RX>;
 
-/// Plain TCP over the board's IP stack, as soon as it has an address.
+/// Plain TCP and UDP over the board's IP stack, as soon as it has an address.
 #[derive(Clone)]
 pub(crate) struct Net<'n> {
     stack: Stack<'n>,
     nal: Nal<'n, Tcp<'n>, DnsSocket<'n>>,
+    dns: &'n DnsSocket<'n>,
+    sockets: &'n dyn Numbered,
 }
 
 impl<'n> Net<'n> {
-    pub(crate) const fn new(stack: Stack<'n>, tcp: &'n Tcp<'n>, dns: &'n DnsSocket<'n>) -> Self {
-        Self { stack, nal: Nal::new(tcp, dns) }
+    pub(crate) const fn new(
+        stack: Stack<'n>,
+        tcp: &'n Tcp<'n>,
+        sockets: &'n dyn Numbered,
+        dns: &'n DnsSocket<'n>,
+    ) -> Self {
+        Self { stack, nal: Nal::new(tcp, dns), dns, sockets }
     }
 }
 
@@ -89,6 +101,21 @@ impl<'n> Connect for Net<'n> {
     async fn connect(&mut self, host: &str, port: u16, tls: bool) -> Result<Self::Socket, ConnectError<Self::Error>> {
         self.stack.wait_config_up().await;
         self.nal.connect(host, port, tls).await
+    }
+}
+
+impl<'n> ConnectUdp for Net<'n> {
+    type Error = UdpError;
+    type Socket = Udp<'n>;
+    const DTLS: bool = false;
+
+    async fn connect_udp(&mut self, host: &str, port: u16, dtls: bool) -> Result<Udp<'n>, ConnectError<UdpError>> {
+        if dtls {
+            return Err(ConnectError::NoTls);
+        }
+        self.stack.wait_config_up().await;
+        let address = udp::address(self.dns, host).await.ok_or(ConnectError::Name)?;
+        Udp::connect(self.sockets, SocketAddr::new(address, port))
     }
 }
 
@@ -105,7 +132,7 @@ impl<'a> Platform for Mps2<'a> {
     type Target = PatchTarget<'a, Flash<'a>, Key, M, Thumb>;
     type Keys = Key;
     type Connect = Net<'a>;
-    type Source = Traced<HttpSource<'a, Net<'a>>, Note>;
+    type Source = Traced<Either<CoapSource<'a, Net<'a>, Uptime, Chance>, HttpSource<'a, Net<'a>>>, Note>;
     type Timer = Uptime;
     type Entropy = Chance;
     type Console = Terminal;

@@ -3,6 +3,7 @@
 #![no_main]
 
 mod hardware;
+mod udp;
 
 use board::console::Uart;
 use board::entropy::Chance;
@@ -21,16 +22,17 @@ use embassy_net::dns::DnsSocket;
 use embassy_net::tcp::client::TcpClient;
 use hardware::{Log, Memory, Mps2, Net, Note, Terminal, heard, log, unheard};
 use ota_boot::Boot;
-use ota_download::{HttpConfig, HttpSource};
+use ota_download::{CoapConfig, CoapSource, Either, HttpConfig, HttpSource};
 use ota_hal::{Journal, ResetCause, SharedJournal, SlotId};
 use ota_service::{Agent, Buffers, Parts, PatchTarget, Policy, SlotTarget};
 use ota_transport::mqtt::Inbox;
-use otaapp::device::{Broker, Device, Link, Local, Shell};
+use otaapp::device::{Device, Link, Local, Over, Server, Shell};
 use otaapp::product::{Fault, Product, VERSION};
 use otaapp::trace::Traced;
+use udp::Sockets;
 
 /// The broker when the factory named none: the host, as the emulator's network shows it.
-const BROKER: (&str, u16) = ("10.0.2.2", 1883);
+const BROKER: Server<'static> = Server { over: Over::Mqtt, host: "10.0.2.2", port: 1883 };
 
 #[entry]
 fn main() -> ! {
@@ -61,15 +63,17 @@ fn device(uart: Uart, running: SlotId, memory: &mut Memory) {
     let journal = RefCell::new(journal);
     let journal = SharedJournal::new(&journal);
     let factory = Factory::read(&flash);
-    let (host, port) = factory.host_and_port("broker", BROKER);
+    let server = factory.value("broker").and_then(Server::parse).unwrap_or(BROKER);
 
     let Some(ethernet) = Lan9118::start() else { return uart.write("ethernet: no controller\n") };
     let mut chance = chance(ethernet.address());
     let config = embassy_net::Config::dhcpv4(Default::default());
     let (stack, mut runner) = embassy_net::new(ethernet, config, &mut memory.stack, chance.next_u64());
     let (tcp, dns) = (TcpClient::new(stack, &memory.tcp), DnsSocket::new(stack));
-    let net = Net::new(stack, &tcp, &dns);
-    let source = HttpSource::new(net.clone(), &mut memory.scratch, HttpConfig::default());
+    let sockets = Sockets::new(stack, &mut memory.udp);
+    let net = Net::new(stack, &tcp, &sockets, &dns);
+    let coap = CoapSource::new(net.clone(), Uptime, chance, &mut memory.blocks, CoapConfig::default());
+    let source = Either::new(coap, HttpSource::new(net.clone(), &mut memory.scratch, HttpConfig::default()));
     let note: Note = if factory.value("trace") == Some("1") { heard } else { unheard };
     let mut source = Traced::new(source, note);
 
@@ -93,7 +97,7 @@ fn device(uart: Uart, running: SlotId, memory: &mut Memory) {
         entropy: chance,
         inbox: Inbox::new(&mut memory.inbox),
         packets: (&mut memory.received, &mut memory.sent),
-        broker: Broker { host, port },
+        server,
     };
     executor::run(link.run(&mut agent), runner.run(), Dog::running());
 }

@@ -51,6 +51,11 @@ impl Observers {
         Some(number)
     }
 
+    /// Whether this is who observes: a registration that is renewed.
+    pub(super) fn is(&self, name: &DeviceName, peer: SocketAddr, token: &[u8]) -> bool {
+        self.0.get(name).is_some_and(|known| known.peer == peer && known.token == token)
+    }
+
     /// Ends an observation; of this peer only.
     pub(super) fn deregister(&mut self, name: &DeviceName, peer: SocketAddr) {
         if self.0.get(name).is_some_and(|known| known.peer == peer) {

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::ops::Range;
 
 /// Seconds for which offers are fresh: so long a device does not notice that this process was started anew.
-const MAX_AGE_S: u32 = 10;
+const MAX_AGE_S: u32 = 4;
 /// The number of `application/json`.
 const JSON: u32 = 50;
 
@@ -23,6 +23,8 @@ pub(super) struct Reply {
     pub(super) size2: Option<u32>,
     pub(super) max_age: Option<u32>,
     pub(super) json: bool,
+    /// Nothing that people want to know.
+    pub(super) quiet: bool,
     /// Bytes that a limited rate counts.
     pub(super) paced: usize,
 }
@@ -41,6 +43,7 @@ impl Reply {
             size2: None,
             max_age: None,
             json: false,
+            quiet: false,
             paced: 0,
         }
     }
@@ -111,7 +114,7 @@ impl Reply {
 
     /// Whether people want to know of it: of a body in blocks the first and the last.
     pub(super) fn is_told(&self) -> bool {
-        self.block2.is_none_or(|block| block.number == 0 || !block.more)
+        !self.quiet && self.block2.is_none_or(|block| block.number == 0 || !block.more)
     }
 }
 
@@ -161,7 +164,7 @@ mod tests {
         assert_eq!(value(CoapOption::Block2), Some(vec![1, 0x38, 0x8E]));
         assert_eq!((value(CoapOption::Size2), value(CoapOption::Observe)), (None, None));
         let none = Reply::document(Vec::new(), None).unwrap().packet();
-        assert_eq!(none.get_option(CoapOption::MaxAge).unwrap().front().unwrap(), &[10]);
+        assert_eq!(none.get_option(CoapOption::MaxAge).unwrap().front().unwrap(), &[4]);
         assert_eq!(none.get_option(CoapOption::Block2), None);
     }
 }

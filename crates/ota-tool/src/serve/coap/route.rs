@@ -38,7 +38,9 @@ impl Server {
         let wish = request.packet.get_option(CoapOption::Observe).and_then(|values| option::uint(values.front()?));
         match wish {
             Some(observe::REGISTER) if reply.code == ResponseType::Content => {
-                reply.observe = self.observers.register(name, request.peer, request.packet.get_token(), &reply);
+                let token = request.packet.get_token();
+                reply.quiet = self.observers.is(name, request.peer, token);
+                reply.observe = self.observers.register(name, request.peer, token, &reply);
             }
             Some(observe::DEREGISTER) => self.observers.deregister(name, request.peer),
             _ => {}
