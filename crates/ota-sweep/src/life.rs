@@ -95,8 +95,17 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
         life
     }
 
+    /// Lives to the end of the story with this trouble, or, if it may end an update, until all is calm.
+    ///
+    /// # Panics
+    /// When the device did what it must not, or does not get there.
+    pub fn endure(&mut self, trouble: Trouble) -> Cost {
+        self.meet(trouble);
+        if trouble.may_end_it() { self.calm_down() } else { self.live() }
+    }
+
     /// This goes wrong in the life that begins.
-    pub fn meet(&mut self, trouble: Trouble) {
+    fn meet(&mut self, trouble: Trouble) {
         self.trouble = Some(trouble);
         self.model.borrow_mut().shaky |= trouble.may_end_it();
         self.model.borrow_mut().lied = matches!(trouble, Trouble::Server(..));

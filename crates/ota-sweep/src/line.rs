@@ -8,8 +8,8 @@ use ota_testkit::Tear;
 use std::fmt;
 use std::str::FromStr;
 
-/// `GEOMETRY/STORY/PAST/OP:TEAR:SEED`, and for a second cut `/OP:TEAR:SEED` of the life after the first one; or
-/// `GEOMETRY/STORY/PAST/TROUBLE`, a life with another fault.
+/// `GEOMETRY/STORY/PAST/OP:TEAR:SEED`, and for a second cut `/OP:TEAR:SEED` of the life after the first one. One of the lives
+/// may have another fault: `/TROUBLE`, before the cut that ends it, or last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Number of the geometry.
@@ -18,8 +18,8 @@ pub struct Line {
     pub story: Story,
     /// The device's past, see [`crate::scenario::factory`].
     pub past: u8,
-    /// What goes wrong in the first life, if it is not cut.
-    pub trouble: Option<Trouble>,
+    /// What else goes wrong, and in the life after how many cuts.
+    pub trouble: Option<(usize, Trouble)>,
     /// The cuts, one for each life but the last.
     pub cuts: Vec<Cut>,
 }
@@ -39,6 +39,11 @@ pub const TEARS: [Tear; 10] = [
 ];
 
 impl Line {
+    /// What else goes wrong in the life after so many cuts.
+    #[must_use]
+    pub fn trouble_of(&self, life: usize) -> Option<Trouble> {
+        self.trouble.filter(|(cuts, _)| *cuts == life).map(|(_, trouble)| trouble)
+    }
     /// The geometry itself.
     #[must_use]
     pub fn part(&self) -> &'static Geometry {
@@ -49,11 +54,13 @@ impl Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.part().name, self.story.name(), self.past)?;
-        if let Some(trouble) = &self.trouble {
-            write!(f, "/{trouble}")?;
-        }
-        for Cut { op, tear, seed } in &self.cuts {
-            write!(f, "/{op}:{}:{seed}", tear.name())?;
+        for life in 0..=self.cuts.len() {
+            if let Some(trouble) = self.trouble_of(life) {
+                write!(f, "/{trouble}")?;
+            }
+            if let Some(Cut { op, tear, seed }) = self.cuts.get(life) {
+                write!(f, "/{op}:{}:{seed}", tear.name())?;
+            }
         }
         Ok(())
     }
@@ -72,15 +79,18 @@ impl FromStr for Line {
         let story = Story::ALL.into_iter().find(|story| story.name() == name);
         let story = story.ok_or_else(|| format!("no story is called {name}; --list shows them"))?;
         let past = next("past")?.parse().map_err(|_| "the past is a number up to 255")?;
-        let mut words = words.peekable();
-        let is_trouble = |word: &&str| word.starts_with(|first: char| first.is_ascii_alphabetic());
-        let trouble = words.next_if(is_trouble).map(str::parse).transpose()?;
-        let cuts = words.map(cut).collect::<Result<Vec<_>, _>>()?;
-        match (&trouble, cuts.is_empty()) {
-            (None, true) => Err("the line has no cut: add OP:TEAR:SEED".into()),
-            (Some(_), false) => Err("a line has a trouble or cuts, not both".into()),
-            _ => Ok(Self { geometry, story, past, trouble, cuts }),
+        let mut line = Self { geometry, story, past, trouble: None, cuts: Vec::new() };
+        for word in words {
+            if !word.starts_with(|first: char| first.is_ascii_alphabetic()) {
+                line.cuts.push(cut(word)?);
+            } else if line.trouble.replace((line.cuts.len(), word.parse()?)).is_some() {
+                return Err(format!("{word}: a line has one trouble"));
+            }
         }
+        if line.cuts.is_empty() && line.trouble.is_none() {
+            return Err("the line has no cut: add OP:TEAR:SEED".into());
+        }
+        Ok(line)
     }
 }
 
@@ -108,7 +118,12 @@ mod tests {
 
     #[test]
     fn a_line_is_read_as_it_was_written_and_a_wrong_one_says_why() {
-        for text in ["w8-uneven/gate/3/17:fewbitsleft:99/0:unstable:1", "w8/update/0/breaks:7"] {
+        for text in [
+            "w8-uneven/gate/3/17:fewbitsleft:99/0:unstable:1",
+            "w8/update/0/breaks:7",
+            "w8/delta/1/7:bits:1/reads:9/1:after:0",
+            "w8/delta/1/7:bits:1/reads:9",
+        ] {
             assert_eq!(text.parse::<Line>().unwrap().to_string(), text);
         }
         for (wrong, why) in [
@@ -117,7 +132,7 @@ mod tests {
             ("w8/gate/3/1:bit:1", "tear"),
             ("w8/gate/3/1:bits", "OP:TEAR:SEED"),
             ("w8/gate/3", "no cut"),
-            ("w8/gate/3/breaks:7/1:bits:1", "not both"),
+            ("w8/gate/3/breaks:7/1:bits:1/read:1", "one trouble"),
             ("w8", "story"),
         ] {
             let error = wrong.parse::<Line>().unwrap_err();

@@ -21,11 +21,12 @@ const RING: [Story; 10] = [
 ];
 const PAIRED: usize = 6;
 
-/// Units of one pass: every geometry with every story, each with an eighth of the operations; pairs on the first part; and
-/// other troubles.
+/// Units of one pass: every geometry with every story, each with an eighth of the operations; pairs on the first part; other
+/// troubles; and those between cuts.
 const SINGLES: usize = GEOMETRIES.len() * Story::ALL.len();
 const TROUBLED: usize = 7;
-const PASS: usize = SINGLES + PAIRED + TROUBLED;
+const MIXED: usize = 2;
+const PASS: usize = SINGLES + TROUBLED + MIXED + PAIRED;
 /// Units in which every operation was cut in every way once, those of deltas in [`DELTA_ROUNDS`] rounds.
 pub const ROUND: usize = PASS * SLICES;
 /// Units with every other trouble on the first part.
@@ -62,6 +63,14 @@ impl Turn {
         self.unit(0, RING[story], turn / RING.len(), story, Kind::Pairs)
     }
 
+    /// The first part, with every other of them a delta, and the others.
+    fn mixed(&self, place: usize) -> Unit {
+        let turn = self.round * SLICES + self.pass;
+        let geometry = if place == 0 { 0 } else { turn % GEOMETRIES.len() };
+        let story = if (turn + place).is_multiple_of(2) { Story::Delta } else { RING[turn / 2 % RING.len()] };
+        self.unit(geometry, story, self.round, turn / 2, Kind::Mixed)
+    }
+
     /// All of them on the first part, then some on each.
     fn trouble(&self, place: usize) -> Unit {
         let turn = (self.round * SLICES + self.pass) * TROUBLED + place;
@@ -87,7 +96,8 @@ pub fn unit(n: usize, seed: u64) -> Unit {
     match place.checked_sub(SINGLES) {
         None => turn.single(place),
         Some(place) if place < TROUBLED => turn.trouble(place),
-        Some(place) => turn.pair(place - TROUBLED),
+        Some(place) if place < TROUBLED + MIXED => turn.mixed(place - TROUBLED),
+        Some(place) => turn.pair(place - TROUBLED - MIXED),
     }
 }
 

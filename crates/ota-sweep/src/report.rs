@@ -66,7 +66,7 @@ impl Report {
 
     /// Name and value of each figure.
     fn figures(&self) -> Vec<(&'static str, String)> {
-        let Tally { scenarios, pairs, troubles, repeats, failures, firm, cut, troubled, .. } = &self.total;
+        let Tally { scenarios, pairs, troubles, mixed, repeats, failures, firm, cut, troubled, .. } = &self.total;
         let [singles, doubles, others] = self.complete.map(|(done, all)| format!("{done} of {all}"));
         let three = |of: fn(&Worst) -> u64| format!("{} / {} / {}", of(firm), of(cut), of(troubled));
         let times = |a: &Amplification, bytes: u64| format!("{:.3}", bytes as f64 / a.image as f64);
@@ -77,6 +77,7 @@ impl Report {
             ("scenarios, no two alike", scenarios.to_string()),
             ("of these after two cuts", pairs.to_string()),
             ("of these with another fault than a cut", troubles.to_string()),
+            ("of these with failing flash between two cuts", mixed.to_string()),
             ("cuts that left a state seen before (not run again)", repeats.to_string()),
             ("failures", failures.to_string()),
             ("geometries", self.geometries.to_string()),
@@ -124,6 +125,7 @@ impl Report {
             "scenarios": self.total.scenarios,
             "pairs": self.total.pairs,
             "troubles": self.total.troubles,
+            "mixed": self.total.mixed,
             "repeats": self.total.repeats,
             "failures": self.total.failures,
             "shown": failures,

@@ -51,10 +51,17 @@ pub fn factory<const W: usize, const E: u8>(geometry: &Geometry, past: u8, setti
 
 /// Lives from `state` on without a cut, and keeps each moment in which it could have been cut.
 #[must_use]
-pub fn moments<const W: usize, const E: u8>(state: State<W, E>, setting: Setting<'_>) -> (Vec<Moment<W, E>>, Cost) {
+pub fn moments<const W: usize, const E: u8>(
+    state: State<W, E>,
+    setting: Setting<'_>,
+    trouble: Option<Trouble>,
+) -> (Vec<Moment<W, E>>, Cost) {
     let mut life = Life::new(state, setting);
     let list = life.record();
-    let cost = life.live();
+    let cost = match trouble {
+        Some(trouble) => life.endure(trouble),
+        None => life.live(),
+    };
     (list.take(), cost)
 }
 
@@ -81,12 +88,20 @@ pub fn survive<const W: usize, const E: u8>(state: State<W, E>, setting: Setting
     cost
 }
 
+/// Lives from `state`, in which a trouble before the cut may have left something that goes on, until all is calm; and proves
+/// that the next update works.
+pub fn outlive<const W: usize, const E: u8>(state: State<W, E>, setting: Setting<'_>) -> Cost {
+    let mut life = Life::new(state, setting);
+    let cost = life.calm_down();
+    life.be_well();
+    cost
+}
+
 /// Lives from `state` with this trouble; and, if it ends, proves that the next update works. Also the number of the life, see
 /// [`Life::trace`].
 pub fn endure<const W: usize, const E: u8>(state: State<W, E>, setting: Setting<'_>, trouble: Trouble) -> (Cost, u64) {
     let mut life = Life::new(state, setting);
-    life.meet(trouble);
-    let cost = if trouble.may_end_it() { life.calm_down() } else { life.live() };
+    let cost = life.endure(trouble);
     let trace = life.trace();
     if !trouble.stays() {
         life.be_well();
@@ -107,7 +122,7 @@ mod tests {
         let setting = Setting { materials: &materials, layout: &layout, keys: Signatures::remembered() };
         let mut scenarios = 0;
         for past in 0..2 {
-            let (moments, cost) = moments(factory::<8, 0xFF>(geometry, past, &setting), setting);
+            let (moments, cost) = moments(factory::<8, 0xFF>(geometry, past, &setting), setting, None);
             println!("{} {story:?}: {} moments, {cost:?}", geometry.name, moments.len());
             for (op, moment) in moments.iter().enumerate() {
                 let tear = Tear::ALL[op % 8];

@@ -21,6 +21,8 @@ pub struct Tally {
     pub pairs: u64,
     /// Of these, with something else than a cut.
     pub troubles: u64,
+    /// Of these, with something else between two cuts.
+    pub mixed: u64,
     /// Cuts that left a state that another cut had left before: not run again.
     pub repeats: u64,
     /// How many ended badly.
@@ -75,6 +77,7 @@ impl Tally {
         self.scenarios += other.scenarios;
         self.pairs += other.pairs;
         self.troubles += other.troubles;
+        self.mixed += other.mixed;
         self.repeats += other.repeats;
         self.failures += other.failures;
         self.shown.extend(other.shown);

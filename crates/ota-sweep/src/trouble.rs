@@ -3,7 +3,7 @@
 use crate::line::tear_named;
 use crate::peers::{Cloud, Opening, Server};
 use ota_download::Failure;
-use ota_testkit::Tear;
+use ota_testkit::{Rng, Tear};
 use std::fmt;
 use std::str::FromStr;
 
@@ -110,6 +110,15 @@ impl Trouble {
             .chain(lies)
             .chain(stuck)
             .chain((0..4).map(Self::Deaf))
+    }
+
+    /// A failure of the flash somewhere in a life of this extent.
+    pub fn any_of_flash(extent: Extent, rng: &mut Rng) -> Self {
+        if rng.one_in(3) {
+            let tear = PARTLY[rng.below(PARTLY.len() as u32) as usize];
+            return Self::Fails(rng.below(extent.operations.max(1) as u32).into(), tear);
+        }
+        Self::Reads(rng.below(extent.reads.max(1) as u32).into())
     }
 
     /// Whether an update that is good may be given up for it; the device must say so, and the next one must work.

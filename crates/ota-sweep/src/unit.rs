@@ -2,7 +2,7 @@
 
 use crate::life::{Cost, Moment, Setting, State};
 use crate::line::{Line, TEARS};
-use crate::scenario::{Cut, cut, endure, factory, moments, survive};
+use crate::scenario::{Cut, cut, endure, factory, moments, outlive, survive};
 use crate::seen::{Seen, hash_of};
 use crate::story::{Materials, Outcome};
 use crate::tally::Tally;
@@ -42,10 +42,14 @@ pub enum Kind {
     Pairs,
     /// Something else goes wrong.
     Troubles,
+    /// A cut, something else in the life after it, and a cut of that one.
+    Mixed,
 }
 
 /// The tears of which pairs are made. A cut before an operation is one after the operation before it.
 const PAIRED: [Tear; 5] = [Tear::Prefix, Tear::Units, Tear::Bits, Tear::FewUnstable, Tear::After];
+/// So many troubles are tried in the life after a cut, and in each so many cuts.
+const MIXED: usize = 6;
 /// Of so many scenarios one proves that the device takes a further update, where the story itself ends with one.
 const WELL: u64 = 16;
 
@@ -86,6 +90,7 @@ pub fn run<const W: usize, const E: u8>(
     let start = factory(geometry, unit.past, &setting);
     match unit.kind {
         Kind::Troubles => run.troubles(start),
+        Kind::Mixed => run.mixed(start),
         _ => run.life(start, &[]),
     }
     run.tally
@@ -96,17 +101,23 @@ pub fn replay<const W: usize, const E: u8>(geometry: &Geometry, materials: &Mate
     let layout = geometry.divided(materials.room).1;
     let setting = Setting { materials, layout: &layout, keys: Signatures::always_verified() };
     let mut state: State<W, E> = factory(geometry, line.past, &setting);
-    if let Some(trouble) = line.trouble {
-        endure(state, setting, trouble);
-        return;
-    }
-    for one in &line.cuts {
-        let (moments, _) = moments(state, setting);
+    for (life, one) in line.cuts.iter().enumerate() {
+        let (moments, _) = moments(state, setting, line.trouble_of(life));
         let moment = moments.get(one.op).expect("the line names an operation that this life does not have");
         println!("cut {:?} of {}", one, describe(&moment.1));
         state = cut(moment, one);
     }
-    survive(state, setting, true);
+    match (line.trouble_of(line.cuts.len()), line.trouble) {
+        (Some(trouble), _) => _ = endure(state, setting, trouble),
+        (None, Some(_)) => _ = outlive(state, setting),
+        (None, None) => _ = survive(state, setting, true),
+    }
+}
+
+/// A tear of this operation.
+fn any_cut(op: usize, rng: &mut Rng) -> Cut {
+    let tear = PAIRED[rng.below(PAIRED.len() as u32) as usize];
+    Cut { op, tear, seed: if tear.is_random() { rng.next_u64() >> 44 } else { 0 } }
 }
 
 fn describe(operation: &crate::recorder::Operation) -> String {
@@ -143,7 +154,57 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
                     self.tally.troubles += 1;
                     self.tally.troubled.add(cost, cost.operations as usize);
                 }
-                Err(why) => self.tally.fail(Line { trouble: Some(trouble), ..self.line(&[]) }, why),
+                Err(why) => self.tally.fail(Line { trouble: Some((0, trouble)), ..self.line(&[]) }, why),
+            }
+        }
+    }
+
+    /// Cuts the life from `state`, lets flash fail in the next one, and cuts that, too.
+    fn mixed(&mut self, state: State<W, E>) {
+        let lived = guarded(|| moments(state, self.setting, None));
+        let (moments, _) = match lived {
+            Ok(lived) => lived,
+            Err(why) => return self.tally.fail(self.line(&[]), why),
+        };
+        for (op, moment) in moments.iter().enumerate().filter(|(op, _)| self.unit.has(*op)) {
+            let mut rng = Rng::new(self.seed(op, Tear::Bits, &[]));
+            let first = any_cut(op, &mut rng);
+            let state = cut(moment, &first);
+            let extent = guarded(|| {
+                let mut life = crate::life::Life::new(state.clone(), self.setting);
+                life.live();
+                life.extent()
+            });
+            match extent {
+                Ok(extent) => {
+                    (0..MIXED).for_each(|_| self.mix(&state, first, Trouble::any_of_flash(extent, &mut rng), &mut rng))
+                }
+                Err(why) => self.tally.fail(self.line(&[first]), why),
+            }
+        }
+    }
+
+    /// The life from `state`, which `first` left, with this trouble and cut somewhere.
+    fn mix(&mut self, state: &State<W, E>, first: Cut, trouble: Trouble, rng: &mut Rng) {
+        let line = Line { trouble: Some((1, trouble)), ..self.line(&[first]) };
+        let lived = guarded(|| moments(state.clone(), self.setting, Some(trouble)));
+        let (moments, _) = match lived {
+            Ok(lived) => lived,
+            Err(why) => return self.tally.fail(line, why),
+        };
+        for _ in 0..MIXED.min(moments.len()) {
+            let op = rng.below(moments.len() as u32) as usize;
+            let second = any_cut(op, rng);
+            let state = cut(&moments[op], &second);
+            if !self.shared.seen.is_new(self.unit.geometry as u64 * 4 + 2, &state) {
+                self.tally.repeats += 1;
+                continue;
+            }
+            self.tally.scenarios += 1;
+            self.tally.mixed += 1;
+            match guarded(|| outlive(state, self.setting)) {
+                Ok(cost) => self.tally.troubled.add(cost, moments.len() - op),
+                Err(why) => self.tally.fail(Line { cuts: vec![first, second], ..line.clone() }, why),
             }
         }
     }
@@ -156,7 +217,7 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
 
     /// Lives from `state` on, and cuts this life: its operations of this slice, or all when it follows a cut.
     fn life(&mut self, state: State<W, E>, before: &[Cut]) {
-        let lived = guarded(|| moments(state, self.setting));
+        let lived = guarded(|| moments(state, self.setting, None));
         let (moments, _) = match lived {
             Ok(lived) => lived,
             Err(why) => return self.tally.fail(self.line(before), why),
@@ -178,7 +239,7 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
             let seed = if tear.is_random() { self.seed(op, tear, before) } else { 0 };
             let this = Cut { op, tear, seed };
             let state = cut(moment, &this);
-            let purpose = (self.unit.geometry * 2 + usize::from(last)) as u64;
+            let purpose = (self.unit.geometry * 4 + usize::from(last)) as u64;
             if !self.shared.seen.is_new(purpose, &state) {
                 self.tally.repeats += u64::from(last);
                 continue;
