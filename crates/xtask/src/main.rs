@@ -13,6 +13,7 @@ mod nostd;
 mod proc;
 mod run;
 mod serial;
+mod serve;
 mod size;
 mod skip;
 mod suite;

@@ -4,11 +4,10 @@ use super::Link;
 use super::udp_valve::UdpValve;
 use super::valve::Valve;
 use crate::proc::Proc;
+use crate::serve;
 use crate::world::{DEVICE, PATIENCE, PRODUCT, Programs};
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,7 +70,8 @@ impl<'p> Cloud<'p> {
         }
         let process = self.process.insert(Proc::start("cloud", &mut serve)?);
         let ready = process.wait_for("READY ", PATIENCE)?;
-        let (mqtt, http, coap) = (port(&ready, "mqtt=")?, port(&ready, "http=")?, port(&ready, "coap=")?);
+        let (mqtt, http, coap) =
+            (serve::port(&ready, "mqtt=")?, serve::port(&ready, "http=")?, serve::port(&ready, "coap=")?);
         self.ports = Some([mqtt, http, coap]);
         self.valve.lead_to(http);
         self.udp_valve.lead_to(coap);
@@ -100,19 +100,7 @@ impl<'p> Cloud<'p> {
     pub(super) fn offer(&self, file: &str) -> Result<()> {
         self.process.as_ref().context("the cloud is down")?.wait_for_silence(SILENCE);
         let [_, http, _] = self.ports.context("the cloud was never started")?;
-        let body = json!({ "device": format!("{PRODUCT}/{DEVICE}"), "file": file }).to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", http))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        write!(
-            stream,
-            "POST /api/offer HTTP/1.1\r\nHost: 127.0.0.1:{http}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        ensure!(answer.starts_with("HTTP/1.1 200"), "the cloud refused the offer: {answer}");
-        Ok(())
+        serve::offer(http, file)
     }
 
     /// Waits for a progress report, among the events after the last one waited for, and returns its percents.
@@ -156,13 +144,5 @@ impl<'p> Cloud<'p> {
         let parse = |line: &str| serde_json::from_str::<Value>(line).ok();
         let line = process.wait_until(what, within, |line| parse(line).is_some_and(|event| wanted(&event)))?;
         parse(&line).context("not JSON")
-    }
-}
-
-fn port(ready: &str, key: &str) -> Result<u16> {
-    let address = ready.split_whitespace().find_map(|word| word.strip_prefix(key));
-    match address.and_then(|address| address.rsplit_once(':')?.1.parse().ok()) {
-        Some(port) => Ok(port),
-        None => bail!("no {key} in {ready:?}"),
     }
 }

@@ -1,7 +1,7 @@
 //! One object on a server, and our client, which can be killed.
 
 use crate::proc::Proc;
-use crate::run::{cargo, run, target_dir};
+use crate::run::{cargo, root, run, target_dir};
 use crate::world::Scratch;
 use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How long one thing may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// A real image, 95 blocks of CoAP long.
+const FIRMWARE: &str = "../shared/firmware/daplink-kl26z-0252.bin";
 /// What CoAP waits on loopback before it sends again what was lost, in milliseconds.
 const ACK_TIMEOUT: &str = "150";
 
@@ -108,6 +110,11 @@ fn await_that(what: &str, done: impl Fn() -> bool) -> Result<()> {
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// A real image; where it is missing, bytes without a pattern, as many.
+pub(super) fn firmware() -> Vec<u8> {
+    std::fs::read(root().join(FIRMWARE)).unwrap_or_else(|_| noise(4, 97_280))
 }
 
 /// Bytes without a pattern, the same for the same seed.

@@ -1,28 +1,20 @@
 //! CoAP servers: libcoap's, whose tags do not outlive a connection, and aiocoap's, which serves files.
 
 use super::Outcome;
-use super::bench::{Bench, PATIENCE, noise, resumed};
+use super::bench::{Bench, PATIENCE, firmware, noise, resumed};
 use super::peers::{Peers, free_port, version_of};
 use super::relay::Relay;
 use crate::proc::Proc;
-use crate::run::{cargo, output, root, run, target_dir};
+use crate::run::{cargo, output, run, target_dir};
 use crate::world::{Programs, Scratch};
 use anyhow::{Result, bail, ensure};
 use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
 
-/// A real image, 95 blocks long.
-const FIRMWARE: &str = "../shared/firmware/daplink-kl26z-0252.bin";
-/// One as long, where that is missing.
-const SIZE: usize = 97_280;
 /// The datagrams that libcoap's server loses: one in ten of those with which it answers our client. Before them come 95
 /// for the upload of the image and one for the ping.
 const LOST: &str = "100,110,120,130,140,150,160,170,180";
-
-fn firmware() -> Vec<u8> {
-    std::fs::read(root().join(FIRMWARE)).unwrap_or_else(|_| noise(4, SIZE))
-}
 
 /// libcoap: an image that the peer's own client has put there, with losses and a server that is killed.
 ///
@@ -90,7 +82,7 @@ pub(super) fn aiocoap(_: &Programs, peers: &Peers, scratch: &Scratch) -> Result<
     bench.complete()?;
 
     bench.stop_at(&url, bench.object.len() / 4)?;
-    bench.serve(&noise(5, SIZE))?;
+    bench.serve(&noise(5, bench.object.len()))?;
     let mut fetch = bench.fetch(&url)?;
     fetch.wait_for("CoAP: object changed", PATIENCE)?;
     bench.complete()?;

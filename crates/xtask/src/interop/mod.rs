@@ -3,6 +3,7 @@
 mod bench;
 mod broker;
 mod coap;
+mod coap_client;
 mod imgtool;
 mod openssl;
 mod peers;
@@ -24,13 +25,14 @@ struct Outcome {
 type Check = fn(&Programs, &Peers, &Scratch) -> Result<Outcome>;
 
 /// In the order of what they need: files, one link, both links.
-const CHECKS: [(&str, Check); 9] = [
+const CHECKS: [(&str, Check); 10] = [
     ("openssl", openssl::check),
     ("imgtool", imgtool::check),
     ("nginx", web::nginx),
     ("http.server", web::python),
     ("libcoap", coap::libcoap),
     ("aiocoap", coap::aiocoap),
+    ("coap-client", coap_client::check),
     ("mosquitto", broker::mosquitto),
     ("mosquitto-tls", broker::mosquitto_tls),
     ("paho-mqtt", broker::paho),
