@@ -127,8 +127,10 @@ impl Server {
         packet.header.set_type(if confirmable { MessageType::Acknowledgement } else { MessageType::NonConfirmable });
         packet.header.message_id = if confirmable { id } else { self.take_id() };
         let Ok(bytes) = packet.to_bytes_unlimited() else { return };
+        let paced = self.peers.pace(request.peer, reply.paced, self.shared.rate_kib_per_s, Instant::now());
+        // Too many: as if the request had been lost.
+        let Ok(at) = paced else { return };
         tell_people(&self.shared.events, request, reply);
-        let at = self.peers.pace(request.peer, reply.paced, self.shared.rate_kib_per_s, Instant::now());
         self.peers.remember(request.peer, id, bytes.clone(), at.unwrap_or_else(Instant::now));
         self.send(request.peer, bytes, at);
     }

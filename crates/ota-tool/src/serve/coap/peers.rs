@@ -10,6 +10,8 @@ const PEERS_MAX: usize = 1_024;
 const ANSWERS_MAX: usize = 16;
 /// How long a message id stands for the same message: EXCHANGE_LIFETIME.
 const LIFETIME: Duration = Duration::from_secs(247);
+/// How long blocks may wait for a limited rate.
+const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Largest report.
 pub(super) const REPORT_MAX: usize = 4_096;
 
@@ -67,19 +69,23 @@ impl Peers {
         answers.push_back((id, bytes, at));
     }
 
-    /// When so many bytes of a file may leave; `None` for at once.
+    /// When so many bytes of a file may leave; `None` for at once. An error when too many wait already: a client that goes by
+    /// the rules asks for one block at a time, or for a few.
     pub(super) fn pace(
         &mut self,
         peer: SocketAddr,
         bytes: usize,
         kib_per_s: Option<u32>,
         now: Instant,
-    ) -> Option<Instant> {
-        let rate = f64::from(kib_per_s.filter(|_| bytes > 0)?) * 1024.0;
+    ) -> Result<Option<Instant>, TooMany> {
+        let Some(rate) = kib_per_s.filter(|_| bytes > 0).map(|kib| f64::from(kib) * 1024.0) else { return Ok(None) };
         let peer = self.peer(peer, now);
+        if peer.next > now + WAIT_MAX {
+            return Err(TooMany);
+        }
         let at = peer.next.max(now) + Duration::from_secs_f64(bytes as f64 / rate);
         peer.next = at;
-        Some(at)
+        Ok(Some(at))
     }
 
     /// Takes a block of a report: all of it when this was the last; an error when a block before it is missing, or it is
@@ -110,6 +116,10 @@ impl Peers {
         Ok(Some(body))
     }
 }
+
+/// Too many blocks of this peer wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooMany;
 
 /// Why a block was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,9 +182,11 @@ mod tests {
     #[test]
     fn the_rate_holds_blocks_back() {
         let (mut peers, now) = (Peers::default(), Instant::now());
-        assert_eq!(peers.pace(address(1), 1_024, None, now), None);
-        assert_eq!(peers.pace(address(1), 0, Some(1), now), None, "reports are not held back");
-        assert_eq!(peers.pace(address(1), 1_024, Some(2), now), Some(now + Duration::from_millis(500)));
-        assert_eq!(peers.pace(address(1), 1_024, Some(2), now), Some(now + Duration::from_millis(1_000)));
+        assert_eq!(peers.pace(address(1), 1_024, None, now), Ok(None));
+        assert_eq!(peers.pace(address(1), 0, Some(1), now), Ok(None), "reports are not held back");
+        assert_eq!(peers.pace(address(1), 1_024, Some(2), now), Ok(Some(now + Duration::from_millis(500))));
+        assert_eq!(peers.pace(address(1), 1_024, Some(2), now), Ok(Some(now + Duration::from_millis(1_000))));
+        let more = (0..1_000).filter(|_| peers.pace(address(1), 1_024, Some(2), now).is_ok()).count();
+        assert_eq!(more, 19, "10 s of them");
     }
 }
