@@ -278,6 +278,9 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
                 })
             }
         };
+        let powered = self.world.flash.borrow().part.is_powered();
+        let excused = self.trouble.is_some_and(Trouble::is_of_flash);
+        assert!(end != End::NoPower || !powered || excused, "the journal does not mount");
         if end == End::Reset {
             self.world.cause = ResetCause::Software;
             self.model.borrow_mut().reset(version);
@@ -293,7 +296,7 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
         self.world.server.is_well();
         self.world.cloud.deaf.set(0);
         self.be_quiet();
-        self.model.borrow_mut().prove_well();
+        self.model.borrow_mut().prove_well(&self.world.cloud.heard.borrow());
         let world = &mut self.world;
         world.set_health(&[Health::Pass]);
         world.cloud.to_device.borrow_mut().clear();

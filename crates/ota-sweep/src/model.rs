@@ -42,6 +42,8 @@ pub struct Model {
     pub lied: bool,
     /// A sector is stuck: that something was told may not be kept, and is then told at each start.
     pub stuck: bool,
+    /// Failures told when the story was over: no more of them, but for unstable cells that bring a report back.
+    pub told: Option<usize>,
 }
 
 /// What a start showed.
@@ -70,6 +72,7 @@ impl Model {
             shaky: false,
             lied: false,
             stuck: false,
+            told: None,
         }
     }
 
@@ -87,9 +90,10 @@ impl Model {
         }
     }
 
-    /// The cloud offers [`NEXT`] from now on.
-    pub fn prove_well(&mut self) {
+    /// The cloud offers [`NEXT`] from now on; this was heard so far.
+    pub fn prove_well(&mut self, heard: &[String]) {
         (self.wanted, self.trials, self.starts) = (NEXT, 0, 0);
+        self.told = Some(failures(heard).count());
     }
 
     /// Whether the offered version may ever be accepted.
@@ -131,11 +135,12 @@ impl Model {
     /// # Panics
     /// When something was told that did not happen.
     pub fn heard(&self, heard: &[String]) {
-        let failures = heard.iter().filter(|text| text.starts_with("failed"));
-        let told = failures.clone().count() as u32;
+        let told = failures(heard).count();
+        let more = self.told.is_some_and(|before| before != told);
+        assert!(!more || self.shaky, "told once more: {heard:?}");
         let expected = self.story.told();
         let unlucky = |text: &str| self.cuts > 1 && text.starts_with(USED_UP);
-        for text in failures {
+        for text in failures(heard) {
             let right = !expected.is_empty() && text.starts_with(expected);
             let tried = self.story.outcome() == Outcome::RolledBack;
             let hurt = self.shaky && (self.lied || HURT.iter().any(|reason| text.contains(reason)));
@@ -143,7 +148,7 @@ impl Model {
             assert!(right || hurt || ((tried || self.shaky) && unlucky(text)), "told: {text}");
         }
         let again = if self.stuck { self.starts } else { u32::from(self.shaky) };
-        assert!(told <= 1 + self.cuts + again, "told {told} times");
+        assert!(told as u32 <= 1 + self.cuts + again, "told {told} times");
         let accepted = |version: u8| heard.iter().any(|text| *text == format!("version {version}.0.0"));
         let lied = self.story.outcome() != Outcome::Confirmed && accepted(NEW);
         assert!(!lied, "a version is told that was not accepted");
@@ -161,6 +166,10 @@ impl Model {
             _ => told(),
         }
     }
+}
+
+fn failures(heard: &[String]) -> impl Iterator<Item = &String> {
+    heard.iter().filter(|text| text.starts_with("failed"))
 }
 
 #[cfg(test)]
