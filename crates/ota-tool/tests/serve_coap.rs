@@ -308,6 +308,22 @@ fn a_linkkit_device_asks_and_the_answer_is_the_offer() {
 }
 
 #[test]
+fn a_linkkit_device_fetches_what_is_pending_by_its_own_name() {
+    let (guard, server) = bench(&[]);
+    let mut device = Device::new(&server);
+    let path = "topic/ota/device/download/pk/dn";
+    assert_eq!(code(&device.get(path)), ResponseType::NotFound, "nothing was offered");
+    server.offer(&json!({ "device": "pk/dn", "file": "fw.ota" }));
+    let wanted = std::fs::read(guard.path().join("fw.ota")).unwrap();
+    assert_eq!(fetch(&mut device, path, 5), wanted);
+    device.post("topic/ota/device/progress/pk/dn", &progress("50"));
+    assert_eq!(fetch(&mut device, path, 6), wanted, "it goes on in mid-update");
+    device.post("topic/ota/device/inform/pk/dn", &version("1.1.0"));
+    assert_eq!(code(&device.get(path)), ResponseType::NotFound, "it is done");
+    assert_eq!(code(&device.get("topic/ota/device/download/p k/dn")), ResponseType::NotFound);
+}
+
+#[test]
 fn the_rate_holds_for_blocks_too() {
     let (_guard, server) = bench(&["--rate", "10"]);
     let mut device = Device::new(&server);

@@ -109,6 +109,13 @@ impl Session {
         Some(self.announcement(name, &module, Link::Coap)?.upgrade(number))
     }
 
+    /// The served file of the offer that is pending for a device, also while it is at work.
+    pub(super) fn file_for(&self, name: &DeviceName) -> Option<String> {
+        let cloud = self.cloud();
+        let (module, _) = cloud.offered(name, true)?;
+        Some(cloud.pending(name, module)?.file.clone())
+    }
+
     /// What is pending for a device is offered once more.
     pub(super) fn offer_again(&self, name: &DeviceName) {
         self.cloud().offer_again(name);

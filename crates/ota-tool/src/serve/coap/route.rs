@@ -24,11 +24,23 @@ impl Server {
                 Ok(name) => self.offers(request, &name, asked),
                 Err(_) => Reply::code(ResponseType::NotFound),
             },
+            (RequestType::Get, ["topic", "ota", "device", "download", product, device]) => {
+                self.download(product, device, asked)
+            }
             (RequestType::Post, ["ota" | "topic", ..]) => self.posted(request, &path),
             (_, ["files" | "topic", ..]) | (_, ["ota", "offer" | "version" | "progress" | "query" | "tag", _, _]) => {
                 Reply::code(ResponseType::MethodNotAllowed)
             }
             _ => Reply::code(ResponseType::NotFound),
+        }
+    }
+
+    /// A part of the file that is pending for a Linkkit device: the oldest of them fetch by their name, not by a URL.
+    fn download(&self, product: &str, device: &str, asked: Option<Block>) -> Reply {
+        let name = DeviceName::new(product, device).ok();
+        match name.and_then(|name| self.shared.session.file_for(&name)) {
+            Some(name) => tokio::task::block_in_place(|| file(&self.shared.store, &name, asked)),
+            None => Reply::code(ResponseType::NotFound),
         }
     }
 
