@@ -324,6 +324,21 @@ fn a_linkkit_device_fetches_what_is_pending_by_its_own_name() {
 }
 
 #[test]
+fn a_report_that_there_is_no_room_for_is_not_acknowledged_as_taken() {
+    let (_guard, dir) = scratch();
+    let device = json!({ "last_seen": null, "tags": {}, "modules": {} });
+    let known: serde_json::Map<_, _> = (0..10_000).map(|n| (format!("pk/{n}"), device.clone())).collect();
+    std::fs::write(dir.join(".ota-serve.json"), json!({ "devices": known }).to_string()).unwrap();
+    let server = Server::start(&dir, &["--coap-port", "0"]);
+    let mut device = Device::new(&server);
+    let report = device.packet(RequestType::Post, "ota/version/pk/new", version("1.0.0").to_string().as_bytes());
+    let answer = device.ask(&report);
+    assert_eq!((code(&answer), number(&answer, CoapOption::MaxAge)), (ResponseType::ServiceUnavailable, Some(60)));
+    assert!(server.event("error")["reason"].as_str().unwrap().contains("10000 devices"));
+    assert_eq!(device.post("ota/version/pk/7", &version("1.0.0")), ResponseType::Changed, "it is known");
+}
+
+#[test]
 fn the_rate_holds_for_blocks_too() {
     let (_guard, server) = bench(&["--rate", "10"]);
     let mut device = Device::new(&server);

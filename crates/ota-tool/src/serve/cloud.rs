@@ -210,11 +210,12 @@ impl Cloud {
     }
 
     /// Takes a message of a device.
-    pub fn on_message(&mut self, name: &DeviceName, up: &Up, now: u64) -> Reaction {
+    ///
+    /// # Errors
+    /// When there are too many devices: the message was not looked at.
+    pub fn on_message(&mut self, name: &DeviceName, up: &Up, now: u64) -> Result<Reaction> {
         let mut reaction = Reaction::default();
-        let Ok(device) = self.device(name) else {
-            return reaction;
-        };
+        let device = self.device(name)?;
         device.last_seen = Some(now);
         if !std::mem::replace(&mut device.greeted, true) {
             reaction.events.push(json!({ "event": "online", "device": name.to_string() }));
@@ -234,7 +235,7 @@ impl Cloud {
             Up::Tags(tags) => remember(&mut device.tags, tags),
             Up::Bad(why) => reaction.events.push(json!({ "event": "bad", "device": name.to_string(), "reason": why })),
         }
-        reaction
+        Ok(reaction)
     }
 
     /// To be called about once a second: tells devices again that went silent after a restart.

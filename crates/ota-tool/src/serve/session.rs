@@ -23,6 +23,8 @@ pub(super) enum Taken {
     Good,
     /// It was told as bad.
     Bad,
+    /// It was not looked at: too many devices are known already.
+    Full,
     /// No device sends anything there.
     Unknown,
 }
@@ -93,7 +95,14 @@ impl Session {
     pub(super) fn take(&self, topic: &str, payload: &[u8]) -> Taken {
         let Some((name, up)) = linkkit::parse(topic, payload) else { return Taken::Unknown };
         let reaction = self.cloud().on_message(&name, &up, now());
-        self.follow(reaction);
+        match reaction {
+            Ok(reaction) => self.follow(reaction),
+            Err(e) => {
+                let reason = format!("a message was not taken: {e:#}");
+                self.0.events.emit(json!({ "event": "error", "device": name.to_string(), "reason": reason }));
+                return Taken::Full;
+            }
+        }
         self.changed(&name);
         if matches!(up, linkkit::Up::Bad(_)) { Taken::Bad } else { Taken::Good }
     }

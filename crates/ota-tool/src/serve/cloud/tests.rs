@@ -9,6 +9,9 @@ fn inform(version: &str) -> Up {
 fn progress(step: i32, text: &str) -> Up {
     Up::Progress { module: String::new(), step, text: text.to_owned() }
 }
+fn take(cloud: &mut Cloud, name: &DeviceName, up: &Up, now: u64) -> Reaction {
+    cloud.on_message(name, up, now).unwrap()
+}
 fn push() -> Vec<Send> {
     vec![Send::Push(device(), String::new())]
 }
@@ -22,12 +25,12 @@ fn kinds(reaction: &Reaction) -> Vec<&str> {
 #[test]
 fn the_version_report_is_what_counts_as_success() {
     let mut cloud = Cloud::default();
-    let hello = cloud.on_message(&device(), &inform("1.0.0"), 1);
+    let hello = take(&mut cloud, &device(), &inform("1.0.0"), 1);
     assert_eq!(kinds(&hello), ["online", "version"]);
     assert_eq!(cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap().sends, push());
-    cloud.on_message(&device(), &progress(100, ""), 2);
+    take(&mut cloud, &device(), &progress(100, ""), 2);
     assert_eq!(offer(&cloud).status, Status::Progress);
-    let done = cloud.on_message(&device(), &inform("1.1.0"), 3);
+    let done = take(&mut cloud, &device(), &inform("1.1.0"), 3);
     assert_eq!(kinds(&done), ["version", "done"]);
     assert_eq!(offer(&cloud).status, Status::Done);
     assert!(cloud.pending(&device(), "").is_none());
@@ -37,73 +40,73 @@ fn the_version_report_is_what_counts_as_success() {
 fn an_offer_for_an_absent_device_waits_for_its_report() {
     let mut cloud = Cloud::default();
     assert!(cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap().sends.is_empty());
-    assert_eq!(cloud.on_message(&device(), &inform("1.0.0"), 1).sends, push());
+    assert_eq!(take(&mut cloud, &device(), &inform("1.0.0"), 1).sends, push());
     // The message may have been lost on the way: told again as long as nothing moves.
-    assert_eq!(cloud.on_message(&device(), &inform("1.0.0"), 2).sends, push());
+    assert_eq!(take(&mut cloud, &device(), &inform("1.0.0"), 2).sends, push());
 }
 
 #[test]
 fn a_failure_keeps_its_reason_and_is_not_offered_again() {
     let mut cloud = Cloud::default();
-    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    take(&mut cloud, &device(), &inform("1.0.0"), 1);
     cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap();
-    cloud.on_message(&device(), &progress(50, ""), 2);
-    let failed = cloud.on_message(&device(), &progress(-3, "signature mismatch"), 3);
+    take(&mut cloud, &device(), &progress(50, ""), 2);
+    let failed = take(&mut cloud, &device(), &progress(-3, "signature mismatch"), 3);
     assert_eq!(kinds(&failed), ["failed"]);
     assert_eq!((offer(&cloud).code, offer(&cloud).reason.as_deref()), (Some(-3), Some("signature mismatch")));
-    assert!(cloud.on_message(&device(), &inform("1.0.0"), 4).sends.is_empty());
+    assert!(take(&mut cloud, &device(), &inform("1.0.0"), 4).sends.is_empty());
     assert!(cloud.pending(&device(), "").is_none());
     // Progress of a failed job that was on its way is not a new life.
-    cloud.on_message(&device(), &progress(60, ""), 5);
+    take(&mut cloud, &device(), &progress(60, ""), 5);
     assert_eq!(offer(&cloud).status, Status::Failed);
 }
 
 #[test]
 fn a_restart_in_mid_update_is_given_time_before_it_is_told_again() {
     let mut cloud = Cloud::default();
-    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    take(&mut cloud, &device(), &inform("1.0.0"), 1);
     cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap();
-    cloud.on_message(&device(), &progress(50, ""), 2);
-    assert!(cloud.on_message(&device(), &inform("1.0.0"), 1000).sends.is_empty());
+    take(&mut cloud, &device(), &progress(50, ""), 2);
+    assert!(take(&mut cloud, &device(), &inform("1.0.0"), 1000).sends.is_empty());
     assert!(cloud.on_tick(1000 + NUDGE_MS - 1).is_empty());
     assert_eq!(cloud.on_tick(1000 + NUDGE_MS), push());
     assert!(cloud.on_tick(1000 + 2 * NUDGE_MS).is_empty());
     // A device that resumes by itself is not disturbed.
-    cloud.on_message(&device(), &inform("1.0.0"), 2000);
-    cloud.on_message(&device(), &progress(55, ""), 2001);
+    take(&mut cloud, &device(), &inform("1.0.0"), 2000);
+    take(&mut cloud, &device(), &progress(55, ""), 2001);
     assert!(cloud.on_tick(u64::MAX).is_empty());
 }
 
 #[test]
 fn a_file_that_brings_another_version_is_not_offered_for_ever() {
     let mut cloud = Cloud::default();
-    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    take(&mut cloud, &device(), &inform("1.0.0"), 1);
     cloud.offer(&device(), "", "f.ota", "3").unwrap();
-    cloud.on_message(&device(), &progress(100, ""), 2);
-    assert!(cloud.on_message(&device(), &inform("1.1.0"), 3).sends.is_empty());
+    take(&mut cloud, &device(), &progress(100, ""), 2);
+    assert!(take(&mut cloud, &device(), &inform("1.1.0"), 3).sends.is_empty());
     assert_eq!(offer(&cloud).status, Status::Failed);
     assert_eq!(offer(&cloud).reason.as_deref(), Some("installed, but the device reports 1.1.0"));
     assert!(cloud.on_tick(u64::MAX).is_empty());
-    cloud.on_message(&device(), &inform("3"), 4);
+    take(&mut cloud, &device(), &inform("3"), 4);
     assert_eq!(offer(&cloud).status, Status::Done);
 }
 
 #[test]
 fn a_rollback_after_the_version_report_is_a_failure() {
     let mut cloud = Cloud::default();
-    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    take(&mut cloud, &device(), &inform("1.0.0"), 1);
     cloud.offer(&device(), "", "f.ota", "1.2.0").unwrap();
-    cloud.on_message(&device(), &inform("1.2.0"), 2);
-    cloud.on_message(&device(), &inform("1.0.0"), 3);
+    take(&mut cloud, &device(), &inform("1.2.0"), 2);
+    take(&mut cloud, &device(), &inform("1.0.0"), 3);
     assert_eq!(offer(&cloud).status, Status::Failed);
-    cloud.on_message(&device(), &progress(-1, "rolled back: health gate 1 failed"), 4);
+    take(&mut cloud, &device(), &progress(-1, "rolled back: health gate 1 failed"), 4);
     assert_eq!(offer(&cloud).reason.as_deref(), Some("rolled back: health gate 1 failed"));
 }
 
 #[test]
 fn what_is_saved_comes_back() {
     let mut cloud = Cloud::default();
-    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    take(&mut cloud, &device(), &inform("1.0.0"), 1);
     cloud.offer(&device(), "mcu", "f.ota", "1.1.0").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state.json");
@@ -117,12 +120,13 @@ fn what_is_saved_comes_back() {
 fn a_flood_of_names_is_bounded() {
     let mut cloud = Cloud::default();
     for i in 0..DEVICES_MAX + 5 {
-        cloud.on_message(&DeviceName::new("pk", &i.to_string()).unwrap(), &inform("1"), 1);
+        let taken = cloud.on_message(&DeviceName::new("pk", &i.to_string()).unwrap(), &inform("1"), 1);
+        assert_eq!(taken.is_ok(), i < DEVICES_MAX, "one that is not taken is said to be");
     }
     assert_eq!(cloud.names().len(), DEVICES_MAX);
     for i in 0..100 {
         let up = Up::Inform { module: i.to_string(), version: "1".to_owned() };
-        cloud.on_message(&DeviceName::new("pk", "0").unwrap(), &up, 1);
+        take(&mut cloud, &DeviceName::new("pk", "0").unwrap(), &up, 1);
     }
     assert_eq!(cloud.devices["pk/0"].modules.len(), MODULES_MAX);
 }
@@ -130,23 +134,23 @@ fn a_flood_of_names_is_bounded() {
 #[test]
 fn a_late_failure_does_not_undo_a_success() {
     let mut cloud = Cloud::default();
-    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    take(&mut cloud, &device(), &inform("1.0.0"), 1);
     cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap();
-    cloud.on_message(&device(), &inform("1.1.0"), 2);
-    assert!(kinds(&cloud.on_message(&device(), &progress(-2, "timed out"), 3)).is_empty());
+    take(&mut cloud, &device(), &inform("1.1.0"), 2);
+    assert!(kinds(&take(&mut cloud, &device(), &progress(-2, "timed out"), 3)).is_empty());
     assert_eq!((offer(&cloud).status, offer(&cloud).reason), (Status::Done, None));
     // It explains a fall-back that the version report shows.
-    cloud.on_message(&device(), &inform("1.0.0"), 4);
+    take(&mut cloud, &device(), &inform("1.0.0"), 4);
     assert_eq!((offer(&cloud).code, offer(&cloud).reason.as_deref()), (Some(-2), Some("timed out")));
 }
 
 #[test]
 fn the_first_reason_of_a_failure_stays() {
     let mut cloud = Cloud::default();
-    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    take(&mut cloud, &device(), &inform("1.0.0"), 1);
     cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap();
-    cloud.on_message(&device(), &progress(-3, "signature mismatch"), 2);
-    assert!(kinds(&cloud.on_message(&device(), &progress(-1, "aborted"), 3)).is_empty());
+    take(&mut cloud, &device(), &progress(-3, "signature mismatch"), 2);
+    assert!(kinds(&take(&mut cloud, &device(), &progress(-1, "aborted"), 3)).is_empty());
     assert_eq!((offer(&cloud).code, offer(&cloud).reason.as_deref()), (Some(-3), Some("signature mismatch")));
 }
 
@@ -154,15 +158,15 @@ fn the_first_reason_of_a_failure_stays() {
 fn a_busy_answer_fails_no_job() {
     let busy = || progress(-1, "busy: another update is under way");
     let mut cloud = Cloud::default();
-    cloud.on_message(&device(), &inform("1.0.0"), 1);
+    take(&mut cloud, &device(), &inform("1.0.0"), 1);
     cloud.offer(&device(), "", "f.ota", "1.1.0").unwrap();
     // At work on an older offer: told again later.
-    assert_eq!(kinds(&cloud.on_message(&device(), &busy(), 1000)), ["busy"]);
+    assert_eq!(kinds(&take(&mut cloud, &device(), &busy(), 1000)), ["busy"]);
     assert_eq!(offer(&cloud).status, Status::Offered);
     assert_eq!(cloud.on_tick(1000 + NUDGE_MS), push());
     // At work on this one.
-    cloud.on_message(&device(), &progress(40, ""), 2000);
-    cloud.on_message(&device(), &busy(), 2001);
+    take(&mut cloud, &device(), &progress(40, ""), 2000);
+    take(&mut cloud, &device(), &busy(), 2001);
     assert_eq!((offer(&cloud).status, offer(&cloud).percent), (Status::Progress, 40));
     assert!(cloud.on_tick(u64::MAX).is_empty());
 }
@@ -172,9 +176,9 @@ fn tags_are_bounded_however_often_they_come() {
     let mut cloud = Cloud::default();
     for i in 0..100 {
         let tag = |k: usize| (format!("{i}-{k}"), "value".to_owned());
-        cloud.on_message(&device(), &Up::Tags((0..16).map(tag).collect()), 1);
+        take(&mut cloud, &device(), &Up::Tags((0..16).map(tag).collect()), 1);
     }
     assert_eq!(cloud.devices["pk/dn"].tags.len(), TAGS_MAX);
-    cloud.on_message(&device(), &Up::Tags(vec![("0-0".to_owned(), "new".to_owned())]), 1);
+    take(&mut cloud, &device(), &Up::Tags(vec![("0-0".to_owned(), "new".to_owned())]), 1);
     assert_eq!(cloud.devices["pk/dn"].tags["0-0"], "new");
 }

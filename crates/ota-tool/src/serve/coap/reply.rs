@@ -7,6 +7,8 @@ use std::ops::Range;
 
 /// Seconds for which offers are fresh: so long a device does not notice that this process was started anew.
 const MAX_AGE_S: u32 = 4;
+/// Seconds for which a device stays away whose report there is no room for.
+const BUSY_S: u32 = 60;
 /// The number of `application/json`.
 const JSON: u32 = 50;
 
@@ -46,6 +48,11 @@ impl Reply {
             quiet: false,
             paced: 0,
         }
+    }
+
+    /// There is no room: the report is to come again later.
+    pub(super) fn busy() -> Self {
+        Self { max_age: Some(BUSY_S), ..Self::code(ResponseType::ServiceUnavailable) }
     }
 
     /// A report that is larger than `most`.

@@ -101,6 +101,7 @@ impl Server {
             match session.take(&topic, body) {
                 Taken::Unknown => return Reply::code(ResponseType::NotFound),
                 Taken::Bad => return Reply::code(ResponseType::BadRequest),
+                Taken::Full => return Reply::busy(),
                 Taken::Good => {}
             }
         }
