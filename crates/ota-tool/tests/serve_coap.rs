@@ -263,7 +263,7 @@ fn a_report_in_blocks_is_put_together() {
 }
 
 #[test]
-fn a_query_offers_again_what_is_pending_and_another_registration_takes_the_place_of_the_first() {
+fn a_query_offers_again_what_is_pending_and_who_observes_is_told_whoever_else_does() {
     let (_guard, server) = bench(&[]);
     let mut device = Device::new(&server);
     server.offer(&json!({ "devices": ["pk/dn"], "file": "fw.ota" }));
@@ -280,10 +280,11 @@ fn a_query_offers_again_what_is_pending_and_another_registration_takes_the_place
     restarted.observe("ota/offer/pk/dn", 0);
     restarted.post("ota/progress/pk/dn", &progress("6"));
     assert_eq!(restarted.news().payload, b"");
-    assert!(device.is_left_alone());
+    assert_eq!(device.news().payload, b"", "nobody else takes its place");
     restarted.observe("ota/offer/pk/dn", 1);
     restarted.post("ota/query/pk/dn", &json!({ "id": "1", "params": {} }));
     assert!(restarted.is_left_alone(), "it said that it observes no more");
+    assert!(!device.news().payload.is_empty());
 }
 
 #[test]
@@ -336,6 +337,30 @@ fn a_report_that_there_is_no_room_for_is_not_acknowledged_as_taken() {
     assert_eq!((code(&answer), number(&answer, CoapOption::MaxAge)), (ResponseType::ServiceUnavailable, Some(60)));
     assert!(server.event("error")["reason"].as_str().unwrap().contains("10000 devices"));
     assert_eq!(device.post("ota/version/pk/7", &version("1.0.0")), ResponseType::Changed, "it is known");
+}
+
+#[test]
+fn a_notification_comes_in_blocks_of_the_size_that_was_asked_for() {
+    let (_guard, server) = bench(&[]);
+    let mut device = Device::new(&server);
+    device.post("ota/version/pk/dn", &version("1.0.0"));
+    let mut first = device.packet(RequestType::Get, "ota/offer/pk/dn", b"");
+    first.add_option(CoapOption::Observe, vec![0]);
+    first.add_option(CoapOption::Block2, vec![2]);
+    assert!(number(&device.ask(&first), CoapOption::Observe).is_some());
+    server.offer(&json!({ "device": "pk/dn", "file": "fw.ota" }));
+    let news = device.news();
+    assert_eq!((news.payload.len(), number(&news, CoapOption::Block2)), (64, Some(8 | 2)));
+    let mut body = news.payload.clone();
+    for n in 1.. {
+        let part = device.block("ota/offer/pk/dn", n, 2);
+        assert_eq!(value(&part, CoapOption::ETag), value(&news, CoapOption::ETag));
+        body.extend(&part.payload);
+        if number(&part, CoapOption::Block2).unwrap() & 8 == 0 {
+            break;
+        }
+    }
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["data"]["version"], "1.1.0");
 }
 
 #[test]

@@ -26,6 +26,9 @@ use tokio::net::UdpSocket;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{Duration, Instant, sleep_until};
 
+/// Longest time between looks at who does not observe any more.
+const LOOK: Duration = Duration::from_secs(600);
+
 /// Critical options of requests that are understood.
 const KNOWN: [u16; 7] = [
     option::URI_HOST,
@@ -70,7 +73,7 @@ impl Server {
     async fn run(mut self, mut changes: Receiver<DeviceName>) {
         let mut datagram = vec![0; 2_048];
         loop {
-            let alarm = self.observers.next_at().unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600));
+            let alarm = self.observers.next_at().unwrap_or_else(|| Instant::now() + LOOK);
             let socket = Arc::clone(&self.socket);
             tokio::select! {
                 // An error is that of an earlier datagram, which nobody was there to take.
@@ -140,8 +143,9 @@ impl Server {
         if !self.observers.holds(name) {
             return;
         }
-        let (id, reply) = (self.take_id(), route::offers(&self.shared.session, name, None));
-        if let Some((peer, bytes)) = self.observers.news(name, &reply, id, Instant::now()) {
+        let (id, body) = (self.take_id(), self.shared.session.offered(name, false).unwrap_or_default());
+        let reply = |asked| route::offers(body.clone(), asked);
+        for (peer, bytes) in self.observers.news(name, reply, id, Instant::now()) {
             self.send(peer, bytes, None);
         }
     }

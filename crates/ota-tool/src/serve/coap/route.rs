@@ -1,5 +1,6 @@
 //! What a request means.
 
+use super::observers::Asker;
 use super::peers::{Missing, REPORT_MAX};
 use super::reply::{Reply, part};
 use super::{Request, Server};
@@ -10,6 +11,7 @@ use coap_lite::{CoapOption, Packet, RequestType, ResponseType};
 use ota_coap::{Block, observe, option};
 use serde_json::Value;
 use std::io::{Read, Seek, SeekFrom};
+use tokio::time::Instant;
 
 impl Server {
     /// Does what the request says.
@@ -46,13 +48,14 @@ impl Server {
 
     /// The offers of a device, which begins to observe them, ends that, or only looks.
     fn offers(&mut self, request: &Request, name: &DeviceName, asked: Option<Block>) -> Reply {
-        let mut reply = offers(&self.shared.session, name, asked);
+        let mut reply = offers(self.shared.session.offered(name, false).unwrap_or_default(), asked);
         let wish = request.packet.get_option(CoapOption::Observe).and_then(|values| option::uint(values.front()?));
         match wish {
             Some(observe::REGISTER) if reply.code == ResponseType::Content => {
-                let token = request.packet.get_token();
-                reply.quiet = self.observers.is(name, request.peer, token);
-                reply.observe = self.observers.register(name, request.peer, token, &reply);
+                let (peer, token) = (request.peer, request.packet.get_token());
+                reply.quiet = self.observers.is(name, peer, token);
+                let asker = Asker { peer, token, szx: asked.map(|block| block.szx) };
+                reply.observe = self.observers.register(name, asker, &reply, Instant::now());
             }
             Some(observe::DEREGISTER) => self.observers.deregister(name, request.peer),
             _ => {}
@@ -130,9 +133,8 @@ fn pending(session: &Session, product: &str, device: &str) -> Reply {
     Reply { body: body.into_bytes(), ..Reply::code(ResponseType::Content) }
 }
 
-/// The offers of a device, as they are now.
-pub(super) fn offers(session: &Session, name: &DeviceName, asked: Option<Block>) -> Reply {
-    let body = session.offered(name, false).unwrap_or_default();
+/// A part of the offers of a device.
+pub(super) fn offers(body: String, asked: Option<Block>) -> Reply {
     Reply::document(body.into_bytes(), asked).unwrap_or_else(|refused| refused)
 }
 
