@@ -364,6 +364,19 @@ fn a_notification_comes_in_blocks_of_the_size_that_was_asked_for() {
 }
 
 #[test]
+fn a_large_report_is_taken_whole_or_refused() {
+    let (_guard, server) = bench(&[]);
+    let mut device = Device::new(&server);
+    let mut report = |len: usize| {
+        let text = progress("12").to_string();
+        let packet = device.packet(RequestType::Post, "ota/progress/pk/dn", format!("{text:len$}").as_bytes());
+        code(&device.ask(&packet))
+    };
+    assert_eq!(report(4_096), ResponseType::Changed);
+    assert_eq!(report(4_097), ResponseType::RequestEntityTooLarge);
+}
+
+#[test]
 fn the_rate_holds_for_blocks_too() {
     let (_guard, server) = bench(&["--rate", "10"]);
     let mut device = Device::new(&server);

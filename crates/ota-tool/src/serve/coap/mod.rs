@@ -6,6 +6,7 @@
 //! # Source
 //! RFC 7252, RFC 7641, RFC 7959; `docs/formats.md` for the resources.
 
+mod inbox;
 mod observers;
 mod peers;
 mod reply;
@@ -71,13 +72,12 @@ struct Server {
 
 impl Server {
     async fn run(mut self, mut changes: Receiver<DeviceName>) {
-        let mut datagram = vec![0; 2_048];
+        let mut datagram = vec![0; inbox::DATAGRAM_MAX];
         loop {
             let alarm = self.observers.next_at().unwrap_or_else(|| Instant::now() + LOOK);
             let socket = Arc::clone(&self.socket);
             tokio::select! {
-                // An error is that of an earlier datagram, which nobody was there to take.
-                Ok((len, peer)) = socket.recv_from(&mut datagram) => {
+                (len, peer) = inbox::next(&*socket, &mut datagram) => {
                     self.on_datagram(peer, datagram.get(..len).unwrap_or_default());
                 }
                 changed = changes.recv() => match changed {
