@@ -79,10 +79,15 @@ fn sequence(message: &Message<'_>) -> Option<u32> {
     message.uint(option::OBSERVE)
 }
 
-fn fresh_until(now: Millis, message: &Message<'_>, entropy: &mut dyn Entropy) -> Millis {
+/// When to ask again after this response, observed or not: when Max-Age has passed, and [`grace_ms`]. The caller caps it.
+pub fn fresh_until(now: Millis, message: &Message<'_>, entropy: &mut dyn Entropy) -> Millis {
     let age_s = message.uint(option::MAX_AGE).unwrap_or(option::MAX_AGE_DEFAULT);
-    let grace_ms = GRACE_MS + (((entropy.next_u32() >> 16) * (2 * GRACE_MS)) >> 16);
-    now.after(age_s.saturating_mul(1_000)).after(grace_ms)
+    now.after(age_s.saturating_mul(1_000)).after(grace_ms(entropy))
+}
+
+/// A random wait of 5 to 15 s, in milliseconds.
+pub fn grace_ms(entropy: &mut dyn Entropy) -> u32 {
+    GRACE_MS + (((entropy.next_u32() >> 16) * (2 * GRACE_MS)) >> 16)
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@
 //!   the device is about to report as failed.
 //! - A notification, whole or its first block, says that the offers have changed. The rest is fetched block by block.
 //! - The registration is renewed when Max-Age has passed and nothing came (RFC 7641 §3.3.1), under the same token; a
-//!   server that lost it, or never observes, is so asked again and again.
+//!   server that lost it, or never observes, is so asked again and again. A Max-Age
+//!   of more than [`poll_every_ms`](CoapConfig::poll_every_ms) counts as that.
 //! - The same representation (by its entity tag) is told once, until [`Report::Query`](crate::Report::Query) asks for it.
 //! - A server that refuses names a wait in Max-Age, or is asked again after 2 s, doubling to 5 min, with jitter.
 //!
@@ -52,7 +53,8 @@ pub const SCRATCH_MIN: usize = 512;
 pub struct CoapConfig {
     /// Timing of each request.
     pub exchange: ExchangeConfig,
-    /// Between two questions, in a dialect whose server cannot tell by itself.
+    /// Between two questions, in a dialect whose server cannot tell by itself; in the other one, the longest Max-Age that
+    /// is believed. 5 to 15 s of chance are added.
     pub poll_every_ms: u32,
     /// Longest wait that a server may ask for with Max-Age.
     pub retry_after_max_ms: u32,

@@ -235,7 +235,7 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
     fn notified(&mut self, len: usize) {
         let ask = self.ask();
         let Some(message) = message(self.scratch, self.request, len) else { return };
-        match self.offers.on_notification(self.timer.now(), &message, &mut self.entropy) {
+        match self.offers.on_notification(self.timer.now(), &message, ask, &mut self.entropy) {
             Notice::Stale => {}
             Notice::Ended => self.line.endpoint().unwatch(),
             Notice::Fresh if self.open == Open::Report => self.offers.ask_again(),

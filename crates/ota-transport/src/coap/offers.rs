@@ -1,15 +1,15 @@
 //! What is known of the offers, and when to ask for them. Pure: messages and times come in.
 
 use crate::OfferError;
-use ota_coap::{BlockError, Download, ETag, Message, Notice, Observation, Outcome, Szx, Token, Upload, option};
+use ota_coap::{
+    BlockError, Download, ETag, Message, Notice, Observation, Outcome, Szx, Token, Upload, observe, option,
+};
 use ota_hal::{Entropy, Millis};
 
 /// First wait after a refusal; it doubles.
 const WAIT_MS: u32 = 2_000;
 /// Longest of them.
 const WAIT_MAX_MS: u32 = 300_000;
-/// Beside Max-Age, where the server does not observe.
-const GRACE_MS: u32 = 5_000;
 
 /// Waits of the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -117,12 +117,12 @@ impl<'x> Offers<'x> {
         ask: Ask,
         entropy: &mut dyn Entropy,
     ) -> Option<Token> {
-        let age_ms = message.uint(option::MAX_AGE).unwrap_or(option::MAX_AGE_DEFAULT).saturating_mul(1_000);
         self.observation = Observation::begin(now, message, entropy);
-        self.ask_at = match &self.observation {
+        let fresh_until = match &self.observation {
             Some(observation) => observation.next_deadline(),
-            None => now.after(age_ms).after(GRACE_MS),
+            None => observe::fresh_until(now, message, entropy),
         };
+        self.ask_by(fresh_until, now, ask, entropy);
         self.on_block(now, message, ask, entropy);
         self.token.filter(|_| self.observation.is_some())
     }
@@ -136,11 +136,20 @@ impl<'x> Offers<'x> {
     }
 
     /// Whether a notification is news.
-    pub(super) fn on_notification(&mut self, now: Millis, message: &Message<'_>, entropy: &mut dyn Entropy) -> Notice {
+    pub(super) fn on_notification(
+        &mut self,
+        now: Millis,
+        message: &Message<'_>,
+        ask: Ask,
+        entropy: &mut dyn Entropy,
+    ) -> Notice {
         let Some(observation) = &mut self.observation else { return Notice::Stale };
         let notice = observation.on_notification(now, message, entropy);
         match notice {
-            Notice::Fresh => self.ask_at = observation.next_deadline(),
+            Notice::Fresh => {
+                let fresh_until = observation.next_deadline();
+                self.ask_by(fresh_until, now, ask, entropy);
+            }
             Notice::Stale => {}
             Notice::Ended => {
                 self.observation = None;
@@ -162,7 +171,7 @@ impl<'x> Offers<'x> {
 
     /// The answer to a question, where offers are not observed.
     pub(super) fn on_answer(&mut self, now: Millis, message: &Message<'_>, ask: Ask, entropy: &mut dyn Entropy) {
-        self.ask_at = now.after(ask.poll_ms);
+        self.ask_by(Millis(u64::MAX), now, ask, entropy);
         // Nothing was sent in blocks, so this is but the judgement of the code.
         let judged = Upload::new(0, Szx::MAX).and_then(|mut upload| upload.on_response(message));
         if let Err(error) = judged {
@@ -237,6 +246,11 @@ impl<'x> Offers<'x> {
             Outcome::Permanent => WAIT_MAX_MS,
         };
         self.wait(now, after_ms, entropy);
+    }
+
+    /// Asks again at `at`, or when the longest wait between two questions is over: a Max-Age is not believed for years.
+    fn ask_by(&mut self, at: Millis, now: Millis, ask: Ask, entropy: &mut dyn Entropy) {
+        self.ask_at = at.min(now.after(ask.poll_ms).after(observe::grace_ms(entropy)));
     }
 
     /// Waits so long, and half to all of a window that doubles.

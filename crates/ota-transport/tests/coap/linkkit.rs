@@ -20,8 +20,8 @@ fn the_answer_to_a_version_is_the_offer_and_it_is_asked_for_every_hour() {
         assert_eq!(heard(&mut coap, &world, 10).await.as_deref(), Some("2.0.0"));
         world.cloud.borrow_mut().answer = String::new();
         coap.send(&Report::Progress { component: Component::default(), percent: 50 }).await.unwrap();
-        assert_eq!(heard(&mut coap, &world, HOUR - 1_000).await, None);
-        assert_eq!(heard(&mut coap, &world, 2_000).await.as_deref(), Some("NoUpdate"));
+        assert_eq!(heard(&mut coap, &world, HOUR + 4_000).await, None);
+        assert_eq!(heard(&mut coap, &world, 12_000).await.as_deref(), Some("NoUpdate"));
         world.cloud.borrow_mut().answer = r#"{"code":"1000","data":{},"id":1,"message":"success"}"#.into();
         coap.send(&Report::Query { component: Component::default() }).await.unwrap();
         assert_eq!(heard(&mut coap, &world, 10).await.as_deref(), Some("NoUpdate"));
@@ -61,10 +61,10 @@ fn a_refusal_waits_and_an_answer_that_does_not_fit_is_said_to() {
         coap.send(&VERSION).await.unwrap();
         assert_eq!(heard(&mut coap, &world, 10).await.as_deref(), Some("Bad(TooLarge)"));
         world.script(|_, _| Act::Code(ResponseType::ServiceUnavailable, Some(600)));
-        assert_eq!(heard(&mut coap, &world, HOUR + 1_000).await, None);
+        assert_eq!(heard(&mut coap, &world, HOUR + 16_000).await, None);
         world.script(|_, _| Act::Serve);
         world.cloud.borrow_mut().answer = offer("2.0.0", 60);
-        assert_eq!(heard(&mut coap, &world, 590_000).await, None);
-        assert_eq!(heard(&mut coap, &world, 15_000).await.as_deref(), Some("2.0.0"));
+        assert_eq!(heard(&mut coap, &world, 580_000).await, None);
+        assert_eq!(heard(&mut coap, &world, 25_000).await.as_deref(), Some("2.0.0"));
     });
 }

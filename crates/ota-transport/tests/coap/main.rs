@@ -3,6 +3,7 @@
 mod linkkit;
 mod observing;
 mod refused;
+mod unkind;
 mod world;
 
 use embassy_futures::block_on;
@@ -38,8 +39,12 @@ impl Buffers {
         Self { scratch: vec![0; scratch], body: vec![0; body] }
     }
     fn device<'w, D: Dialect>(&'w mut self, world: &'w World, dialect: D) -> Device<'w, D> {
+        self.chancy(world, dialect, 11)
+    }
+    /// One whose chance begins at `seed`.
+    fn chancy<'w, D: Dialect>(&'w mut self, world: &'w World, dialect: D, seed: u64) -> Device<'w, D> {
         let memory = (&mut self.scratch[..], &mut self.body[..]);
-        Coap::new(world, world, Rng::new(11), dialect, memory, CoapConfig::DEFAULT)
+        Coap::new(world, world, Rng::new(seed), dialect, memory, CoapConfig::DEFAULT)
     }
 }
 

@@ -1,0 +1,52 @@
+//! Servers that keep to the protocol and make a device's life hard.
+
+use super::world::World;
+use super::{Buffers, VERSION, heard, identity, offer};
+use embassy_futures::block_on;
+use ota_testkit::Rng;
+use ota_transport::Transport;
+use ota_transport::coap::{Plain, SCRATCH};
+use std::collections::BTreeSet;
+
+const MINUTE: u32 = 60_000;
+const HOUR: u32 = 60 * MINUTE;
+
+#[test]
+fn no_max_age_silences_a_device_for_longer_than_an_hour() {
+    for (observes, notified) in [(true, false), (true, true), (false, false)] {
+        let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 1_024));
+        world.cloud.borrow_mut().max_age = Some(u32::MAX);
+        world.cloud.borrow_mut().observes = observes;
+        let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+        block_on(async {
+            coap.send(&VERSION).await.unwrap();
+            assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("NoUpdate"));
+            if notified {
+                world.publish(&offer("2.0.0", 100), b"a");
+                assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("2.0.0"));
+            }
+            world.cloud.borrow_mut().forget();
+            world.publish(&offer("2.1.0", 100), b"b");
+            assert_eq!(heard(&mut coap, &world, HOUR - MINUTE).await, None);
+            assert_eq!(heard(&mut coap, &world, 2 * MINUTE).await.as_deref(), Some("2.1.0"), "{observes} {notified}");
+        });
+    }
+}
+
+#[test]
+fn devices_that_were_answered_together_do_not_ask_together() {
+    let mut at = BTreeSet::new();
+    for seed in 0..20 {
+        let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 1_024));
+        world.cloud.borrow_mut().observes = false;
+        let mut coap = buffers.chancy(&world, Plain::new(&device, &mut Rng::new(5)), seed);
+        block_on(async {
+            coap.send(&VERSION).await.unwrap();
+            while world.asked().iter().filter(|asked| asked.get).count() < 2 {
+                heard(&mut coap, &world, 1_000).await;
+            }
+        });
+        at.insert(world.asked().last().unwrap().at);
+    }
+    assert!(at.len() > 10, "{at:?}");
+}
