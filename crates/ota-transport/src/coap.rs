@@ -12,7 +12,7 @@
 //! - The registration is renewed when Max-Age has passed and nothing came (RFC 7641 §3.3.1), under the same token; a
 //!   server that lost it, or never observes, is so asked again and again. A Max-Age
 //!   of more than [`poll_every_ms`](CoapConfig::poll_every_ms) counts as that.
-//! - The same representation (by its entity tag) is told once, until [`Report::Query`](crate::Report::Query) asks for it.
+//! - The same representation (by its entity tag, or a CRC of its bytes) is told once, until [`Report::Query`](crate::Report::Query) asks for it.
 //! - A server that refuses names a wait in Max-Age, or is asked again after 2 s, doubling to 5 min, with jitter.
 //!
 //! # Buffers

@@ -296,11 +296,10 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
             return Ok(false);
         }
         self.heard = true;
-        if D::OBSERVED {
-            if matches!(report, Report::Query { .. }) {
-                self.offers.tell_again();
-            }
-        } else if D::asks(report) {
+        if matches!(report, Report::Query { .. }) {
+            self.offers.tell_again();
+        }
+        if !D::OBSERVED && D::asks(report) {
             self.offers.on_answer(now, &message, ask, &mut self.entropy);
         }
         Ok(true)

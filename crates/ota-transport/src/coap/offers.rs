@@ -4,7 +4,7 @@ use crate::OfferError;
 use ota_coap::{
     BlockError, Download, ETag, Message, Notice, Observation, Outcome, Szx, Token, Upload, observe, option,
 };
-use ota_hal::{Entropy, Millis};
+use ota_hal::{Entropy, Millis, crc};
 
 /// First wait after a refusal; it doubles.
 const WAIT_MS: u32 = 2_000;
@@ -203,6 +203,7 @@ impl<'x> Offers<'x> {
     /// Moves what has come, whole and new, to the start of `out`: its length.
     pub(super) fn take(&mut self, out: &mut [u8]) -> Option<Result<usize, OfferError>> {
         let (taken, tag) = match self.state {
+            State::Whole(len, ETag::NONE) => (Ok(len), self.tag_of(len)),
             State::Whole(len, tag) => (Ok(len), tag),
             State::TooLarge(tag) => (Err(OfferError::TooLarge), tag),
             State::Told | State::Fetching(_) => return None,
@@ -216,6 +217,11 @@ impl<'x> Offers<'x> {
             place.zip(body).map(|(place, body)| place.copy_from_slice(body)).ok_or(OfferError::TooLarge)?;
             Ok(len)
         }))
+    }
+
+    /// What stands for the entity tag of offers that have none.
+    fn tag_of(&self, len: usize) -> ETag {
+        ETag::new(&crc::update(crc::INIT, self.body.get(..len).unwrap_or_default()).to_be_bytes())
     }
 
     fn put(&mut self, message: &Message<'_>) -> Result<(), BlockError> {

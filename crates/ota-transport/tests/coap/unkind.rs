@@ -4,12 +4,13 @@ use super::world::World;
 use super::{Buffers, VERSION, heard, identity, offer};
 use embassy_futures::block_on;
 use ota_testkit::Rng;
-use ota_transport::Transport;
-use ota_transport::coap::{Plain, SCRATCH};
+use ota_transport::coap::{LinkkitCoap, Plain, SCRATCH};
+use ota_transport::{Component, Report, Transport};
 use std::collections::BTreeSet;
 
 const MINUTE: u32 = 60_000;
 const HOUR: u32 = 60 * MINUTE;
+const QUERY: Report<'static> = Report::Query { component: Component { device: 0, module: "" } };
 
 #[test]
 fn no_max_age_silences_a_device_for_longer_than_an_hour() {
@@ -49,4 +50,42 @@ fn devices_that_were_answered_together_do_not_ask_together() {
         at.insert(world.asked().last().unwrap().at);
     }
     assert!(at.len() > 10, "{at:?}");
+}
+
+#[test]
+fn offers_without_an_entity_tag_are_told_once_and_again_when_asked_for() {
+    for block_max in [1_024, 64] {
+        let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 1_024));
+        world.cloud.borrow_mut().block_max = block_max;
+        let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+        world.publish(&offer("2.0.0", 100), b"");
+        block_on(async {
+            coap.send(&VERSION).await.unwrap();
+            assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("2.0.0"));
+            assert_eq!(heard(&mut coap, &world, 10 * MINUTE).await, None);
+            coap.send(&QUERY).await.unwrap();
+            assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("2.0.0"));
+            for version in ["2.1.0", "2.0.0"] {
+                world.publish(&offer(version, 100), b"");
+                assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some(version));
+            }
+        });
+    }
+}
+
+#[test]
+fn where_a_device_asks_the_same_answer_is_told_once_and_again_when_asked_for() {
+    let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 1_024));
+    let mut coap = buffers.device(&world, LinkkitCoap::new(&device, &mut Rng::new(5)));
+    world.cloud.borrow_mut().answer = offer("2.0.0", 100);
+    block_on(async {
+        coap.send(&VERSION).await.unwrap();
+        assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("2.0.0"));
+        assert_eq!(heard(&mut coap, &world, 3 * HOUR).await, None);
+        coap.send(&QUERY).await.unwrap();
+        assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("2.0.0"));
+        assert_eq!(heard(&mut coap, &world, HOUR - MINUTE).await, None, "one question, one answer");
+        world.cloud.borrow_mut().answer = offer("2.1.0", 100);
+        assert_eq!(heard(&mut coap, &world, 2 * MINUTE).await.as_deref(), Some("2.1.0"));
+    });
 }
