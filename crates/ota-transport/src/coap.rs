@@ -8,7 +8,8 @@
 //!   returns when the server has answered it with a success.
 //! - Nothing is asked before one report was answered: a server that still takes an old job for running would offer what
 //!   the device is about to report as failed.
-//! - A notification, whole or its first block, says that the offers have changed. The rest is fetched block by block.
+//! - A notification, whole or its first block, says that the offers have changed. The rest is fetched block by block. One
+//!   that the scratch buffer does not hold leads to a GET in blocks that it holds.
 //! - The registration is renewed when Max-Age has passed and nothing came (RFC 7641 §3.3.1), under the same token; a
 //!   server that lost it, or never observes, is so asked again and again. A Max-Age
 //!   of more than [`poll_every_ms`](CoapConfig::poll_every_ms) counts as that.

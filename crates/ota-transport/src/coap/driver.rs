@@ -260,6 +260,13 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
                 self.offers.refused(now, ask, &mut self.entropy);
                 Ok(())
             }
+            // A notification that does not fit: the offers may, in smaller blocks. A request that was open may have been
+            // answered before the change.
+            CoapError::Oversize if self.open == Open::Nothing || self.line.is_busy() => {
+                self.line.endpoint().cancel();
+                self.offers.ask_again();
+                Ok(())
+            }
             CoapError::Oversize => {
                 self.offers.too_large(now, ask, &mut self.entropy);
                 Ok(())

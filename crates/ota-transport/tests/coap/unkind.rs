@@ -3,8 +3,8 @@
 use super::world::World;
 use super::{Buffers, VERSION, heard, identity, offer};
 use embassy_futures::block_on;
-use ota_testkit::Rng;
-use ota_transport::coap::{LinkkitCoap, Plain, SCRATCH};
+use ota_testkit::{DatagramFaults, Rng};
+use ota_transport::coap::{LinkkitCoap, Plain, SCRATCH, SCRATCH_MIN};
 use ota_transport::{Component, Report, Transport};
 use std::collections::BTreeSet;
 
@@ -88,4 +88,25 @@ fn where_a_device_asks_the_same_answer_is_told_once_and_again_when_asked_for() {
         world.cloud.borrow_mut().answer = offer("2.1.0", 100);
         assert_eq!(heard(&mut coap, &world, 2 * MINUTE).await.as_deref(), Some("2.1.0"));
     });
+}
+
+#[test]
+fn a_notification_that_the_scratch_buffer_does_not_hold_leads_to_smaller_blocks() {
+    for delay in [30, 60] {
+        let faults = DatagramFaults { delay_min_ms: delay, delay_max_ms: delay, ..DatagramFaults::default() };
+        let (world, device) = (World::new(faults, 3), identity());
+        let mut buffers = Buffers::new(SCRATCH_MIN, 4_096);
+        let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+        block_on(async {
+            coap.send(&VERSION).await.unwrap();
+            assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("NoUpdate"));
+            world.publish(&offer("2.1.0", 600), b"b");
+            assert_eq!(heard(&mut coap, &world, 10_000).await.as_deref(), Some("2.1.0"));
+            // While a block is on its way: the response to it is the old offer's.
+            world.publish(&offer("2.2.0", 2_000), b"c");
+            assert_eq!(heard(&mut coap, &world, delay * 3).await, None);
+            world.publish(&offer("2.3.0", 2_000), b"d");
+            assert_eq!(heard(&mut coap, &world, 10_000).await.as_deref(), Some("2.3.0"));
+        });
+    }
 }
