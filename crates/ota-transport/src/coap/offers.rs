@@ -153,8 +153,11 @@ impl<'x> Offers<'x> {
             Notice::Stale => {}
             Notice::Ended => {
                 self.observation = None;
-                // The server may be about to go away: not at once.
-                self.wait(now, 0, entropy);
+                match judge(message) {
+                    Err(error) => self.failed(now, error, ask, entropy),
+                    // The server may be about to go away: not at once.
+                    Ok(_) => self.wait(now, 0, entropy),
+                }
             }
         }
         notice
@@ -172,9 +175,7 @@ impl<'x> Offers<'x> {
     /// The answer to a question, where offers are not observed.
     pub(super) fn on_answer(&mut self, now: Millis, message: &Message<'_>, ask: Ask, entropy: &mut dyn Entropy) {
         self.ask_by(Millis(u64::MAX), now, ask, entropy);
-        // Nothing was sent in blocks, so this is but the judgement of the code.
-        let judged = Upload::new(0, Szx::MAX).and_then(|mut upload| upload.on_response(message));
-        if let Err(error) = judged {
+        if let Err(error) = judge(message) {
             return self.failed(now, error, ask, entropy);
         }
         self.refusals = 0;
@@ -268,4 +269,9 @@ impl<'x> Offers<'x> {
         let jitter = ((entropy.next_u32() >> 20) * half) >> 12;
         self.ask_at = now.after(after_ms).after(half + jitter);
     }
+}
+
+/// What the code of a response says: it answers nothing that was sent in blocks.
+fn judge(message: &Message<'_>) -> Result<ota_coap::Progress, BlockError> {
+    Upload::new(0, Szx::MAX)?.on_response(message)
 }

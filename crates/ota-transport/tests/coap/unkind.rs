@@ -2,7 +2,9 @@
 
 use super::world::World;
 use super::{Buffers, VERSION, heard, identity, offer};
+use coap_lite::ResponseType;
 use embassy_futures::block_on;
+use ota_hal::Clock;
 use ota_testkit::{DatagramFaults, Rng};
 use ota_transport::coap::{LinkkitCoap, Plain, SCRATCH, SCRATCH_MIN};
 use ota_transport::{Component, Report, Transport};
@@ -107,6 +109,29 @@ fn a_notification_that_the_scratch_buffer_does_not_hold_leads_to_smaller_blocks(
             assert_eq!(heard(&mut coap, &world, delay * 3).await, None);
             world.publish(&offer("2.3.0", 2_000), b"d");
             assert_eq!(heard(&mut coap, &world, 10_000).await.as_deref(), Some("2.3.0"));
+        });
+    }
+}
+
+#[test]
+fn the_max_age_of_a_last_word_is_kept() {
+    for (code, age, wait) in [
+        (ResponseType::ServiceUnavailable, Some(600), 600_000..605_000),
+        (ResponseType::ServiceUnavailable, None, 60_000..65_000),
+        (ResponseType::ServiceUnavailable, Some(u32::MAX), 3_600_000..3_605_000),
+        (ResponseType::InternalServerError, None, 1_000..2_001),
+        (ResponseType::NotFound, None, 300_000..305_000),
+    ] {
+        let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 1_024));
+        let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+        block_on(async {
+            coap.send(&VERSION).await.unwrap();
+            assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("NoUpdate"));
+            let before = (world.now(), world.asked().len());
+            world.end(code, age);
+            assert_eq!(heard(&mut coap, &world, 2 * HOUR).await, None);
+            let waited = world.asked()[before.1].at.since(before.0);
+            assert!(wait.contains(&waited), "{code:?} {age:?}: {waited}");
         });
     }
 }

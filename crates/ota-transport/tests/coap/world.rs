@@ -207,14 +207,31 @@ impl World {
         }
     }
 
+    /// Ends all observations, with an error that names a wait.
+    pub fn end(&self, code: ResponseType, max_age: Option<u32>) {
+        let mut cloud = self.cloud.borrow_mut();
+        for (token, _) in core::mem::take(&mut cloud.observers) {
+            let mut last = Packet::new();
+            last.header.code = MessageClass::Response(code);
+            if let Some(age) = max_age {
+                last.add_option(CoapOption::MaxAge, age.to_be_bytes().to_vec());
+            }
+            self.tell(&mut cloud, &token, last);
+        }
+    }
+
     fn notify(&self, cloud: &mut Cloud, token: &[u8], number: u32) {
         cloud.observers.insert(token.to_vec(), number);
         let mut news = cloud.content(0, 1_024);
+        news.add_option(CoapOption::Observe, number.to_be_bytes()[1..].to_vec());
+        self.tell(cloud, token, news);
+    }
+
+    fn tell(&self, cloud: &mut Cloud, token: &[u8], mut news: Packet) {
         news.set_token(token.to_vec());
         news.header.set_type(if cloud.confirms { MessageType::Confirmable } else { MessageType::NonConfirmable });
         news.header.message_id = cloud.next_id;
         cloud.next_id += 1;
-        news.add_option(CoapOption::Observe, number.to_be_bytes()[1..].to_vec());
         let bytes = news.to_bytes_unlimited().unwrap();
         if cloud.confirms {
             cloud.pending.push((self.now.get(), 5, 2_000, bytes));
