@@ -110,8 +110,8 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
 
     /// Lets go of whatever request is open, so that another one can be. What it was to bring is asked for again.
     fn clear(&mut self) {
-        // With no request open, what is still to be told is a notification.
-        let unread = self.open != Open::Report && self.line.is_busy();
+        // What is still to be told may be a notification, beside a report too: it was acknowledged, and does not come again.
+        let unread = D::OBSERVED && self.line.is_busy();
         if unread || matches!(self.open, Open::First | Open::Block) {
             self.offers.ask_again();
         }
@@ -260,8 +260,8 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
                 self.offers.refused(now, ask, &mut self.entropy);
                 Ok(())
             }
-            // A notification that does not fit: the offers may, in smaller blocks. A request that was open may have been
-            // answered before the change.
+            // A notification that does not fit: the offers may, in smaller blocks. A block of what they were before is of no
+            // use any more.
             CoapError::Oversize if self.open == Open::Nothing || self.line.is_busy() => {
                 self.line.endpoint().cancel();
                 self.offers.ask_again();

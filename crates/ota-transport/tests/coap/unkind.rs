@@ -1,8 +1,9 @@
 //! Servers that keep to the protocol and make a device's life hard.
 
-use super::world::World;
+use super::world::{Act, World};
 use super::{Buffers, VERSION, heard, identity, offer};
 use coap_lite::ResponseType;
+use core::future::Future;
 use embassy_futures::block_on;
 use ota_hal::Clock;
 use ota_testkit::{DatagramFaults, Rng};
@@ -132,6 +133,30 @@ fn the_max_age_of_a_last_word_is_kept() {
             assert_eq!(heard(&mut coap, &world, 2 * HOUR).await, None);
             let waited = world.asked()[before.1].at.since(before.0);
             assert!(wait.contains(&waited), "{code:?} {age:?}: {waited}");
+        });
+    }
+}
+
+#[test]
+fn a_report_that_is_dropped_at_any_moment_costs_no_offer() {
+    for looks in 0..40 {
+        let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 4_096));
+        world.slow.set(true);
+        // A renewal would make good what was lost.
+        world.cloud.borrow_mut().max_age = Some(1_000_000);
+        let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+        block_on(async {
+            coap.send(&VERSION).await.unwrap();
+            assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("NoUpdate"));
+            world.publish(&offer("2.0.0", 100), b"a");
+            // The report is not answered before the notification has come.
+            world.script(|asked, _| if asked.get { Act::Serve } else { Act::Silence });
+            {
+                let mut send = core::pin::pin!(coap.send(&VERSION));
+                let mut context = core::task::Context::from_waker(core::task::Waker::noop());
+                let _ = (0..looks).any(|_| send.as_mut().poll(&mut context).is_ready());
+            }
+            assert_eq!(heard(&mut coap, &world, 500_000).await.as_deref(), Some("2.0.0"), "{looks} looks");
         });
     }
 }
