@@ -6,7 +6,7 @@
 //! # Source
 //! RFC 7641 §3.1 to §3.6, §4.2.
 
-use crate::{Code, Message, option};
+use crate::{Code, Kind, Message, option};
 use ota_hal::{Entropy, Millis};
 
 /// Observe in a request that begins or renews an observation.
@@ -55,12 +55,24 @@ impl Observation {
         let Some(number) = sequence(message) else {
             return Notice::Ended;
         };
-        let ahead = number.wrapping_sub(self.number) & (2 * HALF - 1);
-        if !(1..HALF).contains(&ahead) && now.since(self.at) <= REORDER_MS {
+        if !self.is_news(now, number) {
             return Notice::Stale;
         }
         *self = Self { number, at: now, until: fresh_until(now, message, entropy) };
         Notice::Fresh
+    }
+
+    /// Whether what was taken for the response to a renewed registration is an older notification, which bears the same
+    /// token. The response itself is an acknowledgement, or has the number of the last notification or a later one.
+    #[must_use]
+    pub fn is_overtaken(&self, now: Millis, message: &Message<'_>) -> bool {
+        message.kind != Kind::Acknowledgement
+            && sequence(message).is_some_and(|number| number != self.number && !self.is_news(now, number))
+    }
+
+    fn is_news(&self, now: Millis, number: u32) -> bool {
+        let ahead = number.wrapping_sub(self.number) & (2 * HALF - 1);
+        (1..HALF).contains(&ahead) || now.since(self.at) > REORDER_MS
     }
 
     /// When to renew the registration, under the same token, if nothing came until then: Max-Age has passed. The

@@ -75,8 +75,12 @@ impl Shared {
             }
             (Kind::Acknowledgement, Some(exchange)) => self.on_acknowledgement(now, message, exchange),
             (Kind::Reset | Kind::Acknowledgement, None) => nothing(Reply::Ignore),
-            // The open request comes first: what bears its token is the response to it, even under a message id that was
-            // seen before (a server that restarted). So each request gets one response, and a repeated one is no second.
+            // A notification that is repeated while its observation is renewed, under the same token.
+            (Kind::Confirmable, Some(_)) if self.is_watched(&message) && self.recent.holds(now, message.id) => {
+                acknowledged(message.id)
+            }
+            // Else the open request comes first: what bears its token is the response to it, even under a message id that
+            // was seen before (a server that restarted). So each request gets one response, and a repeated one is no second.
             (_, Some(exchange)) => self.accept(now, message, Some(exchange)),
             (_, None) => self.on_message(now, message),
         };
@@ -97,14 +101,17 @@ impl Shared {
 
     /// A message that answers no open request. A client serves nothing: requests and pings are reset.
     fn on_message<'a>(&mut self, now: Millis, message: Message<'a>) -> Incoming<'a> {
-        let token = message.token.try_into().ok().map(Token);
-        if !message.code.is_response() || token.is_none() {
+        if !message.code.is_response() || message.token.len() != size_of::<Token>() {
             return nothing(message.rejection());
         }
         if message.kind == Kind::Confirmable && self.recent.holds(now, message.id) {
-            return Incoming { reply: Some(empty(Kind::Acknowledgement, message.id)), event: Event::Nothing };
+            return acknowledged(message.id);
         }
-        if token == self.watched { self.accept(now, message, None) } else { nothing(message.rejection()) }
+        if self.is_watched(&message) { self.accept(now, message, None) } else { nothing(message.rejection()) }
+    }
+
+    fn is_watched(&self, message: &Message<'_>) -> bool {
+        self.watched.is_some_and(|watched| message.token == watched.0)
     }
 
     /// Takes the response to an open request, or a notification, unless an option makes it unusable.
@@ -125,6 +132,11 @@ impl Shared {
         let event = if open { Event::Response(message) } else { Event::Notification(message) };
         Incoming { reply, event }
     }
+}
+
+/// A message that was taken before.
+const fn acknowledged<'a>(id: u16) -> Incoming<'a> {
+    Incoming { reply: Some(empty(Kind::Acknowledgement, id)), event: Event::Nothing }
 }
 
 const fn nothing<'a>(reply: Reply) -> Incoming<'a> {

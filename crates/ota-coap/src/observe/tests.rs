@@ -65,3 +65,20 @@ fn errors_and_plain_responses_end_it() {
         assert_eq!(notify(code, number, None, |m| Observation::begin(Millis(9), m, &mut rng)), None);
     }
 }
+
+#[test]
+fn an_older_notification_is_told_from_the_response_to_a_renewal() {
+    let observation = begun(10, None);
+    for (number, after_ms, expected) in
+        [(Some(9), 1, true), (Some(10), 1, false), (Some(11), 1, false), (Some(9), 128_001, false), (None, 1, false)]
+    {
+        let overtaken = notify(Code::CONTENT, number, None, |m| observation.is_overtaken(Millis(after_ms), m));
+        assert_eq!(overtaken, expected, "{number:?} after {after_ms} ms");
+    }
+    let overtaken = notify(Code::CONTENT, Some(9), None, |m| {
+        let mut answer = *m;
+        answer.kind = Kind::Acknowledgement;
+        observation.is_overtaken(Millis(1), &answer)
+    });
+    assert!(!overtaken, "an acknowledgement answers the request whose id it bears");
+}

@@ -268,7 +268,7 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
                 Ok(())
             }
             CoapError::Oversize => {
-                self.offers.too_large(now, ask, &mut self.entropy);
+                self.offers.too_large(self.open == Open::First, now, ask, &mut self.entropy);
                 Ok(())
             }
             error => {

@@ -117,6 +117,10 @@ impl<'x> Offers<'x> {
         ask: Ask,
         entropy: &mut dyn Entropy,
     ) -> Option<Token> {
+        if self.observation.as_ref().is_some_and(|observation| observation.is_overtaken(now, message)) {
+            self.unsure(now, entropy);
+            return self.token;
+        }
         self.observation = Observation::begin(now, message, entropy);
         let fresh_until = match &self.observation {
             Some(observation) => observation.next_deadline(),
@@ -195,10 +199,19 @@ impl<'x> Offers<'x> {
         self.failed(now, BlockError::Size, ask, entropy);
     }
 
-    /// A message with them does not fit the scratch buffer.
-    pub(super) fn too_large(&mut self, now: Millis, ask: Ask, entropy: &mut dyn Entropy) {
+    /// A message with them, perhaps the `first`, does not fit the scratch buffer.
+    pub(super) fn too_large(&mut self, first: bool, now: Millis, ask: Ask, entropy: &mut dyn Entropy) {
+        if first && self.observation.is_some() {
+            return self.unsure(now, entropy);
+        }
         self.failed(now, BlockError::TooLarge, ask, entropy);
         self.state = State::TooLarge(ETag::NONE);
+    }
+
+    /// What came for the response to a renewal may be a notification. The next response is believed, whatever it is.
+    fn unsure(&mut self, now: Millis, entropy: &mut dyn Entropy) {
+        (self.observation, self.state) = (None, State::Told);
+        self.wait(now, 0, entropy);
     }
 
     /// Moves what has come, whole and new, to the start of `out`: its length.

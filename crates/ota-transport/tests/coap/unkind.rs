@@ -160,3 +160,51 @@ fn a_report_that_is_dropped_at_any_moment_costs_no_offer() {
         });
     }
 }
+
+#[test]
+fn a_notification_that_does_not_fit_during_a_renewal_costs_no_offer() {
+    let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH_MIN, 4_096));
+    world.cloud.borrow_mut().max_age = Some(30);
+    let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+    block_on(async {
+        coap.send(&VERSION).await.unwrap();
+        assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("NoUpdate"));
+        world.script(|_, _| Act::Silence);
+        while world.asked().len() < 3 {
+            assert_eq!(heard(&mut coap, &world, 100).await, None);
+        }
+        // The renewal is on its way; its repetition is answered after the notification.
+        world.cloud.borrow_mut().max_age = Some(1_000_000);
+        world.script(|_, _| Act::Serve);
+        world.publish(&offer("2.0.0", 600), b"a");
+        assert_eq!(heard(&mut coap, &world, MINUTE).await.as_deref(), Some("2.0.0"));
+    });
+}
+
+/// The numbers are the server's when it renews; it has told 2.0.0 under 2 and 2.1.0 under 3.
+#[test]
+fn an_older_notification_is_no_response_to_a_renewal() {
+    let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 1_024));
+    world.cloud.borrow_mut().max_age = Some(30);
+    world.cloud.borrow_mut().confirms = false;
+    let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+    block_on(async {
+        coap.send(&VERSION).await.unwrap();
+        assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("NoUpdate"));
+        for (tag, version) in [(b"a", "2.0.0"), (b"b", "2.1.0")] {
+            world.publish(&offer(version, 100), tag);
+            assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some(version));
+        }
+        world.script(|_, _| Act::Silence);
+        while world.asked().len() < 3 {
+            assert_eq!(heard(&mut coap, &world, 100).await, None);
+        }
+        // The renewal is on its way; a copy of the first notification comes now.
+        world.cloud.borrow_mut().observers.values_mut().for_each(|number| *number = 1);
+        world.publish(&offer("2.0.0", 100), b"a");
+        world.cloud.borrow_mut().observers.values_mut().for_each(|number| *number = 3);
+        (world.cloud.borrow_mut().offers, world.cloud.borrow_mut().etag) = (offer("2.1.0", 100), b"b".to_vec());
+        world.script(|_, _| Act::Serve);
+        assert_eq!(heard(&mut coap, &world, 10 * MINUTE).await, None, "2.1.0 is known, 2.0.0 is over");
+    });
+}
