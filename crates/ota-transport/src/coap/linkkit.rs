@@ -23,7 +23,8 @@ use ota_hal::Entropy;
 /// The token that the platform wants from those who come without DTLS (from `/auth`, with encrypted payloads): the
 /// public sources do not say enough of it. What the platform answers when there is no offer: an empty payload, and a
 /// message without `data`, are both taken for that. The original's version 3 never compiled, and today's platform offers
-/// updates over MQTT only; so this dialect is for servers that still speak it. It was tested against `ota serve` alone.
+/// updates over MQTT only; so this dialect is for servers that still speak it. It was tested against
+/// `ota serve` alone (`crates/ota-tool/tests/linkkit_coap.rs`).
 ///
 /// # Source
 /// `ota_transport_coap.c` of the original, version 2 (paths, payload, answer); the platform's pages on CoAP (`/topic/`
