@@ -1,5 +1,6 @@
 //! Numbers that differ between devices and between starts. The emulated part has no source of true randomness; for
-//! jitter, ports and message ids these serve, for keys they would not.
+//! jitter, ports, message ids and CoAP tokens these serve, on a network that is trusted; for keys they would not. A
+//! product needs a real generator: who guesses a token can answer in the server's place.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use ota_hal::Entropy;

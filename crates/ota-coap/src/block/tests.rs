@@ -287,11 +287,21 @@ fn too_large_shrinks_blocks_and_begins_anew() {
 }
 
 #[test]
+fn a_server_that_would_take_larger_blocks_gets_those_that_were_begun() {
+    let mut upload = Upload::new(150, szx(64)).unwrap();
+    let taken = |code, value| Said { block1: Some(value), ..said(code) };
+    assert_eq!(taken(Code::CONTINUE, block(0, 1, 1_024)).up(&mut upload), Ok(Progress::More));
+    assert_eq!((upload.szx(), upload.range()), (szx(64), 64..128));
+    assert_eq!(taken(Code::CONTINUE, block(1, 1, 128)).up(&mut upload), Ok(Progress::More));
+    assert_eq!(upload.range(), 128..150);
+    assert_eq!(taken(Code::CHANGED, block(2, 0, 1_024)).up(&mut upload), Ok(Progress::Done));
+}
+
+#[test]
 fn answers_that_do_not_fit_a_block_are_refused() {
     let mut upload = Upload::new(100, szx(64)).unwrap();
     let taken = |value| Said { block1: value, ..said(Code::CONTINUE) };
     assert_eq!(taken(Some(block(1, 1, 64))).up(&mut upload), Err(BlockError::Order));
-    assert_eq!(taken(Some(block(0, 1, 128))).up(&mut upload), Err(BlockError::Size));
     assert_eq!(taken(Some(7)).up(&mut upload), Err(BlockError::Size));
     assert_eq!(taken(None).up(&mut upload), Err(BlockError::Size));
     // Acted upon before it was complete.

@@ -80,7 +80,6 @@ impl Upload {
         }
         match answer {
             Some(answer) if answer.number != sent.number => return Err(BlockError::Order),
-            Some(answer) if answer.szx > self.szx => return Err(BlockError::Size),
             None if sent.more => return Err(BlockError::Size),
             _ => {}
         }
@@ -90,7 +89,8 @@ impl Upload {
         }
         // The block was taken whole, whatever size the next ones shall have (RFC 7959 §3.2).
         let at = self.at.saturating_add(self.szx.bytes());
-        self.shrink(answer.map_or(self.szx, |answer| answer.szx), at)
+        // A server that names a larger size would take that, too; it need not be used (§2.3).
+        self.shrink(answer.map_or(self.szx, |answer| answer.szx.min(self.szx)), at)
     }
 
     fn shrink(&mut self, szx: Szx, at: u32) -> Result<Progress, BlockError> {

@@ -106,9 +106,8 @@ impl Numbered for Sockets<'_> {
         loop {
             return match socket.borrow().poll_recv_from(buffer, context) {
                 Poll::Ready(Ok((len, sender))) if sender.endpoint == from => Poll::Ready(len),
-                Poll::Ready(Ok(_)) => continue,
-                // It is gone; nobody knows from whom it was.
-                Poll::Ready(Err(RecvError::Truncated)) => Poll::Ready(buffer.len()),
+                // One that was cut is gone, and nobody knows from whom it was: an answer larger than was asked for is no answer.
+                Poll::Ready(Ok(_) | Err(RecvError::Truncated)) => continue,
                 Poll::Pending => Poll::Pending,
             };
         }
