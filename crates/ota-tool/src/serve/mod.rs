@@ -42,7 +42,8 @@ pub struct Args {
     /// Port of the file server and the page; 0 takes a free one
     #[arg(long, default_value_t = 8080, value_name = "PORT")]
     http_port: u16,
-    /// Speaks CoAP too, on this UDP port (5683 is the usual one); 0 takes a free one
+    /// Speaks CoAP too, on this UDP port (5683 is the usual one); 0 takes a free one. Devices report, look for offers and
+    /// fetch files there; offers are made on the page or by POST /api/offer, as for devices on MQTT
     #[arg(long, value_name = "PORT")]
     coap_port: Option<u16>,
     /// What devices reach the file server as, when that is not its address (`http://10.0.2.2:8080` from QEMU)
@@ -51,7 +52,7 @@ pub struct Args {
     /// The same by name or address alone (`10.0.2.2`): the port is the file server's, also when it was taken free
     #[arg(long, value_name = "HOST")]
     public_host: Option<String>,
-    /// What devices on CoAP fetch files from, when that is not its address either
+    /// What devices on CoAP fetch files from, when that is not its address either (`coap://10.0.2.2:5683` from QEMU)
     #[arg(long, value_name = "URL", requires = "coap_port")]
     public_coap_url: Option<String>,
     /// Limits each download to so many KiB per second
