@@ -217,7 +217,8 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
     fn bill(&self) -> Cost {
         let flash = &self.world.flash.borrow().part;
         self.model.borrow().heard(&self.world.cloud.heard.borrow());
-        assert_eq!(flash.violation(), None);
+        // A unit of a stuck sector stays blank, however often it is written.
+        assert!(self.stays() || flash.violation().is_none(), "{:?}", flash.violation());
         Cost { operations: flash.ops(), erases: flash.wear_max() }
     }
 
@@ -339,5 +340,5 @@ impl<'m, const W: usize, const E: u8> Life<'m, W, E> {
 }
 
 const QUIET_MS: u32 = 50_000_000;
-/// Starts in which a device with a fault has to calm down.
-const STARTS: u32 = 9;
+/// Starts in which a device with a fault has to calm down. An offer that waits for it is tried once more.
+const STARTS: u32 = 11;

@@ -7,13 +7,15 @@ use ota_testkit::Tear;
 pub const ATTEMPTS: u32 = 3;
 
 /// What a device may say of a good update that suffered from its flash.
-const HURT: [&str; 7] = [
+const HURT: [&str; 8] = [
     "flash driver failed",
     "journal failed",
     "job record unreadable",
     "boot record unreadable",
     "image digest differs from the manifest",
     "no payload for this device",
+    // It could not count a start on trial, and so allowed none.
+    "the boot loader refused the image",
     // The gate's name was not to be read.
     "health gate 000 failed",
 ];

@@ -19,13 +19,13 @@ const RING: [Story; 10] = [
     Story::WrongClass,
     Story::Delta,
 ];
-const PAIRED: usize = 6;
+const PAIRED: usize = 7;
 
 /// Units of one pass: every geometry with every story, each with an eighth of the operations; pairs on the first part; other
 /// troubles; and those between cuts.
 const SINGLES: usize = GEOMETRIES.len() * Story::ALL.len();
-const TROUBLED: usize = 7;
-const MIXED: usize = 2;
+const TROUBLED: usize = 6;
+const MIXED: usize = 1;
 const PASS: usize = SINGLES + TROUBLED + MIXED + PAIRED;
 /// Units in which every operation was cut in every way once, those of deltas in [`DELTA_ROUNDS`] rounds.
 pub const ROUND: usize = PASS * SLICES;
@@ -63,11 +63,11 @@ impl Turn {
         self.unit(0, RING[story], turn / RING.len(), story, Kind::Pairs)
     }
 
-    /// The first part, with every other of them a delta, and the others.
-    fn mixed(&self, place: usize) -> Unit {
+    /// Every other one on the first part, every other pair of them a delta.
+    fn mixed(&self) -> Unit {
         let turn = self.round * SLICES + self.pass;
-        let geometry = if place == 0 { 0 } else { turn % GEOMETRIES.len() };
-        let story = if (turn + place).is_multiple_of(2) { Story::Delta } else { RING[turn / 2 % RING.len()] };
+        let geometry = if turn.is_multiple_of(2) { 0 } else { turn % GEOMETRIES.len() };
+        let story = if (turn / 2).is_multiple_of(2) { Story::Delta } else { RING[turn / 4 % RING.len()] };
         self.unit(geometry, story, self.round, turn / 2, Kind::Mixed)
     }
 
@@ -96,7 +96,7 @@ pub fn unit(n: usize, seed: u64) -> Unit {
     match place.checked_sub(SINGLES) {
         None => turn.single(place),
         Some(place) if place < TROUBLED => turn.trouble(place),
-        Some(place) if place < TROUBLED + MIXED => turn.mixed(place - TROUBLED),
+        Some(place) if place < TROUBLED + MIXED => turn.mixed(),
         Some(place) => turn.pair(place - TROUBLED - MIXED),
     }
 }
