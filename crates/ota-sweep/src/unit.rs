@@ -1,12 +1,12 @@
 //! A piece of the sweep: some operations of one story on one geometry, cut in every way.
 
-use crate::life::{Cost, Moment, Setting, State};
+use crate::life::{Cost, Life, Moment, Setting, State};
 use crate::line::{Line, TEARS};
 use crate::scenario::{Cut, cut, endure, factory, moments, outlive, survive};
 use crate::seen::{Seen, hash_of};
 use crate::story::{Materials, Outcome};
 use crate::tally::Tally;
-use crate::trouble::Trouble;
+use crate::trouble::{Extent, Trouble};
 use crate::{Geometry, Signatures, Story};
 use ota_testkit::{Rng, Tear};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -133,17 +133,25 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
         Line { geometry, story, past, trouble: None, cuts: cuts.to_vec() }
     }
 
-    /// Everything of this slice that can go wrong without a cut, one at a time.
-    fn troubles(&mut self, state: State<W, E>) {
-        let undisturbed = guarded(|| {
-            let mut life = crate::life::Life::new(state.clone(), self.setting);
+    /// The moments of the life from `state`; `None`, told as a failure of `line`, when it went wrong.
+    fn moments(&mut self, state: State<W, E>, trouble: Option<Trouble>, line: Line) -> Option<Vec<Moment<W, E>>> {
+        let lived = guarded(|| moments(state, self.setting, trouble));
+        lived.map(|(moments, _)| moments).map_err(|why| self.tally.fail(line, why)).ok()
+    }
+
+    /// What there is to go wrong in the life from `state`, which these cuts left, and its number.
+    fn undisturbed(&mut self, state: &State<W, E>, cuts: &[Cut]) -> Option<(Extent, u64)> {
+        let lived = guarded(|| {
+            let mut life = Life::new(state.clone(), self.setting);
             life.live();
             (life.extent(), life.trace())
         });
-        let (extent, trace) = match undisturbed {
-            Ok(undisturbed) => undisturbed,
-            Err(why) => return self.tally.fail(self.line(&[]), why),
-        };
+        lived.map_err(|why| self.tally.fail(self.line(cuts), why)).ok()
+    }
+
+    /// Everything of this slice that can go wrong without a cut, one at a time.
+    fn troubles(&mut self, state: State<W, E>) {
+        let Some((extent, trace)) = self.undisturbed(&state, &[]) else { return };
         self.shared.seen.first(self.trouble_key(trace));
         for (_, trouble) in Trouble::all(extent).enumerate().filter(|(n, _)| self.unit.has(*n)) {
             match guarded(|| endure(state.clone(), self.setting, trouble)) {
@@ -161,37 +169,20 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
 
     /// Cuts the life from `state`, lets flash fail in the next one, and cuts that, too.
     fn mixed(&mut self, state: State<W, E>) {
-        let lived = guarded(|| moments(state, self.setting, None));
-        let (moments, _) = match lived {
-            Ok(lived) => lived,
-            Err(why) => return self.tally.fail(self.line(&[]), why),
-        };
+        let Some(moments) = self.moments(state, None, self.line(&[])) else { return };
         for (op, moment) in moments.iter().enumerate().filter(|(op, _)| self.unit.has(*op)) {
             let mut rng = Rng::new(self.seed(op, Tear::Bits, &[]));
             let first = any_cut(op, &mut rng);
             let state = cut(moment, &first);
-            let extent = guarded(|| {
-                let mut life = crate::life::Life::new(state.clone(), self.setting);
-                life.live();
-                life.extent()
-            });
-            match extent {
-                Ok(extent) => {
-                    (0..MIXED).for_each(|_| self.mix(&state, first, Trouble::any_of_flash(extent, &mut rng), &mut rng))
-                }
-                Err(why) => self.tally.fail(self.line(&[first]), why),
-            }
+            let Some((extent, _)) = self.undisturbed(&state, &[first]) else { continue };
+            (0..MIXED).for_each(|_| self.mix(&state, first, Trouble::any_of_flash(extent, &mut rng), &mut rng));
         }
     }
 
     /// The life from `state`, which `first` left, with this trouble and cut somewhere.
     fn mix(&mut self, state: &State<W, E>, first: Cut, trouble: Trouble, rng: &mut Rng) {
         let line = Line { trouble: Some((1, trouble)), ..self.line(&[first]) };
-        let lived = guarded(|| moments(state.clone(), self.setting, Some(trouble)));
-        let (moments, _) = match lived {
-            Ok(lived) => lived,
-            Err(why) => return self.tally.fail(line, why),
-        };
+        let Some(moments) = self.moments(state.clone(), Some(trouble), line.clone()) else { return };
         for _ in 0..MIXED.min(moments.len()) {
             let op = rng.below(moments.len() as u32) as usize;
             let second = any_cut(op, rng);
@@ -217,11 +208,7 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
 
     /// Lives from `state` on, and cuts this life: its operations of this slice, or all when it follows a cut.
     fn life(&mut self, state: State<W, E>, before: &[Cut]) {
-        let lived = guarded(|| moments(state, self.setting, None));
-        let (moments, _) = match lived {
-            Ok(lived) => lived,
-            Err(why) => return self.tally.fail(self.line(before), why),
-        };
+        let Some(moments) = self.moments(state, None, self.line(before)) else { return };
         let last = self.unit.kind != Kind::Pairs || !before.is_empty();
         for (op, moment) in moments.iter().enumerate() {
             if !before.is_empty() || self.unit.has(op) {
@@ -306,7 +293,7 @@ pub fn amplification<const W: usize, const E: u8>(geometry: &Geometry, materials
     let setting = Setting { materials, layout: &layout, keys: Signatures::remembered() };
     let state: State<W, E> = factory(geometry, 0, &setting);
     let before = state.flash.clone();
-    let mut life = crate::life::Life::new(state, setting);
+    let mut life = Life::new(state, setting);
     let cost = life.live();
     let flash = life.flash();
     let programmed = |part: ota_hal::Partition| {
