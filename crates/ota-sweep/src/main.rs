@@ -20,7 +20,7 @@ use ota_testkit::Tear;
 #[derive(Parser)]
 #[command(name = "cargo xtask sweep")]
 struct Options {
-    /// Begin no further unit after so many seconds
+    /// Stop after so many seconds
     #[arg(long, default_value_t = 300)]
     budget: u64,
     /// Run exactly so many units instead, however long it takes: the same scenarios on every machine

@@ -37,7 +37,8 @@ impl Report {
     pub(crate) fn new(options: &Options, swept: &Swept) -> Self {
         let mut total = Tally::default();
         swept.units.values().for_each(|tally| total.merge(tally.clone()));
-        let units: Vec<Unit> = swept.units.keys().map(|n| plan::unit(*n, options.seed)).collect();
+        let whole = swept.units.iter().filter(|(_, tally)| !tally.cut_short);
+        let units: Vec<Unit> = whole.map(|(n, _)| plan::unit(*n, options.seed)).collect();
         let first: Vec<Unit> = units.iter().filter(|unit| unit.geometry == 0).copied().collect();
         let stories = Story::ALL.len();
         let complete = [

@@ -47,8 +47,7 @@ struct Work<'o> {
 impl Work<'_> {
     /// The next unit, unless it is time to stop.
     fn take(&self) -> Option<usize> {
-        let late = self.options.units.is_none() && self.begin.elapsed() >= Duration::from_secs(self.options.budget);
-        if late {
+        if self.shared.until.is_some_and(|until| Instant::now() >= until) {
             return None;
         }
         let n = self.next.fetch_add(1, Relaxed);
@@ -89,8 +88,9 @@ pub(crate) fn sweep(options: &Options) -> Swept {
     // The message of a failing check is kept by who catches it.
     std::panic::set_hook(Box::new(|_| {}));
     let keys = options.keys();
-    let shared = Shared { seen: Seen::default(), keys };
     let begin = Instant::now();
+    let until = options.units.is_none().then_some(begin + Duration::from_secs(options.budget));
+    let shared = Shared { seen: Seen::default(), keys, until };
     let (next, store) = (AtomicUsize::new(0), Store::default());
     let work = Work { options, shared, store, next, begin, done: Mutex::default() };
     std::thread::scope(|scope| {

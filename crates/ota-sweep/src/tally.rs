@@ -35,6 +35,8 @@ pub struct Tally {
     pub cut: Worst,
     /// The worst with something else than a cut.
     pub troubled: Worst,
+    /// Time was up before all was tried.
+    pub cut_short: bool,
 }
 
 /// The worst of some scenarios that ended well.
@@ -85,6 +87,7 @@ impl Tally {
         self.firm.merge(other.firm);
         self.cut.merge(other.cut);
         self.troubled.merge(other.troubled);
+        self.cut_short |= other.cut_short;
     }
 }
 

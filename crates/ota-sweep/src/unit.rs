@@ -10,6 +10,7 @@ use crate::trouble::{Extent, Trouble};
 use crate::{Geometry, Signatures, Story};
 use ota_testkit::{Rng, Tear};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 /// Into so many units the operations of a story are dealt.
 pub const SLICES: usize = 8;
@@ -60,6 +61,8 @@ pub struct Shared {
     pub seen: Seen,
     /// The device's keys.
     pub keys: Signatures,
+    /// When to stop, even in the midst of a unit.
+    pub until: Option<Instant>,
 }
 
 impl Unit {
@@ -128,6 +131,12 @@ fn describe(operation: &crate::recorder::Operation) -> String {
 }
 
 impl<const W: usize, const E: u8> Run<'_, W, E> {
+    /// Whether it is time to stop.
+    fn is_late(&mut self) -> bool {
+        self.tally.cut_short |= self.shared.until.is_some_and(|until| Instant::now() >= until);
+        self.tally.cut_short
+    }
+
     fn line(&self, cuts: &[Cut]) -> Line {
         let Unit { geometry, story, past, .. } = *self.unit;
         Line { geometry, story, past, trouble: None, cuts: cuts.to_vec() }
@@ -154,6 +163,9 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
         let Some((extent, trace)) = self.undisturbed(&state, &[]) else { return };
         self.shared.seen.first(self.trouble_key(trace));
         for (_, trouble) in Trouble::all(extent).enumerate().filter(|(n, _)| self.unit.has(*n)) {
+            if self.is_late() {
+                return;
+            }
             match guarded(|| endure(state.clone(), self.setting, trouble)) {
                 // What goes as another life went, or as without the trouble, is no scenario of its own.
                 Ok((_, trace)) if !self.shared.seen.first(self.trouble_key(trace)) => self.tally.repeats += 1,
@@ -174,6 +186,9 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
             let mut rng = Rng::new(self.seed(op, Tear::Bits, &[]));
             let first = any_cut(op, &mut rng);
             let state = cut(moment, &first);
+            if self.is_late() {
+                return;
+            }
             let Some((extent, _)) = self.undisturbed(&state, &[first]) else { continue };
             (0..MIXED).for_each(|_| self.mix(&state, first, Trouble::any_of_flash(extent, &mut rng), &mut rng));
         }
@@ -211,7 +226,7 @@ impl<const W: usize, const E: u8> Run<'_, W, E> {
         let Some(moments) = self.moments(state, None, self.line(before)) else { return };
         let last = self.unit.kind != Kind::Pairs || !before.is_empty();
         for (op, moment) in moments.iter().enumerate() {
-            if !before.is_empty() || self.unit.has(op) {
+            if (!before.is_empty() || self.unit.has(op)) && !self.is_late() {
                 self.operation(op, moments.len(), moment, before, last);
             }
         }
