@@ -13,7 +13,8 @@ pub enum BootError<E> {
     /// The request does not fit the present state. Nothing changed.
     #[error("{0}")]
     Refused(BootRefusal),
-    /// The journal failed. The state before the request still stands; the request may be repeated.
+    /// The journal failed, twice. The state before the request stands, or, rarely, the one asked for: a driver may fail after it
+    /// did what it was told. The request may be repeated.
     #[error("the journal failed")]
     Journal(JournalError<E>),
 }
@@ -108,10 +109,11 @@ impl<'j, F: Flash, const UNIT: usize> Boot<'j, F, UNIT> {
     }
 
     fn apply(&self, next: Result<Option<Record>, BootRefusal>) -> Result<(), BootError<F::Error>> {
-        match next.map_err(BootError::Refused)? {
-            Some(record) => Ok(self.journal.append(Kind::Boot, &record.encode())?),
-            None => Ok(()),
-        }
+        let Some(record) = next.map_err(BootError::Refused)? else { return Ok(()) };
+        let bytes = record.encode();
+        // A second time: what failed may be stored all the same, and must not come true behind the caller's back.
+        let first = self.journal.append(Kind::Boot, &bytes);
+        Ok(first.or_else(|_| self.journal.append(Kind::Boot, &bytes))?)
     }
 }
 

@@ -109,6 +109,36 @@ fn a_write_error_is_an_error_and_the_old_state_stands() {
 }
 
 #[test]
+fn a_request_survives_a_driver_that_fails_once_wherever_that_is() {
+    let stage = |device: &Device| {
+        let proof = device.prove(B, 0).unwrap();
+        device.flash.borrow_mut().reset_counters();
+        device.with_boot(A, |mut boot| boot.stage(proof)).unwrap()
+    };
+    let mut moved = false;
+    // Records before it: with some of them the journal moves to its other bank.
+    for full in 0..12 {
+        let mut ready = factory();
+        ready.write(B, &image(2)).unwrap();
+        (0..full).for_each(|n| ready.append(Kind::Progress, &[n]));
+        let mut calm = ready.clone();
+        assert_eq!(stage(&calm), Ok(()));
+        let ops = calm.flash.get_mut().ops();
+        moved |= ops > 3;
+        for (op, tear) in (0..ops).flat_map(|op| [Tear::Before, Tear::Units, Tear::After].map(|tear| (op, tear))) {
+            let mut device = ready.clone();
+            let proof = device.prove(B, 0).unwrap();
+            device.flash.get_mut().reset_counters();
+            device.flash.get_mut().fail_at(op, tear);
+            let staged = device.with_boot(A, |mut boot| boot.stage(proof)).unwrap();
+            assert_eq!(staged, Ok(()), "{full} records, op {op}, {tear:?}");
+            assert_eq!(device.start(ResetCause::Software), runs(2, B, true), "{full} records, op {op}, {tear:?}");
+        }
+    }
+    assert!(moved, "the journal never moved");
+}
+
+#[test]
 fn errors_are_errors() {
     fn text<E: core::error::Error>(error: &E) -> String {
         error.to_string()
