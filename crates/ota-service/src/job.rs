@@ -1,21 +1,18 @@
-//! The job: what must survive a power cut to finish an update. Two records, `Kind::Job` and `Kind::Progress`.
+//! The job: what must survive a power cut to finish an update. Two records: `Kind::Job`, and in `progress` the one beside it.
 //!
 //! ```text
 //! Kind::Job       0 version 3 │ phase │ flags │ device │ u64 id │
 //!                12 u32 offered size │ u32 seen size │ u32 offset │ u32 length │ u32 image size │
 //!                32 slot │ checksum kind │ u16 length of the locator │ [32] image digest │ [32] checksum │
 //!               100 locator │ u8 length, validator │ u8 length, module │ u8 length, version text
-//! Kind::Progress  0 version 1 │ tag 1 (stored) │ u64 id │ u32 durable bytes
-//!                 0 version 1 │ tag 2 (gate)   │ u8 length, name of the gate that ended the trial
-//!                 0 version 1 │ tag 3 (not started) │ u64 id, or 0: the loader was asked once more for the staged image
-//!                 0 version 1 │ tag 4 (staging) │ first 8 bytes of the image's own digest
 //! ```
 //! Flags: 1 signed by the cloud, 2 image digest present, 4 fetched again after damage, 8 compressed payload, 16 delta.
 //! Size 0: not known. Other versions are not read: such a job is dropped with a report.
 //! All numbers are little-endian. The journal guards the bytes with a CRC; decoding is total all the same.
 
+mod progress;
+
 use crate::Plan;
-use crate::app::GATE_NAME_MAX;
 use crate::codec::{Reader, Writer};
 use crate::outbox::Image;
 use core::ops::Range;
@@ -24,6 +21,7 @@ use ota_download::Validator;
 use ota_hal::SlotId;
 use ota_transport::{Checksum, Component, Locator, Offer};
 use ota_verify::manifest::Form;
+pub(crate) use progress::{PROGRESS_MAX, Progress};
 
 /// Most bytes of a locator (URL).
 pub const LOCATOR_MAX: usize = 1600;
@@ -39,7 +37,6 @@ const CHECKSUM: Range<usize> = 68..100;
 const TAIL_MAX: usize = 3 + VALIDATOR_MAX + MODULE_MAX + VERSION_MAX;
 /// Most bytes of a validator.
 const VALIDATOR_MAX: usize = 64;
-const RECORD_VERSION: u8 = 1;
 const JOB_VERSION: u8 = 3;
 /// All flags but the two highest, which exclude each other.
 const FLAGS_MAX: u8 = 16 | 7;
@@ -296,63 +293,6 @@ impl Fnv {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
         }
-    }
-}
-
-/// The record beside the job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress<'a> {
-    /// So many bytes of this job's payload are durable.
-    Stored { id: u64, durable: u32 },
-    /// The gate that ended the trial; its number alone means nothing to the firmware that is returned to.
-    Gate(&'a str),
-    /// The loader passed over this job's staged image at a start, and was asked for it once more.
-    NotStarted { id: u64 },
-    /// The image of this digest is being staged for the job.
-    Staging { digest: [u8; 8] },
-}
-
-/// Longest progress record.
-pub(crate) const PROGRESS_MAX: usize = 3 + GATE_NAME_MAX;
-
-impl<'a> Progress<'a> {
-    pub(crate) fn encode<'b>(&self, buf: &'b mut [u8; PROGRESS_MAX]) -> Option<&'b [u8]> {
-        let mut w = Writer::new(buf);
-        w.u8(RECORD_VERSION)?;
-        match self {
-            Self::Stored { id, durable } => {
-                w.u8(1)?;
-                w.bytes(&id.to_le_bytes())?;
-                w.u32(*durable)?;
-            }
-            Self::Gate(name) => {
-                w.u8(2)?;
-                w.short(name.as_bytes())?;
-            }
-            Self::Staging { digest } => {
-                w.u8(4)?;
-                w.bytes(digest)?;
-            }
-            Self::NotStarted { id } => {
-                w.u8(3)?;
-                w.bytes(&id.to_le_bytes())?;
-            }
-        }
-        Some(w.finish())
-    }
-    pub(crate) fn decode(record: &'a [u8]) -> Option<Self> {
-        let mut r = Reader(record);
-        if r.u8()? != RECORD_VERSION {
-            return None;
-        }
-        let progress = match r.u8()? {
-            1 => Self::Stored { id: u64::from_le_bytes(r.array()?), durable: r.u32()? },
-            2 => Self::Gate(r.short_text()?),
-            4 => Self::Staging { digest: r.array()? },
-            3 => Self::NotStarted { id: u64::from_le_bytes(r.array()?) },
-            _ => return None,
-        };
-        r.is_empty().then_some(progress)
     }
 }
 
