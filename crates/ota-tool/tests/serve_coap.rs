@@ -73,6 +73,20 @@ impl Device {
         self.ask(&packet)
     }
 
+    /// A GET that accepts one format only.
+    fn accept(&mut self, path: &str, format: u8) -> Packet {
+        let mut packet = self.packet(RequestType::Get, path, b"");
+        packet.add_option(CoapOption::Accept, vec![format]);
+        self.ask(&packet)
+    }
+
+    /// A POST of a format.
+    fn post_as(&mut self, path: &str, format: u8, payload: &Value) -> Packet {
+        let mut packet = self.packet(RequestType::Post, path, payload.to_string().as_bytes());
+        packet.add_option(CoapOption::ContentFormat, vec![format]);
+        self.ask(&packet)
+    }
+
     fn post(&mut self, path: &str, payload: &Value) -> ResponseType {
         let packet = self.packet(RequestType::Post, path, payload.to_string().as_bytes());
         code(&self.ask(&packet))
@@ -229,8 +243,18 @@ fn what_cannot_be_answered_is_refused_by_its_code() {
     let mut critical = device.packet(RequestType::Get, "files/fw.ota", b"");
     critical.add_option(CoapOption::Unknown(65_001), vec![1]);
     assert_eq!(code(&device.ask(&critical)), ResponseType::BadOption);
+    let mut twice = device.packet(RequestType::Get, "ota/offer/pk/dn", b"");
+    for value in [50, 50] {
+        twice.add_option(CoapOption::Accept, vec![value]);
+    }
+    assert_eq!(code(&device.ask(&twice)), ResponseType::BadOption, "one that does not repeat");
     let reserved = device.block("files/fw.ota", 0, 7);
-    assert_eq!(code(&reserved), ResponseType::BadOption);
+    assert_eq!(code(&reserved), ResponseType::BadRequest);
+    // Nobody would know what a response to a message is that was not understood (RFC 7252 §5.4.1).
+    critical.header.set_type(MessageType::NonConfirmable);
+    critical.header.message_id += 1_000;
+    device.socket.send(&critical.to_bytes_unlimited().unwrap()).unwrap();
+    assert!(device.is_left_alone());
     // Another version of the protocol is no message; a ping is reset; noise is nothing.
     for (datagram, answered) in
         [(&[0x80, 1, 0, 1][..], false), (&[0x40, 0, 9, 9], true), (&[1, 2, 3], false), (&[], false)]
@@ -241,6 +265,80 @@ fn what_cannot_be_answered_is_refused_by_its_code() {
         }
         assert!(device.is_left_alone(), "{datagram:?}");
     }
+}
+
+#[test]
+fn what_there_is_comes_in_its_format_or_not_at_all() {
+    let (_guard, server) = bench(&[]);
+    let mut device = Device::new(&server);
+    server.offer(&json!({ "device": "pk/dn", "file": "fw.ota" }));
+    let download = "topic/ota/device/download/pk/dn";
+    for (path, format, other) in [("files/fw.ota", 42, 50), (download, 42, 0), ("ota/offer/pk/dn", 50, 60)] {
+        assert_eq!(code(&device.accept(path, other)), ResponseType::NotAcceptable, "{path}");
+        for answer in [device.accept(path, format), device.get(path)] {
+            assert_eq!(code(&answer), ResponseType::Content, "{path}");
+            assert_eq!(number(&answer, CoapOption::ContentFormat), Some(format.into()), "{path}");
+        }
+    }
+    assert_eq!(code(&device.post_as("ota/version/pk/dn", 60, &version("1"))), ResponseType::UnsupportedContentFormat);
+    assert_eq!(code(&device.post_as("ota/version/pk/dn", 50, &version("1"))), ResponseType::Changed);
+}
+
+#[test]
+fn a_linkkit_device_may_want_its_offer_as_octets() {
+    let (_guard, server) = bench(&[]);
+    let mut device = Device::new(&server);
+    server.offer(&json!({ "device": "pk/dn", "file": "fw.ota" }));
+    let mut ask = |format: Option<u8>| {
+        let mut packet = device.packet(RequestType::Post, "topic/ota/device/request/pk/dn", &[]);
+        packet.payload = version("1.0.0").to_string().into_bytes();
+        if let Some(format) = format {
+            packet.add_option(CoapOption::Accept, vec![format]);
+        }
+        device.ask(&packet)
+    };
+    for (wanted, format) in [(None, 50), (Some(50), 50), (Some(42), 42)] {
+        let answer = ask(wanted);
+        assert_eq!((code(&answer), answer.payload.is_empty()), (ResponseType::Content, false));
+        assert_eq!(number(&answer, CoapOption::ContentFormat), Some(format));
+    }
+    assert_eq!(code(&ask(Some(60))), ResponseType::NotAcceptable);
+}
+
+#[test]
+fn an_offer_that_is_an_answer_fits_one_message() {
+    let (guard, server) = bench(&[]);
+    let mut device = Device::new(&server);
+    // In a URL, three bytes for each.
+    let long = "\u{e4}".repeat(100);
+    let parts = [long.as_str(); 3].join("/");
+    std::fs::create_dir_all(guard.path().join(&parts)).unwrap();
+    std::fs::copy(guard.path().join("fw.ota"), guard.path().join(&parts).join("fw.ota")).unwrap();
+    let mut ask = || {
+        let payload = version("1.0.0").to_string();
+        let packet = device.packet(RequestType::Post, "topic/ota/device/request/pk/dn", payload.as_bytes());
+        device.ask(&packet)
+    };
+    assert_eq!(server.offer(&json!({ "device": "pk/dn", "file": format!("{parts}/fw.ota") })).0, 200);
+    let answer = ask();
+    assert!((1..=1_024).contains(&answer.payload.len()), "{} bytes", answer.payload.len());
+    let offer: Value = serde_json::from_slice(&answer.payload).unwrap();
+    let path = "topic/ota/device/download/pk/dn";
+    assert_eq!(offer["data"]["url"], format!("coap://127.0.0.1:{}/{path}", server.coap()));
+    assert_eq!(fetch(&mut device, path, 6), std::fs::read(guard.path().join("fw.ota")).unwrap());
+}
+
+#[test]
+fn an_offer_that_fits_no_message_is_told_to_people_instead() {
+    let base = format!("coap://h{}", format!("/{}", "p".repeat(200)).repeat(5));
+    let (_guard, server) = bench(&["--public-coap-url", &base]);
+    let mut device = Device::new(&server);
+    server.offer(&json!({ "device": "pk/dn", "file": "fw.ota" }));
+    let payload = version("1.0.0").to_string();
+    let packet = device.packet(RequestType::Post, "topic/ota/device/request/pk/dn", payload.as_bytes());
+    let answer = device.ask(&packet);
+    assert_eq!((code(&answer), &answer.payload[..]), (ResponseType::Content, &b""[..]), "the report was taken");
+    assert!(server.event("error")["reason"].as_str().unwrap().contains("at most 1024"));
 }
 
 #[test]
@@ -337,6 +435,20 @@ fn a_report_that_there_is_no_room_for_is_not_acknowledged_as_taken() {
     assert_eq!((code(&answer), number(&answer, CoapOption::MaxAge)), (ResponseType::ServiceUnavailable, Some(60)));
     assert!(server.event("error")["reason"].as_str().unwrap().contains("10000 devices"));
     assert_eq!(device.post("ota/version/pk/7", &version("1.0.0")), ResponseType::Changed, "it is known");
+}
+
+#[test]
+fn a_further_block_of_the_offers_is_no_registration() {
+    let (_guard, server) = bench(&[]);
+    let mut device = Device::new(&server);
+    server.offer(&json!({ "device": "pk/dn", "file": "fw.ota" }));
+    let mut second = device.packet(RequestType::Get, "ota/offer/pk/dn", b"");
+    second.add_option(CoapOption::Observe, vec![0]);
+    second.add_option(CoapOption::Block2, vec![1 << 4 | 2]);
+    let answer = device.ask(&second);
+    assert_eq!((code(&answer), number(&answer, CoapOption::Observe)), (ResponseType::Content, None));
+    device.post("ota/progress/pk/dn", &progress("5"));
+    assert!(device.is_left_alone(), "the offers have changed, and it does not observe them");
 }
 
 #[test]

@@ -98,8 +98,7 @@ impl Session {
         match reaction {
             Ok(reaction) => self.follow(reaction),
             Err(e) => {
-                let reason = format!("a message was not taken: {e:#}");
-                self.0.events.emit(json!({ "event": "error", "device": name.to_string(), "reason": reason }));
+                self.complain(&name, &format!("a message was not taken: {e:#}"));
                 return Taken::Full;
             }
         }
@@ -118,6 +117,27 @@ impl Session {
         Some(self.announcement(name, &module, Link::Coap)?.upgrade(number))
     }
 
+    /// The upgrade message that is an answer to a device which asks, of no more than `most` bytes. A longer one names the file
+    /// by the device's own resource; one that is too long even so stays here, and people are told.
+    pub(super) fn answer(&self, name: &DeviceName, most: usize) -> Option<String> {
+        let (module, number) = self.cloud().offered(name, true).map(|(module, number)| (module.to_owned(), number))?;
+        let update = self.announcement(name, &module, Link::Coap)?;
+        let (whole, url) = (update.upgrade(number), self.0.store.download_url(name));
+        if whole.len() <= most {
+            return Some(whole);
+        }
+        let short = linkkit::Announcement { url, ..update }.upgrade(number);
+        if short.len() > most {
+            let len = short.len();
+            self.complain(
+                name,
+                &format!("an offer of {len} bytes is not told: an answer over CoAP has at most {most}"),
+            );
+            return None;
+        }
+        Some(short)
+    }
+
     /// The served file of the offer that is pending for a device, also while it is at work.
     pub(super) fn file_for(&self, name: &DeviceName) -> Option<String> {
         let cloud = self.cloud();
@@ -129,6 +149,10 @@ impl Session {
     pub(super) fn offer_again(&self, name: &DeviceName) {
         self.cloud().offer_again(name);
         self.changed(name);
+    }
+
+    fn complain(&self, name: &DeviceName, reason: &str) {
+        self.0.events.emit(json!({ "event": "error", "device": name.to_string(), "reason": reason }));
     }
 
     fn changed(&self, name: &DeviceName) {
@@ -171,7 +195,7 @@ impl Session {
         match tokio::task::block_in_place(|| self.0.store.announce(module, &offer.file, &offer.version, link)) {
             Ok(update) => Some(update),
             Err(e) => {
-                self.0.events.emit(json!({ "event": "error", "device": name.to_string(), "reason": format!("{e:#}") }));
+                self.complain(name, &format!("{e:#}"));
                 None
             }
         }

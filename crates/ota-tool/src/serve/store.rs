@@ -3,7 +3,7 @@
 use crate::files;
 use crate::ids;
 use crate::keys::{PrivateKey, Scheme};
-use crate::linkkit::Announcement;
+use crate::linkkit::{Announcement, DeviceName};
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -70,6 +70,12 @@ pub(super) struct Bases {
     pub(super) http: String,
     /// `None` when no CoAP is spoken.
     pub(super) coap: Option<String>,
+}
+
+impl Bases {
+    fn of(&self, link: Link) -> &str {
+        if link == Link::Coap { self.coap.as_ref().unwrap_or(&self.http) } else { &self.http }
+    }
 }
 
 /// The directory, its base URLs, and the digests computed so far.
@@ -157,10 +163,14 @@ impl Store {
         Ok(if exists { Put::Replaced } else { Put::New })
     }
 
+    /// Where a device finds what is pending for it, whatever the file is called.
+    pub(super) fn download_url(&self, name: &DeviceName) -> String {
+        format!("{}/topic/ota/device/download/{}", self.0.bases.of(Link::Coap), percent_encoded(&name.to_string()))
+    }
+
     /// What a device is told of a file.
     pub(super) fn announce(&self, module: &str, file: &str, version: &str, link: Link) -> Result<Announcement> {
-        let Bases { http, coap } = &self.0.bases;
-        let base = if link == Link::Coap { coap.as_ref().unwrap_or(http) } else { http };
+        let base = self.0.bases.of(link);
         let (_, described) = self.file(file).with_context(|| format!("the offered file {file}"))?;
         let digestsign =
             self.0.digestsign.as_ref().map(|key| key.sign(Scheme::Pkcs1, &described.sha256)).transpose()?;

@@ -1,7 +1,7 @@
 //! The cloud over CoAP: files by blocks, the offers of a device as a resource to observe, reports by POST.
 //!
-//! Packets are `coap-lite`'s; what it takes and RFC 7252 does not is refused before, by `ota-coap`, whose block options have
-//! all of their 20 bits. Nothing is kept of a peer but its last answers, a report on its way in blocks, and its observation.
+//! What comes in is read by `ota-coap`, whose block options have all of their 20 bits; what goes out is written by `coap-lite`.
+//! Nothing is kept of a peer but its last answers, a report on its way in blocks, and its observation.
 //!
 //! # Source
 //! RFC 7252, RFC 7641, RFC 7959; `docs/formats.md` for the resources.
@@ -15,9 +15,9 @@ mod route;
 use super::Shared;
 use super::events::Events;
 use crate::linkkit::DeviceName;
-use coap_lite::{MessageClass, MessageType, Packet, RequestType, ResponseType};
+use coap_lite::{MessageType, ResponseType};
 use observers::Observers;
-use ota_coap::{Kind, Message, option};
+use ota_coap::{Code, Kind, Message, Reply as Rejection, option};
 use peers::{Again, Peers};
 use reply::Reply;
 use serde_json::json;
@@ -42,11 +42,10 @@ const KNOWN: [u16; 7] = [
 ];
 
 /// A request, taken apart.
-pub(super) struct Request {
-    pub(super) peer: SocketAddr,
-    pub(super) method: RequestType,
-    pub(super) path: Vec<String>,
-    pub(super) packet: Packet,
+struct Request<'m> {
+    peer: SocketAddr,
+    path: Vec<String>,
+    message: Message<'m>,
 }
 
 /// Serves until the process ends.
@@ -112,20 +111,19 @@ impl Server {
             Again::Waits => return,
             Again::Answered(bytes) => return self.send(peer, bytes, None),
         }
-        let (Ok(packet), unknown) = (Packet::from_bytes(datagram), seen.unrecognized(&KNOWN)) else { return };
-        let MessageClass::Request(method) = packet.header.code else { return };
-        let path = path(&seen);
-        let request = Request { peer, method, path, packet };
-        let reply = match unknown {
-            Some(_) => Reply::code(ResponseType::BadOption),
-            None => self.answer(&request),
+        let request = Request { peer, path: path(&seen), message: seen };
+        let reply = match (seen.unrecognized(&KNOWN), seen.bad_option()) {
+            (None, _) => self.answer(&request),
+            (Some(_), Rejection::BadOption(_)) => Reply::code(ResponseType::BadOption),
+            (Some(_), rejection) => return self.send_empty(peer, rejection.datagram()),
         };
-        self.respond(&request, &reply, seen.kind, seen.id);
+        self.respond(&request, &reply);
     }
 
-    fn respond(&mut self, request: &Request, reply: &Reply, kind: Kind, id: u16) {
+    fn respond(&mut self, request: &Request<'_>, reply: &Reply) {
+        let Message { kind, id, token, .. } = request.message;
         let mut packet = reply.packet();
-        packet.set_token(request.packet.get_token().to_vec());
+        packet.set_token(token.to_vec());
         let confirmable = kind == Kind::Confirmable;
         packet.header.set_type(if confirmable { MessageType::Acknowledgement } else { MessageType::NonConfirmable });
         packet.header.message_id = if confirmable { id } else { self.take_id() };
@@ -180,14 +178,14 @@ fn path(seen: &Message<'_>) -> Vec<String> {
 }
 
 /// One event for a report, and two for a file: its beginning and its end.
-fn tell_people(events: &Events, request: &Request, reply: &Reply) {
+fn tell_people(events: &Events, request: &Request<'_>, reply: &Reply) {
     if !reply.is_told() {
         return;
     }
     let [class, detail] = reply.digits();
     events.emit(json!({
         "event": "coap",
-        "method": if request.method == RequestType::Get { "GET" } else { "POST" },
+        "method": if request.message.code == Code::GET { "GET" } else { "POST" },
         "path": format!("/{}", request.path.join("/")),
         "code": format!("{class}.{detail:02}"),
         "from": reply.offset(),

@@ -9,8 +9,10 @@ use std::ops::Range;
 const MAX_AGE_S: u32 = 4;
 /// Seconds for which a device stays away whose report there is no room for.
 const BUSY_S: u32 = 60;
+/// The number of `application/octet-stream`.
+pub(super) const OCTETS: u32 = 42;
 /// The number of `application/json`.
-const JSON: u32 = 50;
+pub(super) const JSON: u32 = 50;
 
 /// An answer without its header.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +26,8 @@ pub(super) struct Reply {
     pub(super) size1: Option<u32>,
     pub(super) size2: Option<u32>,
     pub(super) max_age: Option<u32>,
-    pub(super) json: bool,
+    /// Content-Format of the body.
+    pub(super) format: Option<u32>,
     /// Nothing that people want to know.
     pub(super) quiet: bool,
     /// Bytes that a limited rate counts.
@@ -44,7 +47,7 @@ impl Reply {
             size1: None,
             size2: None,
             max_age: None,
-            json: false,
+            format: None,
             quiet: false,
             paced: 0,
         }
@@ -70,16 +73,22 @@ impl Reply {
         let size2 = (block.more && block.number == 0).then_some(body.len() as u32);
         let body = body.get(part.start as usize..part.end as usize).unwrap_or_default().to_vec();
         let block2 = (asked.is_some() || block.more).then_some(block);
-        let json = !body.is_empty();
+        let format = (!body.is_empty()).then_some(JSON);
         let max_age = Some(MAX_AGE_S);
-        Ok(Self { body, etag, block2, size2, max_age, json, ..Self::code(ResponseType::Content) })
+        Ok(Self { body, etag, block2, size2, max_age, format, ..Self::code(ResponseType::Content) })
+    }
+
+    /// A JSON text, whole.
+    pub(super) fn whole(body: String) -> Self {
+        let format = (!body.is_empty()).then_some(JSON);
+        Self { body: body.into_bytes(), format, ..Self::code(ResponseType::Content) }
     }
 
     /// A part of a file of so many bytes.
     pub(super) fn file(body: Vec<u8>, block: Block, total: u64, etag: [u8; 8]) -> Self {
         let size2 = (block.number == 0).then_some(u32::try_from(total).ok()).flatten();
         let (etag, block2, paced) = (Some(etag), Some(block), body.len());
-        Self { body, etag, block2, size2, paced, ..Self::code(ResponseType::Content) }
+        Self { body, etag, block2, size2, paced, format: Some(OCTETS), ..Self::code(ResponseType::Content) }
     }
 
     /// The message; type, id and token are the caller's.
@@ -89,7 +98,7 @@ impl Reply {
         let block = |block: Option<Block>| block.map(Block::encode);
         let numbers = [
             (option::OBSERVE, self.observe),
-            (option::CONTENT_FORMAT, self.json.then_some(JSON)),
+            (option::CONTENT_FORMAT, self.format),
             (option::MAX_AGE, self.max_age),
             (option::BLOCK2, block(self.block2)),
             (option::BLOCK1, block(self.block1)),

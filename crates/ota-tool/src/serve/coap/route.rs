@@ -2,34 +2,43 @@
 
 use super::observers::Asker;
 use super::peers::{Missing, REPORT_MAX};
-use super::reply::{Reply, part};
+use super::reply::{JSON, OCTETS, Reply, part};
 use super::{Request, Server};
 use crate::linkkit::DeviceName;
 use crate::serve::session::{Session, Taken};
 use crate::serve::store::Store;
-use coap_lite::{CoapOption, Packet, RequestType, ResponseType};
-use ota_coap::{Block, observe, option};
+use coap_lite::ResponseType;
+use ota_coap::{Block, Code, Message, observe, option};
 use serde_json::Value;
 use std::io::{Read, Seek, SeekFrom};
 use tokio::time::Instant;
 
+/// Most bytes of an offer that is an answer: those of the largest block. A message of 1,152 bytes has room for them beside
+/// its header (RFC 7252 §4.6), and so has a device's buffer.
+const ANSWER_MAX: usize = 1_024;
+
 impl Server {
     /// Does what the request says.
-    pub(super) fn answer(&mut self, request: &Request) -> Reply {
+    pub(super) fn answer(&mut self, request: &Request<'_>) -> Reply {
         let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
-        let Ok(asked) = block(&request.packet, CoapOption::Block2) else { return Reply::code(ResponseType::BadOption) };
-        match (request.method, &path[..]) {
-            (RequestType::Get, ["files", name @ ..]) => {
+        let Some(asked) = block(&request.message, option::BLOCK2) else { return Reply::code(ResponseType::BadRequest) };
+        let accept = request.message.uint(option::ACCEPT);
+        let takes = |format| accept.is_none_or(|accept| accept == format);
+        match (request.message.code, &path[..]) {
+            (Code::GET, ["files", name @ ..]) if takes(OCTETS) => {
                 tokio::task::block_in_place(|| file(&self.shared.store, &name.join("/"), asked))
             }
-            (RequestType::Get, ["ota", "offer", product, device]) => match DeviceName::new(product, device) {
+            (Code::GET, ["ota", "offer", product, device]) if takes(JSON) => match DeviceName::new(product, device) {
                 Ok(name) => self.offers(request, &name, asked),
                 Err(_) => Reply::code(ResponseType::NotFound),
             },
-            (RequestType::Get, ["topic", "ota", "device", "download", product, device]) => {
+            (Code::GET, ["topic", "ota", "device", "download", product, device]) if takes(OCTETS) => {
                 self.download(product, device, asked)
             }
-            (RequestType::Post, ["ota" | "topic", ..]) => self.posted(request, &path),
+            (Code::GET, ["files", ..] | ["ota", "offer", _, _] | ["topic", "ota", "device", "download", _, _]) => {
+                Reply::code(ResponseType::NotAcceptable)
+            }
+            (Code::POST, ["ota" | "topic", ..]) => self.posted(request, &path),
             (_, ["files" | "topic", ..]) | (_, ["ota", "offer" | "version" | "progress" | "query" | "tag", _, _]) => {
                 Reply::code(ResponseType::MethodNotAllowed)
             }
@@ -47,12 +56,13 @@ impl Server {
     }
 
     /// The offers of a device, which begins to observe them, ends that, or only looks.
-    fn offers(&mut self, request: &Request, name: &DeviceName, asked: Option<Block>) -> Reply {
+    fn offers(&mut self, request: &Request<'_>, name: &DeviceName, asked: Option<Block>) -> Reply {
         let mut reply = offers(self.shared.session.offered(name, false).unwrap_or_default(), asked);
-        let wish = request.packet.get_option(CoapOption::Observe).and_then(|values| option::uint(values.front()?));
-        match wish {
-            Some(observe::REGISTER) if reply.code == ResponseType::Content => {
-                let (peer, token) = (request.peer, request.packet.get_token());
+        // A further block of what was told is no registration (RFC 7959 §2.6).
+        let first = asked.is_none_or(|block| block.number == 0);
+        match request.message.uint(option::OBSERVE) {
+            Some(observe::REGISTER) if first && reply.code == ResponseType::Content => {
+                let (peer, token) = (request.peer, request.message.token);
                 reply.quiet = self.observers.is(name, peer, token);
                 let asker = Asker { peer, token, szx: asked.map(|block| block.szx) };
                 reply.observe = self.observers.register(name, asker, &reply, Instant::now());
@@ -64,16 +74,23 @@ impl Server {
     }
 
     /// A report, or a block of one.
-    fn posted(&mut self, request: &Request, path: &[&str]) -> Reply {
-        let Ok(block1) = block(&request.packet, CoapOption::Block1) else {
-            return Reply::code(ResponseType::BadOption);
-        };
+    fn posted(&mut self, request: &Request<'_>, path: &[&str]) -> Reply {
+        let message = &request.message;
+        if message.uint(option::CONTENT_FORMAT).is_some_and(|format| format != JSON) {
+            return Reply::code(ResponseType::UnsupportedContentFormat);
+        }
+        // The original of the Linkkit clients wants octets of whatever it asks for.
+        let accept = message.uint(option::ACCEPT).unwrap_or(JSON);
+        if asks(path) && !matches!(accept, JSON | OCTETS) {
+            return Reply::code(ResponseType::NotAcceptable);
+        }
+        let Some(block1) = block(message, option::BLOCK1) else { return Reply::code(ResponseType::BadRequest) };
         let body = match block1 {
-            None if request.packet.payload.len() > REPORT_MAX => return Reply::too_large(REPORT_MAX),
-            None => request.packet.payload.clone(),
+            None if message.payload.len() > REPORT_MAX => return Reply::too_large(REPORT_MAX),
+            None => message.payload.to_vec(),
             Some(block) => {
                 let place = (block.offset() as usize, block.more);
-                match self.peers.assemble(request.peer, &request.path, place, &request.packet.payload) {
+                match self.peers.assemble(request.peer, &request.path, place, message.payload) {
                     Ok(Some(body)) => body,
                     Ok(None) => return Reply { block1, ..Reply::code(ResponseType::Continue) },
                     Err(Missing::Block) => return Reply::code(ResponseType::RequestEntityIncomplete),
@@ -81,22 +98,24 @@ impl Server {
                 }
             }
         };
-        Reply { block1, ..self.take(path, &body) }
+        let reply = self.take(path, &body);
+        let format = reply.format.map(|_| accept);
+        Reply { block1, format, ..reply }
     }
 
     fn take(&self, path: &[&str], body: &[u8]) -> Reply {
         let session = &self.shared.session;
-        let (topic, asks) = match path {
-            ["ota", "version", product, device] => (format!("/ota/device/inform/{product}/{device}"), false),
-            ["ota", "progress", product, device] => (format!("/ota/device/progress/{product}/{device}"), false),
-            ["ota", "tag", product, device] => (format!("/sys/{product}/{device}/thing/deviceinfo/update"), false),
-            ["ota", "query", product, device] => return query(session, product, device),
-            ["topic", "ota", "device", "request", product, device] => {
-                (format!("/ota/device/inform/{product}/{device}"), true)
+        let topic = match path {
+            ["ota", "version", product, device] | ["topic", "ota", "device", "request", product, device] => {
+                format!("/ota/device/inform/{product}/{device}")
             }
-            ["topic", rest @ ..] => (format!("/{}", rest.join("/")), false),
+            ["ota", "progress", product, device] => format!("/ota/device/progress/{product}/{device}"),
+            ["ota", "tag", product, device] => format!("/sys/{product}/{device}/thing/deviceinfo/update"),
+            ["ota", "query", product, device] => return query(session, product, device),
+            ["topic", rest @ ..] => format!("/{}", rest.join("/")),
             _ => return Reply::code(ResponseType::NotFound),
         };
+        let asks = asks(path);
         // Who does not say a version (an image on trial) only asks.
         let only_asks =
             asks && serde_json::from_slice::<Value>(body).is_ok_and(|text| text["params"]["version"].is_null());
@@ -126,11 +145,10 @@ fn query(session: &Session, product: &str, device: &str) -> Reply {
     }
 }
 
-/// All that is pending, in one message, in answer to a Linkkit device.
+/// What is pending, in one message, in answer to a Linkkit device.
 fn pending(session: &Session, product: &str, device: &str) -> Reply {
     let name = DeviceName::new(product, device).ok();
-    let body = name.and_then(|name| session.offered(&name, true)).unwrap_or_default();
-    Reply { body: body.into_bytes(), ..Reply::code(ResponseType::Content) }
+    Reply::whole(name.and_then(|name| session.answer(&name, ANSWER_MAX)).unwrap_or_default())
 }
 
 /// A part of the offers of a device.
@@ -154,8 +172,15 @@ fn file(store: &Store, name: &str, asked: Option<Block>) -> Reply {
     }
 }
 
-/// A block option; an error when it cannot be one.
-fn block(packet: &Packet, which: CoapOption) -> Result<Option<Block>, ()> {
-    let value = packet.get_option(which).and_then(|values| values.front());
-    value.map(|value| Block::decode(value).ok_or(())).transpose()
+/// Whether the answer to this report is the offer.
+fn asks(path: &[&str]) -> bool {
+    matches!(path, ["topic", "ota", "device", "request", _, _])
+}
+
+/// A block option, if there is one; `None` when it has the reserved size, which is a bad request (RFC 7959 §2.2).
+fn block(message: &Message<'_>, which: u16) -> Option<Option<Block>> {
+    match message.option(which) {
+        Some(value) => Block::decode(value).map(Some),
+        None => Some(None),
+    }
 }
