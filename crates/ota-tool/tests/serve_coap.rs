@@ -438,6 +438,22 @@ fn a_report_that_there_is_no_room_for_is_not_acknowledged_as_taken() {
 }
 
 #[test]
+fn a_module_that_there_is_no_room_for_is_refused_for_good_and_the_others_go_on() {
+    let (_guard, server) = bench(&[]);
+    let mut device = Device::new(&server);
+    let report = |module: u32| json!({ "id": "1", "params": { "version": "1.0.0", "module": format!("m{module}") } });
+    for module in 0..16 {
+        assert_eq!(device.post("ota/version/pk/dn", &report(module)), ResponseType::Changed);
+    }
+    // Not 5.03: a device of ours would send it again for ever.
+    assert_eq!(device.post("ota/version/pk/dn", &report(16)), ResponseType::BadRequest);
+    assert!(server.event("error")["reason"].as_str().unwrap().contains("16 modules"));
+    let step = json!({ "id": "1", "params": { "step": "5", "desc": "", "module": "m16" } });
+    assert_eq!(device.post("ota/progress/pk/dn", &step), ResponseType::BadRequest);
+    assert_eq!(device.post("ota/version/pk/dn", &report(3)), ResponseType::Changed, "it is known");
+}
+
+#[test]
 fn a_further_block_of_the_offers_is_no_registration() {
     let (_guard, server) = bench(&[]);
     let mut device = Device::new(&server);

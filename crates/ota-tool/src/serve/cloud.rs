@@ -1,7 +1,7 @@
 //! What the cloud knows and decides. Pure: messages and times come in, sends and events come out.
 
 use crate::linkkit::{self, DeviceName, Up};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -98,6 +98,17 @@ pub struct Reaction {
     pub sends: Vec<Send>,
     /// To be told to people.
     pub events: Vec<Value>,
+}
+
+/// What the registry holds too many of already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoom {
+    /// Devices.
+    #[error("more than {DEVICES_MAX} devices")]
+    Devices,
+    /// Modules of one device.
+    #[error("more than {MODULES_MAX} modules on one device")]
+    Modules,
 }
 
 /// The registry.
@@ -212,24 +223,24 @@ impl Cloud {
     /// Takes a message of a device.
     ///
     /// # Errors
-    /// When there are too many devices: the message was not looked at.
-    pub fn on_message(&mut self, name: &DeviceName, up: &Up, now: u64) -> Result<Reaction> {
+    /// When there are too many devices, or modules: the message was not looked at.
+    pub fn on_message(&mut self, name: &DeviceName, up: &Up, now: u64) -> Result<Reaction, NoRoom> {
         let mut reaction = Reaction::default();
         let device = self.device(name)?;
+        // Before anything is kept of it.
+        if let Up::Inform { module, .. } | Up::Progress { module, .. } = up {
+            module_of(device, module)?;
+        }
         device.last_seen = Some(now);
         if !std::mem::replace(&mut device.greeted, true) {
             reaction.events.push(json!({ "event": "online", "device": name.to_string() }));
         }
         match up {
             Up::Inform { module, version } => {
-                if let Ok(slot) = module_of(device, module) {
-                    on_version(slot, name, module, version, now, &mut reaction);
-                }
+                on_version(module_of(device, module)?, name, module, version, now, &mut reaction);
             }
             Up::Progress { module, step, text } => {
-                if let Ok(slot) = module_of(device, module) {
-                    on_progress(slot, name, module, (*step, text), now, &mut reaction);
-                }
+                on_progress(module_of(device, module)?, name, module, (*step, text), now, &mut reaction);
             }
             Up::Query { id, module } => reaction.sends.push(Send::Reply(name.clone(), id.clone(), module.clone())),
             Up::Tags(tags) => remember(&mut device.tags, tags),
@@ -254,16 +265,19 @@ impl Cloud {
         sends
     }
 
-    fn device(&mut self, name: &DeviceName) -> Result<&mut Device> {
+    fn device(&mut self, name: &DeviceName) -> Result<&mut Device, NoRoom> {
         let key = name.to_string();
-        ensure!(self.devices.len() < DEVICES_MAX || self.devices.contains_key(&key), "more than {DEVICES_MAX} devices");
+        if self.devices.len() >= DEVICES_MAX && !self.devices.contains_key(&key) {
+            return Err(NoRoom::Devices);
+        }
         Ok(self.devices.entry(key).or_default())
     }
 }
 
-fn module_of<'d>(device: &'d mut Device, module: &str) -> Result<&'d mut Module> {
-    let known = device.modules.contains_key(module);
-    ensure!(known || device.modules.len() < MODULES_MAX, "more than {MODULES_MAX} modules on one device");
+fn module_of<'d>(device: &'d mut Device, module: &str) -> Result<&'d mut Module, NoRoom> {
+    if device.modules.len() >= MODULES_MAX && !device.modules.contains_key(module) {
+        return Err(NoRoom::Modules);
+    }
     Ok(device.modules.entry(module.to_owned()).or_default())
 }
 

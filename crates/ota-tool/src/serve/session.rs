@@ -1,6 +1,6 @@
 //! The registry at work: locked, kept on disk, connected to broker and page.
 
-use super::cloud::{Cloud, Reaction, Send};
+use super::cloud::{Cloud, NoRoom, Reaction, Send};
 use super::events::Events;
 use super::store::{Link, Store};
 use crate::files::{self, Access};
@@ -24,7 +24,9 @@ pub(super) enum Taken {
     /// It was told as bad.
     Bad,
     /// It was not looked at: too many devices are known already.
-    Full,
+    TooManyDevices,
+    /// It was not looked at: too many modules of this device are known already.
+    TooManyModules,
     /// No device sends anything there.
     Unknown,
 }
@@ -97,9 +99,12 @@ impl Session {
         let reaction = self.cloud().on_message(&name, &up, now());
         match reaction {
             Ok(reaction) => self.follow(reaction),
-            Err(e) => {
-                self.complain(&name, &format!("a message was not taken: {e:#}"));
-                return Taken::Full;
+            Err(no_room) => {
+                self.complain(&name, &format!("a message was not taken: {no_room}"));
+                return match no_room {
+                    NoRoom::Devices => Taken::TooManyDevices,
+                    NoRoom::Modules => Taken::TooManyModules,
+                };
             }
         }
         self.changed(&name);

@@ -126,7 +126,9 @@ fn a_flood_of_names_is_bounded() {
     assert_eq!(cloud.names().len(), DEVICES_MAX);
     for i in 0..100 {
         let up = Up::Inform { module: i.to_string(), version: "1".to_owned() };
-        take(&mut cloud, &DeviceName::new("pk", "0").unwrap(), &up, 1);
+        let taken = cloud.on_message(&DeviceName::new("pk", "0").unwrap(), &up, 1);
+        // The firmware, whose module has no name, is one of them.
+        assert_eq!(taken.err(), (i + 1 >= MODULES_MAX).then_some(NoRoom::Modules));
     }
     assert_eq!(cloud.devices["pk/0"].modules.len(), MODULES_MAX);
 }

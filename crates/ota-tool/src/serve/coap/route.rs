@@ -122,8 +122,9 @@ impl Server {
         if !only_asks {
             match session.take(&topic, body) {
                 Taken::Unknown => return Reply::code(ResponseType::NotFound),
-                Taken::Bad => return Reply::code(ResponseType::BadRequest),
-                Taken::Full => return Reply::busy(),
+                // Modules are never forgotten: the same report has no better chance later.
+                Taken::Bad | Taken::TooManyModules => return Reply::code(ResponseType::BadRequest),
+                Taken::TooManyDevices => return Reply::busy(),
                 Taken::Good => {}
             }
         }
