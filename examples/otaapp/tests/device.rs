@@ -5,8 +5,9 @@ use ota_board_linux::{EXIT_RESET, FLASH_LEN, FileFlash, env, part};
 use ota_coap::{Code, Encoder, Message, option};
 use ota_hal::{Journal, Kind};
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// `pk`, `dn`, `s` and no product secret.
 const RECORD: &[u8] = b"\x01\x02pk\x02dn\x01s\x00";
 
@@ -123,13 +124,15 @@ fn a_broker_that_refuses_is_asked_at_growing_intervals() {
     // CONNACK: not authorized.
     let (address, connections) = broker(b"\x20\x03\x00\x87\x00");
     let mut device = Device::start(RECORD, &address);
+    // Twice, however slow the machine is.
+    device.expect("broker: no session");
     device.expect("broker: no session");
     thread::sleep(Duration::from_secs(3));
     device.say("version");
     device.expect(env!("CARGO_PKG_VERSION"));
     // Mean waits of 0.1, 0.2, 0.4, 0.8 and 1.6 s.
     let count = connections.load(Ordering::SeqCst);
-    assert!((2..20).contains(&count), "{count} connections in 3 s");
+    assert!(count < 20, "{count} connections in 3 s");
 }
 
 #[test]
@@ -145,22 +148,20 @@ fn a_stored_identity_that_no_topic_can_carry_leaves_the_console_and_never_resets
     assert_eq!(device.program.wait().unwrap().code(), Some(EXIT_RESET.into()));
 }
 
-/// A CoAP server that answers each confirmable message with a code, and tells its paths.
+/// A CoAP server that answers each confirmable message with a code, and tells its path. A message that comes again because its
+/// answer was not seen in time is told once.
 fn coap(code: u8) -> (String, Receiver<String>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = format!("coap://{}", socket.local_addr().unwrap());
     let (path, paths) = channel();
     thread::spawn(move || {
-        let mut datagram = [0; 2048];
+        let (mut datagram, mut known) = ([0; 2048], HashSet::new());
         while let Ok((len, from)) = socket.recv_from(&mut datagram) {
             let Ok(request) = Message::decode(&datagram[..len]) else { continue };
             let parts = request.options().filter(|(number, _)| *number == option::URI_PATH);
             let parts: Vec<_> = parts.map(|(_, part)| String::from_utf8_lossy(part).into_owned()).collect();
-            let mut bytes = [0; 32];
-            let kind = ota_coap::Kind::Acknowledgement;
-            let answer = Encoder::new(&mut bytes, kind, Code(code), request.id, request.token).finish(b"").unwrap();
-            let _ = socket.send_to(&bytes[..answer], from);
-            if path.send(parts.join("/")).is_err() {
+            answer(&socket, from, &request, code);
+            if known.insert((from, request.id)) && path.send(parts.join("/")).is_err() {
                 return;
             }
         }
@@ -168,12 +169,20 @@ fn coap(code: u8) -> (String, Receiver<String>) {
     (address, paths)
 }
 
+/// Answers a request with a code, in its acknowledgement.
+fn answer(socket: &UdpSocket, to: SocketAddr, request: &Message<'_>, code: u8) {
+    let mut bytes = [0; 32];
+    let kind = ota_coap::Kind::Acknowledgement;
+    let len = Encoder::new(&mut bytes, kind, Code(code), request.id, request.token).finish(b"").unwrap();
+    let _ = socket.send_to(&bytes[..len], to);
+}
+
 #[test]
 fn over_coap_it_reports_first_and_then_asks_for_offers() {
     // 2.04 to everything.
     let (address, paths) = coap(0x44);
     let mut device = Device::start(RECORD, &address);
-    device.expect("coap: ready");
+    device.expect("coap: connected");
     for wanted in ["ota/version/pk/dn", "ota/offer/pk/dn"] {
         assert_eq!(paths.recv_timeout(PATIENCE).as_deref(), Ok(wanted));
     }
@@ -185,11 +194,27 @@ fn over_coap_it_reports_first_and_then_asks_for_offers() {
 }
 
 #[test]
+fn it_is_connected_when_the_coap_server_has_answered() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let address = server.local_addr().unwrap();
+    let device = Device::start(RECORD, &format!("coap://{address}"));
+    device.expect(&format!("coap: asking {address}"));
+    let mut datagram = [0; 2048];
+    let (len, from) = server.recv_from(&mut datagram).expect("a report");
+    assert!(device.lines.try_iter().all(|line| !line.starts_with("coap:")), "nobody has answered yet");
+    answer(&server, from, &Message::decode(&datagram[..len]).unwrap(), 0x44);
+    device.expect("coap: connected");
+}
+
+#[test]
 fn a_coap_server_that_refuses_or_is_away_does_not_take_the_console_away() {
     // 5.03: to be left alone for a minute.
     let (address, paths) = coap(0xA3);
     let mut device = Device::start(RECORD, &address);
     assert_eq!(paths.recv_timeout(PATIENCE).as_deref(), Ok("ota/version/pk/dn"));
+    // A command before it has seen the answer would make it report again.
+    device.expect("coap: refused");
     device.say("ota status");
     device.expect("boot Confirmed");
     assert!(paths.recv_timeout(Duration::from_secs(3)).is_err(), "it comes back before it may");

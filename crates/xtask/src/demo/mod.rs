@@ -75,7 +75,7 @@ impl Link {
     const fn ready(self) -> &'static str {
         match self {
             Self::Mqtt => "broker: connected",
-            Self::Coap => "coap: ready",
+            Self::Coap => "coap: connected",
         }
     }
 }

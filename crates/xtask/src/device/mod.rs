@@ -71,7 +71,7 @@ impl<'d> dyn Device + 'd {
         console.wait_for("no device identity", PATIENCE)?;
         console.type_line(&format!("devinfo set {PRODUCT} {DEVICE} secret"))?;
         // Whatever link it has.
-        let ready = |line: &str| matches!(line, "broker: connected" | "coap: ready");
+        let ready = |line: &str| matches!(line, "broker: connected" | "coap: connected");
         console.wait_until("a link", PATIENCE, ready).map(drop)
     }
 

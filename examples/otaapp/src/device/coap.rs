@@ -2,6 +2,8 @@
 
 use super::link::Link;
 use super::session::UNUSABLE;
+use super::told::Told;
+use super::words::asking;
 use super::{After, Device, Platform};
 use crate::identity::DeviceInfo;
 use core::convert::Infallible;
@@ -50,13 +52,15 @@ impl<P: Platform> Link<'_, '_, P> {
     ) -> Result<Infallible, After> {
         let Self { local, connect, server, entropy, .. } = self;
         let mut entropy = *entropy;
+        let console = local.shell.hands.console;
+        asking(console, *server);
         let opening = connect.connect_udp(server.host, server.port, false);
         let socket = local.answer(agent, opening, "coap: no socket").await?;
         let dialect = Plain::new(identity, &mut entropy);
-        let mut coap = Coap::new(socket, local.timer, entropy, dialect, memory, CoapConfig::DEFAULT);
-        local.say(&["coap: ready"]);
-        let ended = local.talk(agent, &mut coap).await;
-        *answered = coap.is_answered();
+        let link = Coap::new(socket, local.timer, entropy, dialect, memory, CoapConfig::DEFAULT);
+        let mut told = Told::new(link, console);
+        let ended = local.talk(agent, &mut told).await;
+        *answered = told.is_taken();
         if matches!(ended, Err(After::Continue)) {
             local.say(&["coap: no answer"]);
         }

@@ -7,6 +7,7 @@ mod link;
 mod server;
 mod session;
 mod shell;
+mod told;
 mod words;
 
 pub use link::{Link, Local};

@@ -1,6 +1,7 @@
 //! States as words, without formatting machinery.
 
 use super::Console;
+use super::server::Server;
 use crate::identity::DeviceInfo;
 use crate::ignored::Ignored;
 use crate::outcome::Outcome;
@@ -37,6 +38,13 @@ pub(super) fn numbered(console: impl Console, before: &str, number: u32, after: 
     console.print(before);
     console.print_number(number);
     console.line(&[after]);
+}
+
+/// Prints who is asked from now on.
+pub(super) fn asking(console: impl Console, server: Server<'_>) {
+    let [open, close] = if server.host.contains(':') { ["[", "]"] } else { ["", ""] };
+    ["coap: asking ", open, server.host, close, ":"].iter().for_each(|part| console.print(part));
+    numbered(console, "", u32::from(server.port), "");
 }
 
 const fn stage_word(stage: FailStage) -> &'static str {

@@ -46,6 +46,13 @@ fn each_end_of_an_update_is_shown_with_its_reason() {
 }
 
 #[test]
+fn an_address_with_colons_stands_in_brackets() {
+    let show = |text| said(|tape| asking(tape, Server::parse(text).unwrap()));
+    assert_eq!(show("coap://h"), "coap: asking h:5683\n");
+    assert_eq!(show("coap://[fe80::1]:99"), "coap: asking [fe80::1]:99\n");
+}
+
+#[test]
 fn where_agent_and_boot_record_stand() {
     assert_eq!(said(|tape| status(tape, "1.0.0", Status::Idle)), "version 1.0.0, Idle\n");
     let downloading = Status::Downloading { percent: 5 };
