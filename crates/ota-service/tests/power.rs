@@ -211,6 +211,22 @@ fn a_checkpoint_of_another_job_is_not_continued() {
     assert_eq!(world.server.offsets(), [0, 1000, 1000]);
 }
 
+/// Found by the fuzz target `records`: the percentage of it overflowed.
+#[test]
+fn a_checkpoint_behind_the_end_is_none() {
+    let mut world = World::offered();
+    let wanted = 1000 + 3 * SECTOR;
+    world.session(|w| w.server.log.borrow().last().is_some_and(|(at, n)| at + n > wanted));
+    let flash = Shared::new(&world.flash);
+    let mut journal = Journal::<_, 64>::mount(Region::new(flash, LAYOUT.journal())).unwrap();
+    let mut buf = [0; 2048];
+    let id = journal.read(Kind::Job, &mut buf).unwrap().unwrap()[4..12].to_vec();
+    plant(&world, Kind::Progress, &[&[1, 1][..], &id, &u32::MAX.to_le_bytes()].concat());
+    world.cloud.to_device.borrow_mut().clear();
+    world.until_heard("version 2.0.0");
+    assert_eq!(world.server.offsets(), [0, 1000, 1000], "from the first byte again");
+}
+
 #[test]
 fn foreign_and_torn_records_are_dropped_with_a_report() {
     let mut rng = Rng::new(3);

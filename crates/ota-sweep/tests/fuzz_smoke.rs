@@ -55,4 +55,4 @@ macro_rules! smoke {
         }
     };
 }
-smoke!(image manifest package journal messages http coap boot agent);
+smoke!(image manifest package journal messages http coap boot agent records);

@@ -144,7 +144,7 @@ pub(super) fn percent(part: u32, whole: u32) -> u8 {
     }
     // 32 bits only: large sizes lose their low bits first.
     let shift = if whole >= 1 << 25 { 8 } else { 0 };
-    u8::try_from((part >> shift) * 100 / (whole >> shift)).unwrap_or(100).min(100)
+    ((part.min(whole) >> shift) * 100 / (whole >> shift)) as u8
 }
 
 #[cfg(test)]
@@ -162,6 +162,7 @@ mod tests {
             (u32::MAX / 2, u32::MAX, 49),
             ((1 << 25) - 1, 1 << 25, 99),
             (9, 7, 100),
+            (u32::MAX, 7, 100),
         ] {
             assert_eq!(percent(part, whole), wanted, "{part} of {whole}");
         }

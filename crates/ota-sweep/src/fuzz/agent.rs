@@ -66,8 +66,9 @@ fn materials() -> &'static Materials {
     })
 }
 
-struct Device {
-    world: World,
+/// A device, its surroundings, and who watches it.
+pub(super) struct Device {
+    pub(super) world: World,
     watch: Watch,
     health: Health,
     sessions: u32,
@@ -84,9 +85,15 @@ pub(super) fn body(data: &[u8]) {
 }
 
 impl Device {
-    fn new() -> Self {
+    /// As it leaves the factory.
+    pub(super) fn new() -> Self {
         let mut flash = Part::new(2 * SLOT_LEN + 4 * SECTOR);
         program(&mut flash, 0, &materials().first);
+        Self::on(flash)
+    }
+
+    /// On flash with the image from the factory as the accepted one.
+    pub(super) fn on(flash: Part) -> Self {
         let mut world = World::on(flash, LAYOUT, Vec::new());
         world.keys = Signatures::remembered();
         // Hours in which a reset is not welcome are asked through.
@@ -95,13 +102,12 @@ impl Device {
         Self { world, watch: Watch::new(), health: Health::Pass, sessions: 0 }
     }
 
-    fn meet(&mut self, event: Event) {
+    /// Something happens.
+    pub(super) fn meet(&mut self, event: Event) {
         let w = &self.world;
         match event {
             Event::Offer(n) => {
-                let (version, object) = &materials().objects[n % materials().objects.len()];
-                w.server.put(object.clone(), &format!("\"{n}\""));
-                w.offer(&format!("{version}.0.0"));
+                self.offer(n);
                 self.pass(if n < 128 { 1_000 } else { 100_000 });
             }
             Event::Swap(n) => w.server.put(materials().objects[n % materials().objects.len()].1.clone(), "\"other\""),
@@ -128,6 +134,18 @@ impl Device {
         }
     }
 
+    /// The version that was last seen accepted.
+    pub(super) const fn accepted(&self) -> u8 {
+        self.watch.accepted()
+    }
+
+    /// The cloud offers the object with this number.
+    pub(super) fn offer(&self, n: usize) {
+        let (version, object) = &materials().objects[n % materials().objects.len()];
+        self.world.server.put(object.clone(), &format!("\"{n}\""));
+        self.world.offer(&format!("{version}.0.0"));
+    }
+
     fn set_health(&mut self, health: Health) {
         self.health = health;
         self.world.set_health(&[health]);
@@ -147,7 +165,7 @@ impl Device {
     }
 
     /// The device runs for so long, through all resets and cuts in that time. A trial that hangs is ended by the watchdog.
-    fn pass(&mut self, ms: u32) {
+    pub(super) fn pass(&mut self, ms: u32) {
         let until = self.world.clock.now().after(ms);
         for _ in 0..16 {
             self.sessions += 1;
@@ -173,7 +191,7 @@ impl Device {
     }
 
     /// All faults are over: what is under way comes to its end, and then an update works.
-    fn ends_well(&mut self) {
+    pub(super) fn ends_well(&mut self) {
         self.set_health(Health::Pass);
         let w = &self.world;
         w.flash.borrow_mut().reset_counters();

@@ -13,6 +13,7 @@ mod messages;
 mod mutate;
 mod package;
 mod recipe;
+mod records;
 mod script;
 mod signed;
 mod watch;
@@ -42,7 +43,7 @@ impl Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "image", body: image::body, seeds: image::seeds, len_max: 1024, rounds: 10_000 },
     Target { name: "manifest", body: package::manifest, seeds: package::manifest_seeds, len_max: 512, rounds: 10_000 },
     Target { name: "package", body: package::package, seeds: package::package_seeds, len_max: 1024, rounds: 10_000 },
@@ -52,6 +53,7 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "coap", body: coap::body, seeds: coap::seeds, len_max: 1024, rounds: 25_000 },
     Target { name: "boot", body: boot::body, seeds: boot::seeds, len_max: boot::LEN, rounds: 4000 },
     Target { name: "agent", body: agent::body, seeds: agent::seeds, len_max: 64, rounds: 200 },
+    Target { name: "records", body: records::body, seeds: records::seeds, len_max: records::LEN, rounds: 1000 },
 ];
 
 /// The target of this name.

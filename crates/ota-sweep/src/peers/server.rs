@@ -34,8 +34,10 @@ pub struct Server {
     pub object: RefCell<Vec<u8>>,
     /// Its validator.
     pub etag: RefCell<String>,
-    /// Where the object is; asking elsewhere fails the test.
+    /// Where the object is; asking elsewhere fails the test, unless it [is lenient](Server::lenient).
     pub locator: RefCell<String>,
+    /// Nothing is to be had elsewhere, and asking there is no mistake.
+    pub lenient: Cell<bool>,
     /// Answers every range with the whole object.
     pub no_ranges: Cell<bool>,
     /// Does not say how long the object is.
@@ -132,6 +134,9 @@ impl Source for Download<'_> {
             Some(Opening::Replaced(object, etag)) => s.put(object, etag),
             Some(fault @ (Opening::Breaks(n) | Opening::Stalls(n) | Opening::Ends(n))) => self.fault = Some((fault, n)),
             None => {}
+        }
+        if s.lenient.get() && request.locator != *s.locator.borrow() {
+            return Err(Broken(Failure::Permanent));
         }
         assert_eq!(request.locator, *s.locator.borrow());
         let total = s.object.borrow().len() as u32;
