@@ -221,8 +221,10 @@ fn notifications_that_overtake_each_other_end_in_the_last_state() {
                 .is_none_or(|sent| sent.is_err())
             {}
             let mut told = Vec::new();
+            // In one message, or in more and more.
+            let growth = if seed % 2 == 0 { 150 } else { 0 };
             for n in 0..6_u8 {
-                world.publish(&offer(&format!("2.{n}.0"), 100 + usize::from(n) * 150), &[n + 1]);
+                world.publish(&offer(&format!("2.{n}.0"), 100 + usize::from(n) * growth), &[n + 1]);
                 told.extend(heard_or_lost(&mut coap, &world, 700).await);
             }
             for _ in 0..6 {
@@ -231,9 +233,7 @@ fn notifications_that_overtake_each_other_end_in_the_last_state() {
             (told.last().cloned(), told)
         });
         assert_eq!(last.as_deref(), Some("2.5.0"), "seed {seed}: {told:?}");
-        let mut once = told.clone();
-        once.dedup();
-        assert_eq!(once, told, "seed {seed}: the same was told twice");
+        assert!(told.is_sorted_by(|one, next| one < next), "seed {seed}: told twice, or after a later one: {told:?}");
     }
 }
 

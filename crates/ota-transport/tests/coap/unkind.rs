@@ -8,7 +8,7 @@ use embassy_futures::block_on;
 use ota_hal::Clock;
 use ota_testkit::{DatagramFaults, Rng};
 use ota_transport::coap::{LinkkitCoap, Plain, SCRATCH, SCRATCH_MIN};
-use ota_transport::{Component, Report, Transport};
+use ota_transport::{Component, Event, Locator, Offer, Report, Transport};
 use std::collections::BTreeSet;
 
 const MINUTE: u32 = 60_000;
@@ -206,5 +206,31 @@ fn an_older_notification_is_no_response_to_a_renewal() {
         (world.cloud.borrow_mut().offers, world.cloud.borrow_mut().etag) = (offer("2.1.0", 100), b"b".to_vec());
         world.script(|_, _| Act::Serve);
         assert_eq!(heard(&mut coap, &world, 10 * MINUTE).await, None, "2.1.0 is known, 2.0.0 is over");
+    });
+}
+
+/// Without entity tags nothing but the order of messages tells them apart.
+#[test]
+fn a_block_of_the_offer_before_is_no_part_of_the_next_one() {
+    let delayed = |ms| DatagramFaults { delay_min_ms: ms, delay_max_ms: ms, ..DatagramFaults::default() };
+    let (world, device, mut buffers) = (World::new(delayed(20), 3), identity(), Buffers::new(SCRATCH, 4_096));
+    world.cloud.borrow_mut().block_max = 256;
+    let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+    world.publish(&offer("2.0.0", 300), b"");
+    block_on(async {
+        coap.send(&VERSION).await.unwrap();
+        while world.asked().len() < 3 {
+            assert_eq!(heard(&mut coap, &world, 1).await, None);
+        }
+        // The second block, the last one, is under way; what is told now is faster.
+        world.set_faults(delayed(1));
+        world.publish(&offer("2.1.0", 300).replace("uuu", "vvv"), b"");
+        let mut buf = [0; 4_096];
+        match coap.recv(&mut buf).await.unwrap() {
+            Event::Offer(Offer { version: "2.1.0", locator: Locator::Url(url), .. }) => {
+                assert!(url.ends_with("vvv") && !url.contains("uuu"), "{url}");
+            }
+            other => panic!("{other:?}"),
+        }
     });
 }
