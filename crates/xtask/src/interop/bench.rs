@@ -103,7 +103,8 @@ fn length(file: &Path) -> u64 {
     std::fs::metadata(file).map_or(0, |meta| meta.len())
 }
 
-fn await_that(what: &str, done: impl Fn() -> bool) -> Result<()> {
+/// Waits until `done` says so.
+pub(super) fn await_that(what: &str, done: impl Fn() -> bool) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
         ensure!(Instant::now() < deadline, "{what} did not come within {PATIENCE:?}");

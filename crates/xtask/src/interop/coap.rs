@@ -12,8 +12,9 @@ use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
 
-/// The datagrams that libcoap's server loses: one in ten of those with which it answers our client. Before them come 95
-/// for the upload of the image and one for the ping.
+/// The datagrams that libcoap's server loses, by their number among those that it sends: nine, the same in every run, one in
+/// ten of those with which it answers our client at first. Before them come 95 for the upload of the image and one for the
+/// ping; behind the last of them nothing is lost any more.
 const LOST: &str = "100,110,120,130,140,150,160,170,180";
 
 /// libcoap: an image that the peer's own client has put there, with losses and a server that is killed.
@@ -42,7 +43,7 @@ pub(super) fn libcoap(_: &Programs, _: &Peers, scratch: &Scratch) -> Result<Outc
     let _fetch = bench.fetch_in_window(&url)?;
     bench.complete()?;
     let exchanged = format!(
-        "{} bytes put by its client, fetched by ours in 95 blocks, {lost} of them lost (-l); after the server was killed in \
+        "{} bytes put by its client, fetched by ours in 95 blocks, of which the server loses {lost}, always the same (-l); then no more; after the server was killed in \
          mid-transfer its blocks have no tag: the download begins anew; again with four blocks at a time; byte exact",
         bench.object.len()
     );
@@ -119,7 +120,7 @@ fn observed(bench: &Bench, port: u16) -> Result<()> {
 }
 
 /// Waits until somebody speaks CoAP at `port`: a ping is reset (RFC 7252 §4.3).
-fn await_coap(port: u16) -> Result<()> {
+pub(super) fn await_coap(port: u16) -> Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(("127.0.0.1", port))?;
     socket.set_read_timeout(Some(Duration::from_millis(100)))?;

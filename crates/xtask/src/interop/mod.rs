@@ -4,6 +4,7 @@ mod bench;
 mod broker;
 mod coap;
 mod coap_client;
+mod coap_cloud;
 mod imgtool;
 mod openssl;
 mod peers;
@@ -25,7 +26,7 @@ struct Outcome {
 type Check = fn(&Programs, &Peers, &Scratch) -> Result<Outcome>;
 
 /// In the order of what they need: files, one link, both links.
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: [(&str, Check); 11] = [
     ("openssl", openssl::check),
     ("imgtool", imgtool::check),
     ("nginx", web::nginx),
@@ -33,6 +34,7 @@ const CHECKS: [(&str, Check); 10] = [
     ("libcoap", coap::libcoap),
     ("aiocoap", coap::aiocoap),
     ("coap-client", coap_client::check),
+    ("aiocoap-cloud", coap_cloud::check),
     ("mosquitto", broker::mosquitto),
     ("mosquitto-tls", broker::mosquitto_tls),
     ("paho-mqtt", broker::paho),

@@ -29,6 +29,8 @@ struct Road {
     chance: AtomicU32,
     carried: AtomicU32,
     lost: AtomicU32,
+    /// How many more may pass.
+    left: AtomicU32,
     closed: AtomicBool,
 }
 
@@ -42,12 +44,17 @@ impl Relay {
         }
         let port = front.local_addr()?.port();
         let (chance, carried, lost) = (AtomicU32::new(1), AtomicU32::new(0), AtomicU32::new(0));
-        let (client, closed) = (Mutex::new(None), AtomicBool::new(false));
-        let road = Arc::new(Road { front, behind, client, lose_percent, chance, carried, lost, closed });
+        let (client, left, closed) = (Mutex::new(None), AtomicU32::new(u32::MAX), AtomicBool::new(false));
+        let road = Arc::new(Road { front, behind, client, lose_percent, chance, carried, lost, left, closed });
         let (there, back) = (Arc::clone(&road), Arc::clone(&road));
         spawn(move || there.carry(Road::there));
         spawn(move || back.carry(Road::back));
         Ok(Self { port, road })
+    }
+
+    /// Carries so many datagrams from now on, in both directions together, and not one more; they are not counted as lost.
+    pub(super) fn allow(&self, datagrams: u32) {
+        self.road.left.store(datagrams, Ordering::Relaxed);
     }
 
     /// How many datagrams came, and how many of them were lost.
@@ -88,6 +95,9 @@ impl Road {
 
     fn passes(&self) -> bool {
         sleep(DELAY);
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+            return false;
+        }
         self.carried.fetch_add(1, Ordering::Relaxed);
         let next = |n: u32| Some(n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
         let n = self.chance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or_default();
