@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// Longest run of a detector, compiling included: a bug may make it go on for ever.
 const PATIENCE: Duration = Duration::from_secs(900);
 
+/// Its programs want a feature each.
+const FEATURED: &str = "ota-transport";
+
 /// One test.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Detector {
@@ -104,6 +107,9 @@ impl Program {
     fn command(&self, tree: &Tree) -> Command {
         let mut cargo = tree.cargo();
         cargo.args(["test", "--locked", "--package", &self.package]);
+        if self.package == FEATURED {
+            cargo.arg("--all-features");
+        }
         match &*self.program {
             "lib" => cargo.arg("--lib"),
             program => cargo.args(["--test", program]),
