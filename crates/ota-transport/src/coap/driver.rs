@@ -91,12 +91,6 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
         Self { socket, timer, entropy, dialect, config, line, scratch, request: 0, open, offers, heard: false }
     }
 
-    /// Whether the server has taken a report.
-    #[must_use]
-    pub const fn is_answered(&self) -> bool {
-        self.heard
-    }
-
     /// Carries the open request on, or waits for a notification, until `until`.
     async fn next(&mut self, until: Millis) -> Result<Option<Arrived>, S> {
         let (request, rest) = self.scratch.split_at_mut_checked(self.request).ok_or(CoapError::Room)?;
@@ -293,6 +287,13 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
                 Ok(None) => {}
                 // A notification that does not fit.
                 Err(CoapError::Oversize) if self.line.is_busy() => self.offers.ask_again(),
+                // What is so long are offers: the report has arrived.
+                Err(CoapError::Oversize) if !D::OBSERVED && D::asks(report) => {
+                    let (now, ask) = (self.timer.now(), self.ask());
+                    self.heard = true;
+                    self.offers.too_large(true, now, ask, &mut self.entropy);
+                    return Ok(true);
+                }
                 Err(error) => return Err(error),
             }
         };

@@ -68,3 +68,18 @@ fn a_refusal_waits_and_an_answer_that_does_not_fit_is_said_to() {
         assert_eq!(heard(&mut coap, &world, 25_000).await.as_deref(), Some("2.0.0"));
     });
 }
+
+/// The answer to a report holds the offers, in one message however large.
+#[test]
+fn a_report_whose_answer_the_scratch_buffer_does_not_hold_has_arrived() {
+    let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH_MIN, 1_024));
+    let mut coap = buffers.device(&world, LinkkitCoap::new(&device, &mut Rng::new(5)));
+    world.cloud.borrow_mut().answer = offer("2.0.0", 900);
+    block_on(async {
+        coap.send(&VERSION).await.unwrap();
+        assert_eq!(heard(&mut coap, &world, 10).await.as_deref(), Some("Bad(TooLarge)"));
+        assert_eq!(world.posted("request").len(), 1, "it is not sent again");
+        world.cloud.borrow_mut().answer = offer("2.0.0", 60);
+        assert_eq!(heard(&mut coap, &world, HOUR + 16_000).await.as_deref(), Some("2.0.0"));
+    });
+}
