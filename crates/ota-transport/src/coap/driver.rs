@@ -1,14 +1,14 @@
 //! The driver: reports out, offers in, over one socket.
 
+mod report;
+
 use super::offers::{Ask, Offers, Progress};
 use super::{CoapConfig, CoapError, Dialect, PATH_MAX};
 use crate::linkkit::decode::decode_payload;
 use crate::{Component, Event, OfferError, Report, Transport};
-use ota_coap::{Arrived, Code, Datagram, DriveError, Failure, Line, Message, Notice, Szx, Upload, observe, option};
+use ota_coap::{Arrived, Code, Datagram, DriveError, Failure, Line, Message, Notice, Szx, observe, option};
 use ota_hal::{Entropy, Millis, Timer};
 
-/// Room for the payload of a report, at the end of the scratch buffer while its request is written.
-const PAYLOAD_MAX: usize = 416;
 /// Room that a response has beside its block: header, token, entity tag, observation, block, size, age, and some spare.
 const HEADROOM: usize = 64;
 /// Block and size options behind a path.
@@ -118,33 +118,6 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
     const fn closed(&mut self) {
         self.open = Open::Nothing;
         self.request = 0;
-    }
-
-    /// Opens a POST of `report`, or of its next block.
-    fn open_report(&mut self, report: &Report<'_>, id: u32, upload: &mut Option<Upload>) -> Result<(), S> {
-        let mut path = [0; PATH_MAX];
-        let path = self.dialect.path(report, &mut path)?;
-        let front = self.scratch.len() - PAYLOAD_MAX.min(self.scratch.len() / 2);
-        let (bytes, back) = self.scratch.split_at_mut_checked(front).ok_or(CoapError::Room)?;
-        let payload = self.dialect.payload(report, id, back)?.as_bytes();
-        let opening = self.line.endpoint().begin(self.timer.now(), true, &mut self.entropy);
-        let mut message = opening.map_err(|_| CoapError::Room)?.encode(bytes, Code::POST);
-        message.path(path).uint(option::CONTENT_FORMAT, JSON);
-        let room = front.saturating_sub(message.mark().len() + TAIL);
-        let upload = match upload {
-            Some(upload) => upload,
-            None => upload.insert(Upload::new(payload.len() as u32, Szx::fitting(room))?),
-        };
-        upload.write(&mut message);
-        let part = payload.get(upload.range()).unwrap_or_default();
-        match message.finish(part) {
-            Ok(len) => self.request = len,
-            Err(_) => {
-                self.line.reset();
-                return Err(CoapError::Room);
-            }
-        }
-        Ok(())
     }
 
     /// Opens a GET of the offers, or of their next block.
@@ -274,43 +247,6 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
             self.closed();
         }
         told
-    }
-
-    /// One request of a report, to its response; whether the server has all of the report.
-    async fn deliver(&mut self, report: &Report<'_>, id: u32, upload: &mut Option<Upload>) -> Result<bool, S> {
-        self.open_report(report, id, upload)?;
-        self.open = Open::Report;
-        let len = loop {
-            match self.next(FOREVER).await {
-                Ok(Some(Arrived::Response(len))) => break len,
-                Ok(Some(Arrived::Notification(len))) => self.notified(len),
-                Ok(None) => {}
-                // A notification that does not fit.
-                Err(CoapError::Oversize) if self.line.is_busy() => self.offers.ask_again(),
-                // What is so long are offers: the report has arrived.
-                Err(CoapError::Oversize) if !D::OBSERVED && D::asks(report) => {
-                    let (now, ask) = (self.timer.now(), self.ask());
-                    self.heard = true;
-                    self.offers.too_large(true, now, ask, &mut self.entropy);
-                    return Ok(true);
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        let (now, ask) = (self.timer.now(), self.ask());
-        let message = message(self.scratch, self.request, len).ok_or(CoapError::Room)?;
-        let upload = upload.as_mut().ok_or(CoapError::Room)?;
-        if upload.on_response(&message)? == ota_coap::Progress::More {
-            return Ok(false);
-        }
-        self.heard = true;
-        if matches!(report, Report::Query { .. }) {
-            self.offers.tell_again();
-        }
-        if !D::OBSERVED && D::asks(report) {
-            self.offers.on_answer(now, &message, ask, &mut self.entropy);
-        }
-        Ok(true)
     }
 }
 
