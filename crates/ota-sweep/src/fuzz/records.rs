@@ -14,8 +14,11 @@ const KINDS: [Kind; 3] = [Kind::Job, Kind::Progress, Kind::Outbox];
 pub(super) const LEN: usize = 2_560;
 const RECORD_MAX: usize = 2_048;
 
-/// What happens at first, as in [`super::script`]; then which object is offered, and at which operation the power goes.
-const STAGES: [(&[u8], Option<(usize, u64)>); 12] = [
+/// Which object is offered, and at which operation the power goes.
+type Cut = Option<(usize, u64)>;
+
+/// What happens at first, as in [`super::script`]; then the cut.
+const STAGES: [(&[u8], Cut); 12] = [
     (&[], None),
     // A package, early, late, staged.
     (&[], Some((0, 2))),
@@ -44,7 +47,7 @@ fn stages() -> &'static [Stage] {
     ALL.get_or_init(|| STAGES.iter().map(|(script, cut)| stage(script, *cut)).collect())
 }
 
-fn stage(script: &[u8], cut: Option<(usize, u64)>) -> Stage {
+fn stage(script: &[u8], cut: Cut) -> Stage {
     let mut device = Device::new();
     for pair in script.chunks_exact(2) {
         device.meet(event(pair[0], pair[1]));
