@@ -166,7 +166,7 @@ fn dropped_reads_lose_nothing() {
         let mut scratch = [0; SCRATCH];
         let mut source = world.source(&mut scratch, 64);
         block_on(source.open(Request { locator: URL, offset: 0, end: None, validator: b"" })).unwrap();
-        world.slow.set(rng.one_in(2));
+        world.network.slow.set(rng.one_in(2));
         let (mut got, mut block) = (Vec::new(), [0; 50]);
         let mut dropped = 0;
         loop {

@@ -278,7 +278,7 @@ fn stray_datagrams_change_nothing() {
                         response.payload = rng.bytes(64);
                         stray = response.to_bytes_unlimited().unwrap();
                     }
-                    world.back.borrow_mut().send(world.now(), &stray);
+                    world.network.reply(&stray);
                 }
                 match source.read(&mut block).await.unwrap() {
                     0 => break,

@@ -214,7 +214,7 @@ fn dropped_reads_lose_nothing() {
         let (mut scratch, mut store) = ([0; SCRATCH], [0; 256]);
         let mut source = world.window::<4>(&mut scratch, &mut store, 64, 2_000);
         block_on(source.open(Request { locator: URL, offset: 0, end: None, validator: b"" })).unwrap();
-        world.slow.set(rng.one_in(2));
+        world.network.slow.set(rng.one_in(2));
         let (mut got, mut block, mut dropped) = (Vec::new(), [0; 50], 0);
         loop {
             match polled(source.read(&mut block), 1 + rng.below(4)) {

@@ -2,7 +2,6 @@
 
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, ResponseType};
 use core::cell::{Cell, RefCell};
-use core::future::poll_fn;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use ota_coap::Datagram;
@@ -10,7 +9,7 @@ use ota_download::{
     CoapConfig, CoapSource, CoapWindow, ConnectError, ConnectUdp, Failure, Request, Source, SourceError,
 };
 use ota_hal::{Clock, Millis, Timer};
-use ota_testkit::{DatagramFaults, Datagrams, Rng};
+use ota_testkit::{DatagramFaults, Network, Rng, Unconfirmed};
 use std::collections::BTreeMap;
 
 /// A request for a block, as it came: each once, however often it was sent.
@@ -58,8 +57,8 @@ pub struct Server {
     pub asked: Vec<Asked>,
     next_id: u16,
     answered: BTreeMap<u16, Vec<u8>>,
-    /// Responses to be confirmed: when next, how often still, how long then.
-    pending: Vec<(Millis, u32, u32, Vec<u8>)>,
+    /// Responses to be confirmed.
+    pending: Unconfirmed,
 }
 
 impl Server {
@@ -73,7 +72,7 @@ impl Server {
             asked: Vec::new(),
             next_id: 0x8000,
             answered: BTreeMap::new(),
-            pending: Vec::new(),
+            pending: Unconfirmed::default(),
         }
     }
 
@@ -115,31 +114,23 @@ type Script = Box<dyn FnMut(&Asked, &mut Server) -> Act>;
 
 /// Server, network and clock; the source's connector and timer too.
 pub struct World {
-    now: Cell<Millis>,
+    pub network: Network,
     pub server: RefCell<Server>,
     script: RefCell<Script>,
-    there: RefCell<Datagrams>,
-    pub back: RefCell<Datagrams>,
     /// How often the source opened a socket, and where.
     pub connected: RefCell<Vec<(String, u16)>>,
     /// How many sources there were: each has other chance.
     sources: Cell<u64>,
-    /// Sending takes a while, before the datagram is on its way and after.
-    pub slow: Cell<bool>,
 }
 
 impl World {
     pub fn new(server: Server, faults: DatagramFaults, seed: u64) -> Self {
-        let rng = Rng::new(seed);
         Self {
-            now: Cell::new(Millis(5_000)),
+            network: Network::new(faults, seed),
             server: RefCell::new(server),
             script: RefCell::new(Box::new(|_, _| Act::Serve)),
-            there: RefCell::new(Datagrams::new(faults, rng.part(1))),
-            back: RefCell::new(Datagrams::new(faults, rng.part(2))),
             connected: RefCell::default(),
             sources: Cell::default(),
-            slow: Cell::default(),
         }
     }
 
@@ -178,27 +169,14 @@ impl World {
         self.server.borrow().asked.clone()
     }
 
-    fn next_at(&self) -> Option<Millis> {
-        let due = self.server.borrow().pending.iter().map(|(at, ..)| *at).min();
-        [self.there.borrow().next_at(), self.back.borrow().next_at(), due].into_iter().flatten().min()
-    }
-
     /// Lets what has arrived at the server be answered.
     fn turn(&self) {
-        let now = self.now.get();
-        loop {
-            let arrived = self.there.borrow_mut().receive(now);
-            let Some(datagram) = arrived else { break };
+        while let Some(datagram) = self.network.arrived() {
             if let Some(answer) = self.answer(&datagram) {
-                self.back.borrow_mut().send(now, &answer);
+                self.network.reply(&answer);
             }
         }
-        let mut server = self.server.borrow_mut();
-        for (at, left, wait, bytes) in server.pending.iter_mut().filter(|(at, ..)| *at <= now) {
-            self.back.borrow_mut().send(now, bytes);
-            (*left, *at, *wait) = (*left - 1, now.after(*wait), *wait * 2);
-        }
-        server.pending.retain(|(_, left, ..)| *left > 0);
+        self.server.borrow_mut().pending.turn(self.now(), |bytes| self.network.reply(bytes));
     }
 
     fn answer(&self, datagram: &[u8]) -> Option<Vec<u8>> {
@@ -207,7 +185,7 @@ impl World {
         let id = request.header.message_id;
         let server = &mut *self.server.borrow_mut();
         if request.header.get_type() != MessageType::Confirmable {
-            server.pending.retain(|(.., bytes)| bytes[2..4] != id.to_be_bytes());
+            server.pending.drop_where(|bytes| bytes[2..4] == id.to_be_bytes());
             return None;
         }
         if let Some(answer) = server.answered.get(&id) {
@@ -241,7 +219,7 @@ impl World {
             response.header.message_id = server.next_id;
             server.next_id = server.next_id.wrapping_add(1);
             let bytes = response.to_bytes_unlimited().unwrap();
-            server.pending.push((self.now.get().after(delay), 5, 2_000, bytes));
+            server.pending.push(self.now().after(delay), bytes);
             answer = vec![0x60, 0, datagram[2], datagram[3]];
         }
         server.answered.insert(id, answer.clone());
@@ -258,7 +236,7 @@ impl World {
         let size = 16 << (block & 7).min(6);
         Asked {
             n,
-            at: self.now.get(),
+            at: self.now(),
             offset: (block >> 4) * size,
             size,
             host: texts(CoapOption::UriHost).pop(),
@@ -271,29 +249,14 @@ impl World {
 
 impl Clock for World {
     fn now(&self) -> Millis {
-        self.now.get()
+        self.network.now()
     }
 }
 
 impl Timer for World {
-    /// Jumps from event to event, and lets others look at each.
     async fn wait_until(&self, at: Millis) {
-        while self.now.get() < at {
-            self.now.set(self.next_at().unwrap_or(at).min(at).max(self.now.get()));
-            self.turn();
-            yielded().await;
-        }
+        self.network.wait_until(at, || self.turn(), || self.server.borrow().pending.next_at()).await;
     }
-}
-
-/// Pending once.
-async fn yielded() {
-    let mut looked = false;
-    poll_fn(|context| {
-        context.waker().wake_by_ref();
-        if core::mem::replace(&mut looked, true) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }
 
 pub struct Socket<'w>(&'w World);
@@ -311,7 +274,7 @@ impl<'w> ConnectUdp for &'w World {
     ) -> Result<Socket<'w>, ConnectError<Self::Error>> {
         assert!(!dtls, "refused before");
         // A new socket hears nothing of what was sent to the one before.
-        while self.back.borrow_mut().receive(Millis(u64::MAX)).is_some() {}
+        self.network.forget();
         self.connected.borrow_mut().push((host.into(), port));
         Ok(Socket(self))
     }
@@ -320,26 +283,11 @@ impl<'w> ConnectUdp for &'w World {
 impl Datagram for Socket<'_> {
     type Error = std::io::Error;
     async fn send(&mut self, datagram: &[u8]) -> std::io::Result<()> {
-        if self.0.slow.get() {
-            yielded().await;
-        }
-        self.0.there.borrow_mut().send(self.0.now.get(), datagram);
-        if self.0.slow.get() {
-            yielded().await;
-        }
+        self.0.network.send(datagram).await;
         Ok(())
     }
     async fn receive(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        poll_fn(|_| {
-            self.0.turn();
-            let Some(datagram) = self.0.back.borrow_mut().receive(self.0.now.get()) else {
-                return Poll::Pending;
-            };
-            let n = datagram.len().min(buffer.len());
-            buffer[..n].copy_from_slice(&datagram[..n]);
-            Poll::Ready(Ok(n))
-        })
-        .await
+        Ok(self.0.network.receive(buffer, || self.0.turn()).await)
     }
 }
 

@@ -79,7 +79,7 @@ fn dropping_recv_at_any_moment_loses_nothing() {
 fn a_report_after_recv_was_looked_at_any_number_of_times_costs_no_offer() {
     for looks in 0..40 {
         let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 4_096));
-        world.slow.set(true);
+        world.network.slow.set(true);
         world.cloud.borrow_mut().block_max = 64;
         // A renewal would make good what was lost.
         world.cloud.borrow_mut().max_age = Some(1_000_000);

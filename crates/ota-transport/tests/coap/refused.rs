@@ -128,12 +128,12 @@ fn flipped_bits_end_in_typed_events_and_errors() {
         let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(seed)));
         world.publish(&offer("2.0.0", 300), b"a");
         // The cloud's own assertions do not hold for mangled requests; reports are spared.
-        world.set_faults(DatagramFaults::default());
+        world.network.set_faults(DatagramFaults::default());
         block_on(coap.send(&VERSION)).unwrap();
         world.cloud.borrow_mut().forget();
-        world.set_faults(faults);
+        world.network.set_faults(faults);
         let _ = block_on(super::within(&&world, world.now().after(100_000), coap.recv(&mut [0; 2_048])));
-        world.set_faults(DatagramFaults::default());
+        world.network.set_faults(DatagramFaults::default());
         // A mangled message id may be the next one.
         world.cloud.borrow_mut().forget();
         block_on(coap.send(&VERSION)).unwrap();

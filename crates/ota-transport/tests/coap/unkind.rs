@@ -141,7 +141,7 @@ fn the_max_age_of_a_last_word_is_kept() {
 fn a_report_that_is_dropped_at_any_moment_costs_no_offer() {
     for looks in 0..40 {
         let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 4_096));
-        world.slow.set(true);
+        world.network.slow.set(true);
         // A renewal would make good what was lost.
         world.cloud.borrow_mut().max_age = Some(1_000_000);
         let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
@@ -223,7 +223,7 @@ fn a_block_of_the_offer_before_is_no_part_of_the_next_one() {
             assert_eq!(heard(&mut coap, &world, 1).await, None);
         }
         // The second block, the last one, is under way; what is told now is faster.
-        world.set_faults(delayed(1));
+        world.network.set_faults(delayed(1));
         world.publish(&offer("2.1.0", 300).replace("uuu", "vvv"), b"");
         let mut buf = [0; 4_096];
         match coap.recv(&mut buf).await.unwrap() {

@@ -1,12 +1,10 @@
 //! A cloud on coap-lite, behind a network whose time is simulated.
 
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, RequestType, ResponseType};
-use core::cell::{Cell, RefCell};
-use core::future::poll_fn;
-use core::task::Poll;
+use core::cell::RefCell;
 use ota_coap::Datagram;
 use ota_hal::{Clock, Millis, Timer};
-use ota_testkit::{DatagramFaults, Datagrams, Rng};
+use ota_testkit::{DatagramFaults, Network, Unconfirmed};
 use std::collections::BTreeMap;
 
 /// How the cloud answers a request instead of as it should.
@@ -55,8 +53,8 @@ pub struct Cloud {
     partial: Vec<u8>,
     answered: BTreeMap<u16, Vec<u8>>,
     next_id: u16,
-    /// Notifications to be confirmed: when next, how often still, how long then.
-    pending: Vec<(Millis, u32, u32, Vec<u8>)>,
+    /// Notifications to be confirmed.
+    pending: Unconfirmed,
 }
 
 impl Cloud {
@@ -76,7 +74,7 @@ impl Cloud {
             partial: Vec::new(),
             answered: BTreeMap::new(),
             next_id: 0x9000,
-            pending: Vec::new(),
+            pending: Unconfirmed::default(),
         }
     }
 
@@ -84,7 +82,7 @@ impl Cloud {
     pub fn forget(&mut self) {
         self.observers.clear();
         self.answered.clear();
-        self.pending.clear();
+        self.pending = Unconfirmed::default();
     }
 
     fn content(&self, start: usize, size: usize) -> Packet {
@@ -150,28 +148,15 @@ fn block(request: &Packet, option: CoapOption) -> Option<(usize, usize)> {
 
 /// Cloud, network and clock; the device's timer too.
 pub struct World {
-    now: Cell<Millis>,
+    pub network: Network,
     pub cloud: RefCell<Cloud>,
     script: RefCell<Script>,
-    there: RefCell<Datagrams>,
-    back: RefCell<Datagrams>,
-    alarms: RefCell<Vec<Millis>>,
-    /// Sending takes a while, before the datagram is on its way and after.
-    pub slow: Cell<bool>,
 }
 
 impl World {
     pub fn new(faults: DatagramFaults, seed: u64) -> Self {
-        let rng = Rng::new(seed);
-        Self {
-            now: Cell::new(Millis(5_000)),
-            cloud: RefCell::new(Cloud::new()),
-            script: RefCell::new(Box::new(|_, _| Act::Serve)),
-            there: RefCell::new(Datagrams::new(faults, rng.part(1))),
-            back: RefCell::new(Datagrams::new(faults, rng.part(2))),
-            alarms: RefCell::default(),
-            slow: Cell::default(),
-        }
+        let script: Script = Box::new(|_, _| Act::Serve);
+        Self { network: Network::new(faults, seed), cloud: RefCell::new(Cloud::new()), script: RefCell::new(script) }
     }
 
     /// A perfect way that takes no time.
@@ -181,11 +166,6 @@ impl World {
 
     pub fn script(&self, script: impl FnMut(&Asked, &mut Cloud) -> Act + 'static) {
         *self.script.borrow_mut() = Box::new(script);
-    }
-
-    pub fn set_faults(&self, faults: DatagramFaults) {
-        self.there.borrow_mut().set_faults(faults);
-        self.back.borrow_mut().set_faults(faults);
     }
 
     /// What was posted to paths with this word.
@@ -234,35 +214,20 @@ impl World {
         cloud.next_id += 1;
         let bytes = news.to_bytes_unlimited().unwrap();
         if cloud.confirms {
-            cloud.pending.push((self.now.get(), 5, 2_000, bytes));
+            cloud.pending.push(self.now(), bytes);
         } else {
-            self.back.borrow_mut().send(self.now.get(), &bytes);
+            self.network.reply(&bytes);
         }
-    }
-
-    fn next_at(&self) -> Option<Millis> {
-        let due = self.cloud.borrow().pending.iter().map(|(at, ..)| *at).min();
-        // One that has rung holds the clock until whom it is for has looked.
-        let alarm = self.alarms.borrow().iter().copied().min();
-        [self.there.borrow().next_at(), self.back.borrow().next_at(), due, alarm].into_iter().flatten().min()
     }
 
     /// Lets what has arrived at the cloud be answered.
     fn turn(&self) {
-        let now = self.now.get();
-        loop {
-            let arrived = self.there.borrow_mut().receive(now);
-            let Some(datagram) = arrived else { break };
+        while let Some(datagram) = self.network.arrived() {
             if let Some(answer) = self.answer(&datagram) {
-                self.back.borrow_mut().send(now, &answer);
+                self.network.reply(&answer);
             }
         }
-        let mut cloud = self.cloud.borrow_mut();
-        for (at, left, wait, bytes) in cloud.pending.iter_mut().filter(|(at, ..)| *at <= now) {
-            self.back.borrow_mut().send(now, bytes);
-            (*left, *at, *wait) = (*left - 1, now.after(*wait), *wait * 2);
-        }
-        cloud.pending.retain(|(_, left, ..)| *left > 0);
+        self.cloud.borrow_mut().pending.turn(self.now(), |bytes| self.network.reply(bytes));
     }
 
     fn answer(&self, datagram: &[u8]) -> Option<Vec<u8>> {
@@ -271,7 +236,7 @@ impl World {
         let id = request.header.message_id;
         let cloud = &mut *self.cloud.borrow_mut();
         if request.header.get_type() != MessageType::Confirmable {
-            cloud.pending.retain(|(.., bytes)| bytes[2..4] != id.to_be_bytes());
+            cloud.pending.drop_where(|bytes| bytes[2..4] == id.to_be_bytes());
             cloud.resets += u32::from(request.header.get_type() == MessageType::Reset);
             return None;
         }
@@ -309,7 +274,7 @@ impl World {
         let path: Vec<_> = path.map(|part| String::from_utf8_lossy(part).into_owned()).collect();
         let observe = request.get_option(CoapOption::Observe).and_then(|values| values.front());
         Asked {
-            at: self.now.get(),
+            at: self.now(),
             get: request.header.code == MessageClass::Request(RequestType::Get),
             path: path.join("/"),
             observe: observe.map(|value| value.iter().fold(0, |n, byte| n << 8 | u32::from(*byte))),
@@ -322,76 +287,23 @@ impl World {
 
 impl Clock for World {
     fn now(&self) -> Millis {
-        self.now.get()
+        self.network.now()
     }
 }
 
 impl Timer for World {
-    /// Jumps from event to event, and lets others look at each. An alarm of somebody else's is an event too.
     async fn wait_until(&self, at: Millis) {
-        let alarm = Alarm::set(self, at);
-        // Whoever waits around this one sets the alarm first.
-        yielded().await;
-        while self.now.get() < at {
-            self.now.set(self.next_at().unwrap_or(at).min(at).max(self.now.get()));
-            self.turn();
-            yielded().await;
-        }
-        drop(alarm);
+        self.network.wait_until(at, || self.turn(), || self.cloud.borrow().pending.next_at()).await;
     }
-}
-
-/// A moment that somebody waits for.
-struct Alarm<'w>(&'w World, Millis);
-
-impl<'w> Alarm<'w> {
-    fn set(world: &'w World, at: Millis) -> Self {
-        world.alarms.borrow_mut().push(at);
-        Self(world, at)
-    }
-}
-
-impl Drop for Alarm<'_> {
-    fn drop(&mut self) {
-        let mut alarms = self.0.alarms.borrow_mut();
-        if let Some(index) = alarms.iter().position(|at| *at == self.1) {
-            alarms.swap_remove(index);
-        }
-    }
-}
-
-/// Pending once.
-async fn yielded() {
-    let mut looked = false;
-    poll_fn(|context| {
-        context.waker().wake_by_ref();
-        if core::mem::replace(&mut looked, true) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }
 
 impl Datagram for &World {
     type Error = std::io::Error;
     async fn send(&mut self, datagram: &[u8]) -> std::io::Result<()> {
-        if self.slow.get() {
-            yielded().await;
-        }
-        self.there.borrow_mut().send(self.now.get(), datagram);
-        if self.slow.get() {
-            yielded().await;
-        }
+        self.network.send(datagram).await;
         Ok(())
     }
     async fn receive(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        poll_fn(|_| {
-            self.turn();
-            let Some(datagram) = self.back.borrow_mut().receive(self.now.get()) else {
-                return Poll::Pending;
-            };
-            let n = datagram.len().min(buffer.len());
-            buffer[..n].copy_from_slice(&datagram[..n]);
-            Poll::Ready(Ok(n))
-        })
-        .await
+        Ok(self.network.receive(buffer, || self.turn()).await)
     }
 }
