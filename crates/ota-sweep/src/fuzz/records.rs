@@ -29,9 +29,9 @@ const STAGES: [(&[u8], Cut); 12] = [
     (&[], Some((2, 40))),
     // Deferred by the application.
     (&[6, 1, 0, 0], None),
-    // The server breaks off; the report of a failure is not acknowledged.
-    (&[5, 0x28], Some((0, 30))),
+    // The report of a failure is not acknowledged: damage, another device's.
     (&[11, 3, 0, 3], None),
+    (&[11, 3, 0, 7], None),
     // On trial with a gate that is not through; rolled back, and nobody listens.
     (&[7, 1, 0, 0, 15, 1], None),
     (&[7, 2, 11, 3, 0, 0, 15, 1], None),
