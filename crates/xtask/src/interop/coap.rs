@@ -43,8 +43,9 @@ pub(super) fn libcoap(_: &Programs, _: &Peers, scratch: &Scratch) -> Result<Outc
     let _fetch = bench.fetch_in_window(&url)?;
     bench.complete()?;
     let exchanged = format!(
-        "{} bytes put by its client, fetched by ours in 95 blocks, of which the server loses {lost}, always the same (-l); then no more; after the server was killed in \
-         mid-transfer its blocks have no tag: the download begins anew; again with four blocks at a time; byte exact",
+        "{} bytes put by its client, fetched by ours in 95 blocks, of which the server loses {lost}, always the same (-l); \
+         then no more; after the server was killed in mid-transfer its blocks have no tag: the download begins anew; \
+         again with four blocks at a time; byte exact",
         bench.object.len()
     );
     Ok(Outcome { peer: "libcoap", version: version_of("coap-server-notls", "-h")?, exchanged })
@@ -94,8 +95,9 @@ pub(super) fn aiocoap(_: &Programs, peers: &Peers, scratch: &Scratch) -> Result<
     ensure!(lost * 20 > carried, "{lost} of {carried} datagrams lost is not a tenth");
     observed(&bench, port)?;
     let exchanged = format!(
-        "Block2 and ETag through a way that lost {lost} of {carried} datagrams: resume after the server and after the client \
-         was killed in mid-transfer, four blocks at a time, a changed object from byte 0; byte exact. Observe: registered, told of a change"
+        "Block2 and ETag through a way that lost {lost} of {carried} datagrams: resume after the server and after the \
+         client was killed in mid-transfer, four blocks at a time, a changed object from byte 0; byte exact. \
+         Observe: registered, told of a change"
     );
     Ok(Outcome { peer: "aiocoap", version: peers.python_version("aiocoap")?, exchanged })
 }

@@ -51,8 +51,8 @@ pub(super) fn check(programs: &Programs, _: &Peers, scratch: &Scratch) -> Result
         download.tape().lines().iter().filter(|line| line.contains("Packet") && line.contains("dropped")).count();
     ensure!(lost > 0, "the client lost nothing");
     let exchanged = format!(
-        "at `ota serve`: version by POST, offers observed and one told, a signed image of {} bytes by Block2 with {lost} requests lost (-l 10%); \
-         byte exact",
+        "at `ota serve`: version by POST, offers observed and one told, a signed image of {} bytes by Block2 \
+         with {lost} requests lost (-l 10%); byte exact",
         image.len()
     );
     Ok(Outcome { peer: "coap-client", version: version_of("coap-client-notls", "-h")?, exchanged })

@@ -18,6 +18,8 @@ use std::time::Duration;
 const CLOUD: &str = include_str!("coap_cloud.py");
 /// For one thing that takes several messages: one whose five copies are lost costs a minute and a half.
 const LOSSY: Duration = Duration::from_secs(180);
+/// A registration that the server answers separately may come once more, 1 to 2 s later, or twice that when it is lost.
+const SETTLED: Duration = Duration::from_secs(10);
 /// So many datagrams of a hundred are lost in each direction.
 const LOSSES: u32 = 10;
 /// So many bytes are new in the new version, beside the version: a delta of some twenty blocks.
@@ -40,16 +42,19 @@ pub(super) fn check(programs: &Programs, peers: &Peers, scratch: &Scratch) -> Re
     bench.offer(&mut cloud, "1.0.1", "missing")?;
     cloud.wait_for("PROGRESS -2 download failed: CoAP 4.04", LOSSY)?;
 
+    well_formed(&cloud)?;
     cloud.kill();
     let mut cloud = bench.cloud(LONG)?;
     let again = cloud.wait_for("REGISTERED", LOSSY)?;
     ensure!(again == registered, "the registration was not renewed under its token: {registered}, then {again}");
 
+    cloud.wait_for_silence(SETTLED);
     bench.ways[1].allow(HALF);
     bench.offer(&mut cloud, "1.1.0", "update.ota")?;
     told(&mut cloud)?;
     cloud.wait_for("BLOCK 2 of 1.1.0", LOSSY)?;
     await_that("the first blocks", || device.received().total > ADDED as u64 / 4)?;
+    well_formed(&cloud)?;
     cloud.kill();
     let mut cloud = bench.cloud(LONG)?;
     bench.ways[1].allow(u32::MAX);
@@ -65,8 +70,9 @@ pub(super) fn check(programs: &Programs, peers: &Peers, scratch: &Scratch) -> Re
     ensure!(fetched.twice < ADDED as u64 / 4, "the download was not continued: {} bytes came twice", fetched.twice);
     let exchanged = format!(
         "our driver and `Plain` at a cloud in Python, through a way that lost {lost} of {carried} datagrams: version, progress, \
-         failure and query by POST; offers told by notification, in 3 blocks; a server killed and started again is registered at under \
-         the same token; 1.0.0 to 1.1.0 by a delta of {} bytes in Block2, {} of them twice, with the server killed in mid-transfer",
+         failure and query by POST; offers told by notification, in 3 blocks; a server killed and started again is \
+         registered at under the same token; 1.0.0 to 1.1.0 by a delta of {} bytes in Block2, {} of them twice, with the \
+         server killed in mid-transfer",
         fetched.total - fetched.twice,
         fetched.twice
     );
