@@ -53,19 +53,52 @@ async fn offered(link: &mut impl Transport) -> Option<String> {
     }
 }
 
+/// A device at the server, with as much memory as the crate's documentation has.
+macro_rules! link {
+    ($link:ident, $server:expr, $product:expr, $name:expr) => {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
+        socket.connect(("127.0.0.1", $server.coap())).await.unwrap();
+        let (device, mut chance) = (Identity::new($product, $name).unwrap(), Rng::new(5));
+        let dialect = LinkkitCoap::new(&device, &mut chance);
+        let (mut scratch, mut body) = ([0; SCRATCH], [0; 4_096]);
+        let (timer, memory) = (Uptime(Instant::now()), (&mut scratch[..], &mut body[..]));
+        let mut $link = Coap::new(Socket(socket), timer, chance, dialect, memory, CoapConfig::DEFAULT);
+    };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_of_any_length_has_room_beside_the_request() {
+    let (_guard, dir) = scratch();
+    release(&dir, "ed25519", "1.1.0");
+    let server = Server::start(&dir, &["--coap-port", "0"]);
+    // Names and a version as long as the driver takes.
+    let (product, name, version) = ("p".repeat(20), "d".repeat(32), format!("1.0.0-{}", "v".repeat(58)));
+    let (device, module) = (format!("{product}/{name}"), "m".repeat(64));
+    let component = Component { module: &module, ..Component::default() };
+    link!(link, server, &product, &name);
+    let own = format!("coap://127.0.0.1:{}/topic/ota/device/download/{device}", server.coap());
+    let mut whole = 0;
+    for len in (0..63).map(|n| n * 16) {
+        let padded = |part| format!("{part:p<0$}", 1 + len / 4);
+        let parts = ["a", "b", "c"].map(padded).join("/");
+        std::fs::create_dir_all(dir.join(&parts)).unwrap();
+        let file = format!("{parts}/{}", padded("d"));
+        std::fs::copy(dir.join("fw.ota"), dir.join(&file)).unwrap();
+        assert_eq!(server.offer(&json!({ "device": device, "file": file })).0, 200);
+        link.send(&Report::Version { component, version: &version }).await.unwrap();
+        let url = offered(&mut link).await.expect("an offer");
+        whole += u32::from(url.ends_with(&file));
+        assert!(url.ends_with(&file) || url == own, "{url}");
+    }
+    assert!((1..63).contains(&whole), "{whole} of 63 name the file");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_linkkit_device_reports_asks_and_is_offered_what_the_server_has() {
     let (_guard, dir) = scratch();
     release(&dir, "ed25519", "1.1.0");
     let server = Server::start(&dir, &["--coap-port", "0"]);
-    let socket = UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
-    socket.connect(("127.0.0.1", server.coap())).await.unwrap();
-    let (device, mut chance) = (Identity::new("pk", "dn").unwrap(), Rng::new(5));
-    let dialect = LinkkitCoap::new(&device, &mut chance);
-    let (mut scratch, mut body) = ([0; SCRATCH], [0; 4_096]);
-    let (timer, memory) = (Uptime(Instant::now()), (&mut scratch[..], &mut body[..]));
-    let mut link = Coap::new(Socket(socket), timer, chance, dialect, memory, CoapConfig::DEFAULT);
-
+    link!(link, server, "pk", "dn");
     let component = Component::default();
     link.send(&Report::Version { component, version: "1.0.0" }).await.unwrap();
     assert_eq!(server.event("version")["version"], "1.0.0");

@@ -5,17 +5,18 @@ mod support;
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, RequestType, ResponseType};
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::time::Duration;
 use support::{Server, release, scratch};
 
-/// A device: a socket, message ids, and what came unasked.
+/// A device: a socket, message ids, what came unasked, and the ids of the notifications that it confirmed.
 struct Device {
     socket: UdpSocket,
     id: u16,
     unasked: RefCell<VecDeque<Packet>>,
+    confirmed: RefCell<HashSet<u16>>,
 }
 
 impl Device {
@@ -23,7 +24,7 @@ impl Device {
         let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
         socket.set_read_timeout(Some(support::PATIENCE)).unwrap();
         socket.connect(("127.0.0.1", server.coap())).unwrap();
-        Self { socket, id: 1, unasked: RefCell::default() }
+        Self { socket, id: 1, unasked: RefCell::default(), confirmed: RefCell::default() }
     }
 
     fn packet(&mut self, method: RequestType, path: &str, payload: &[u8]) -> Packet {
@@ -98,24 +99,30 @@ impl Device {
         self.ask(&packet)
     }
 
-    /// A notification, confirmed.
+    /// The next notification, confirmed. One that was sent again, as its confirmation took a while, is no other one.
     fn news(&self) -> Packet {
-        let waiting = self.unasked.borrow_mut().pop_front();
-        let news = waiting.unwrap_or_else(|| self.hear());
-        assert_eq!((news.header.get_type(), news.get_token()), (MessageType::Confirmable, &[7, 7][..]));
-        let [high, low] = news.header.message_id.to_be_bytes();
-        self.socket.send(&[0x60, 0, high, low]).unwrap();
-        news
+        loop {
+            let waiting = self.unasked.borrow_mut().pop_front();
+            let news = waiting.unwrap_or_else(|| self.hear());
+            assert_eq!((news.header.get_type(), news.get_token()), (MessageType::Confirmable, &[7, 7][..]));
+            let [high, low] = news.header.message_id.to_be_bytes();
+            self.socket.send(&[0x60, 0, high, low]).unwrap();
+            if self.confirmed.borrow_mut().insert(news.header.message_id) {
+                return news;
+            }
+        }
     }
 
-    fn is_left_alone(&self) -> bool {
-        if !self.unasked.borrow().is_empty() {
-            return false;
-        }
-        self.socket.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
-        let alone = self.socket.recv(&mut [0; 2_048]).is_err();
-        self.socket.set_read_timeout(Some(support::PATIENCE)).unwrap();
-        alone
+    /// Whether all that happened before led to nothing that it is told. Changes are told in their order, and datagrams
+    /// answered in theirs: this is known when an observer of another device was told of a later change, and a later request
+    /// of this device has its answer.
+    fn is_left_alone(&mut self, server: &Server) -> bool {
+        let mut witness = Self::new(server);
+        witness.observe("ota/offer/pk/witness", 0);
+        assert_eq!(server.offer(&json!({ "device": "pk/witness", "file": "fw.ota" })).0, 200);
+        witness.news();
+        self.get("nothing");
+        self.unasked.borrow().iter().all(|came| self.confirmed.borrow().contains(&came.header.message_id))
     }
 }
 
@@ -176,7 +183,7 @@ fn an_update_from_offer_to_version_report() {
     assert_eq!(device.news().payload, b"", "at work: nothing more to offer");
     assert_eq!(device.post("ota/version/pk/dn", &version("1.1.0")), ResponseType::Changed);
     server.event("done");
-    assert!(device.is_left_alone());
+    assert!(device.is_left_alone(&server));
 }
 
 /// A file, block by block; each with the same tag.
@@ -196,6 +203,21 @@ fn fetch(device: &mut Device, path: &str, szx: u32) -> Vec<u8> {
     }
     assert_eq!(total, Some(body.len() as u32));
     body
+}
+
+#[test]
+fn an_observation_has_one_format() {
+    let (_guard, server) = bench(&[]);
+    let mut device = Device::new(&server);
+    device.post("ota/version/pk/dn", &version("1.0.0"));
+    let first = device.observe("ota/offer/pk/dn", 0);
+    server.offer(&json!({ "device": "pk/dn", "file": "fw.ota" }));
+    let offer = device.news();
+    device.post("ota/progress/pk/dn", &progress("40"));
+    let last = device.news();
+    for (packet, empty) in [(first, true), (offer, false), (last, true)] {
+        assert_eq!((packet.payload.is_empty(), number(&packet, CoapOption::ContentFormat)), (empty, Some(50)));
+    }
 }
 
 #[test]
@@ -248,13 +270,18 @@ fn what_cannot_be_answered_is_refused_by_its_code() {
         twice.add_option(CoapOption::Accept, vec![value]);
     }
     assert_eq!(code(&device.ask(&twice)), ResponseType::BadOption, "one that does not repeat");
+    for (proxy, value) in [(CoapOption::ProxyUri, "coap://h/x"), (CoapOption::ProxyScheme, "coap")] {
+        let mut through = device.packet(RequestType::Get, "files/fw.ota", b"");
+        through.add_option(proxy, value.into());
+        assert_eq!(code(&device.ask(&through)), ResponseType::ProxyingNotSupported, "{value}");
+    }
     let reserved = device.block("files/fw.ota", 0, 7);
     assert_eq!(code(&reserved), ResponseType::BadRequest);
-    // Nobody would know what a response to a message is that was not understood (RFC 7252 §5.4.1).
+    // A request that is not to be confirmed gets no 4.02 for it: it is ignored (RFC 7252 §5.4.1).
     critical.header.set_type(MessageType::NonConfirmable);
     critical.header.message_id += 1_000;
     device.socket.send(&critical.to_bytes_unlimited().unwrap()).unwrap();
-    assert!(device.is_left_alone());
+    assert!(device.is_left_alone(&server));
     // Another version of the protocol is no message; a ping is reset; noise is nothing.
     for (datagram, answered) in
         [(&[0x80, 1, 0, 1][..], false), (&[0x40, 0, 9, 9], true), (&[1, 2, 3], false), (&[], false)]
@@ -263,7 +290,7 @@ fn what_cannot_be_answered_is_refused_by_its_code() {
         if answered {
             assert_eq!(device.hear().header.get_type(), MessageType::Reset);
         }
-        assert!(device.is_left_alone(), "{datagram:?}");
+        assert!(device.is_left_alone(&server), "{datagram:?}");
     }
 }
 
@@ -321,11 +348,33 @@ fn an_offer_that_is_an_answer_fits_one_message() {
     };
     assert_eq!(server.offer(&json!({ "device": "pk/dn", "file": format!("{parts}/fw.ota") })).0, 200);
     let answer = ask();
-    assert!((1..=1_024).contains(&answer.payload.len()), "{} bytes", answer.payload.len());
+    assert!((1..=960).contains(&answer.payload.len()), "{} bytes", answer.payload.len());
     let offer: Value = serde_json::from_slice(&answer.payload).unwrap();
     let path = "topic/ota/device/download/pk/dn";
     assert_eq!(offer["data"]["url"], format!("coap://127.0.0.1:{}/{path}", server.coap()));
     assert_eq!(fetch(&mut device, path, 6), std::fs::read(guard.path().join("fw.ota")).unwrap());
+}
+
+#[test]
+fn the_short_url_stands_for_the_offer_that_named_it() {
+    let (guard, server) = bench(&[]);
+    let mut device = Device::new(&server);
+    let long = ["p".repeat(200), "q".repeat(200), "r".repeat(200), "s".repeat(200)].join("/");
+    std::fs::create_dir_all(guard.path().join(&long)).unwrap();
+    std::fs::write(guard.path().join(&long).join("module.bin"), "of the module").unwrap();
+    let offer = |file: &str, module: &str| {
+        let body = json!({ "device": "pk/dn", "file": file, "module": module, "version": "2.0.0" });
+        assert_eq!(server.offer(&body).0, 200);
+    };
+    offer(&format!("{long}/module.bin"), "a");
+    let packet =
+        device.packet(RequestType::Post, "topic/ota/device/request/pk/dn", version("1.0.0").to_string().as_bytes());
+    let answer: Value = serde_json::from_slice(&device.ask(&packet).payload).unwrap();
+    let path = "topic/ota/device/download/pk/dn";
+    assert!(answer["data"]["url"].as_str().unwrap().ends_with(path), "{answer}");
+    // Of a module whose name comes first.
+    offer("app.bin", "");
+    assert_eq!(device.get(path).payload, b"of the module");
 }
 
 #[test]
@@ -338,7 +387,7 @@ fn an_offer_that_fits_no_message_is_told_to_people_instead() {
     let packet = device.packet(RequestType::Post, "topic/ota/device/request/pk/dn", payload.as_bytes());
     let answer = device.ask(&packet);
     assert_eq!((code(&answer), &answer.payload[..]), (ResponseType::Content, &b""[..]), "the report was taken");
-    assert!(server.event("error")["reason"].as_str().unwrap().contains("at most 1024"));
+    assert!(server.event("error")["reason"].as_str().unwrap().contains("at most 960"));
 }
 
 #[test]
@@ -358,6 +407,11 @@ fn a_report_in_blocks_is_put_together() {
     let mut late = device.packet(RequestType::Post, "ota/progress/pk/dn", b"x");
     late.add_option(CoapOption::Block1, vec![1 << 4]);
     assert_eq!(code(&device.ask(&late)), ResponseType::RequestEntityIncomplete);
+    for payload in [&[b' '; 15][..], &[b' '; 17]] {
+        let mut uneven = device.packet(RequestType::Post, "ota/progress/pk/dn", payload);
+        uneven.add_option(CoapOption::Block1, vec![8]);
+        assert_eq!(code(&device.ask(&uneven)), ResponseType::BadRequest, "a block that is not the last is full");
+    }
 }
 
 #[test]
@@ -381,7 +435,7 @@ fn a_query_offers_again_what_is_pending_and_who_observes_is_told_whoever_else_do
     assert_eq!(device.news().payload, b"", "nobody else takes its place");
     restarted.observe("ota/offer/pk/dn", 1);
     restarted.post("ota/query/pk/dn", &json!({ "id": "1", "params": {} }));
-    assert!(restarted.is_left_alone(), "it said that it observes no more");
+    assert!(restarted.is_left_alone(&server), "it said that it observes no more");
     assert!(!device.news().payload.is_empty());
 }
 
@@ -445,6 +499,8 @@ fn a_module_that_there_is_no_room_for_is_refused_for_good_and_the_others_go_on()
     for module in 0..16 {
         assert_eq!(device.post("ota/version/pk/dn", &report(module)), ResponseType::Changed);
     }
+    let firmware = json!({ "id": "1", "params": { "version": "1.0.0" } });
+    assert_eq!(device.post("ota/version/pk/dn", &firmware), ResponseType::Changed, "the firmware has its place");
     // Not 5.03: a device of ours would send it again for ever.
     assert_eq!(device.post("ota/version/pk/dn", &report(16)), ResponseType::BadRequest);
     assert!(server.event("error")["reason"].as_str().unwrap().contains("16 modules"));
@@ -464,7 +520,7 @@ fn a_further_block_of_the_offers_is_no_registration() {
     let answer = device.ask(&second);
     assert_eq!((code(&answer), number(&answer, CoapOption::Observe)), (ResponseType::Content, None));
     device.post("ota/progress/pk/dn", &progress("5"));
-    assert!(device.is_left_alone(), "the offers have changed, and it does not observe them");
+    assert!(device.is_left_alone(&server), "the offers have changed, and it does not observe them");
 }
 
 #[test]

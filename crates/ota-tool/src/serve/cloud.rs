@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Devices a bench cloud remembers.
 const DEVICES_MAX: usize = 10_000;
-/// Modules of one device it remembers.
+/// Modules of one device it remembers, beside the firmware.
 const MODULES_MAX: usize = 16;
 /// Tags of one device it remembers.
 const TAGS_MAX: usize = 16;
@@ -78,6 +78,9 @@ pub struct Device {
     pub tags: BTreeMap<String, String>,
     /// Its modules; the empty name is the firmware.
     pub modules: BTreeMap<String, Module>,
+    /// The module whose file it was told to fetch by its own name.
+    #[serde(skip)]
+    by_name: Option<String>,
     #[serde(skip)]
     greeted: bool,
 }
@@ -107,7 +110,7 @@ pub enum NoRoom {
     #[error("more than {DEVICES_MAX} devices")]
     Devices,
     /// Modules of one device.
-    #[error("more than {MODULES_MAX} modules on one device")]
+    #[error("more than {MODULES_MAX} modules on one device, beside its firmware")]
     Modules,
 }
 
@@ -168,6 +171,21 @@ impl Cloud {
             };
             shown.then_some((module.as_str(), offer.number))
         })
+    }
+
+    /// The offer whose file a device fetches by its own name: of the module of which it was told so, if that still is pending,
+    /// else the first that is.
+    pub fn by_name(&self, name: &DeviceName) -> Option<&Offer> {
+        let told = self.devices.get(&name.to_string())?.by_name.as_deref();
+        let told = told.and_then(|module| self.pending(name, module));
+        told.or_else(|| self.pending(name, self.offered(name, true)?.0))
+    }
+
+    /// The device is told to fetch the file of this module by its own name.
+    pub fn tell_by_name(&mut self, name: &DeviceName, module: &str) {
+        if let Some(device) = self.devices.get_mut(&name.to_string()) {
+            device.by_name = Some(module.to_owned());
+        }
     }
 
     /// The device asks: what is pending is offered once more.
@@ -274,8 +292,10 @@ impl Cloud {
     }
 }
 
+/// The firmware, whose module has no name, always has a place.
 fn module_of<'d>(device: &'d mut Device, module: &str) -> Result<&'d mut Module, NoRoom> {
-    if device.modules.len() >= MODULES_MAX && !device.modules.contains_key(module) {
+    let named = device.modules.keys().filter(|known| !known.is_empty()).count();
+    if named >= MODULES_MAX && !module.is_empty() && !device.modules.contains_key(module) {
         return Err(NoRoom::Modules);
     }
     Ok(device.modules.entry(module.to_owned()).or_default())

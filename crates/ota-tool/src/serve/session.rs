@@ -116,17 +116,16 @@ impl Session {
         self.0.changed.subscribe()
     }
 
-    /// The upgrade message that a device which looks is to see: what it was not told of, or `all` that is pending.
-    pub(super) fn offered(&self, name: &DeviceName, all: bool) -> Option<String> {
-        let (module, number) = self.cloud().offered(name, all).map(|(module, number)| (module.to_owned(), number))?;
-        Some(self.announcement(name, &module, Link::Coap)?.upgrade(number))
+    /// The upgrade message that a device which looks is to see: what it was not told of.
+    pub(super) fn offered(&self, name: &DeviceName) -> Option<String> {
+        let (_, number, update) = self.shown(name, false)?;
+        Some(update.upgrade(number))
     }
 
     /// The upgrade message that is an answer to a device which asks, of no more than `most` bytes. A longer one names the file
     /// by the device's own resource; one that is too long even so stays here, and people are told.
     pub(super) fn answer(&self, name: &DeviceName, most: usize) -> Option<String> {
-        let (module, number) = self.cloud().offered(name, true).map(|(module, number)| (module.to_owned(), number))?;
-        let update = self.announcement(name, &module, Link::Coap)?;
+        let (module, number, update) = self.shown(name, true)?;
         let (whole, url) = (update.upgrade(number), self.0.store.download_url(name));
         if whole.len() <= most {
             return Some(whole);
@@ -140,14 +139,20 @@ impl Session {
             );
             return None;
         }
+        self.cloud().tell_by_name(name, &module);
         Some(short)
     }
 
-    /// The served file of the offer that is pending for a device, also while it is at work.
+    /// The served file that a device fetches by its own name, also while it is at work.
     pub(super) fn file_for(&self, name: &DeviceName) -> Option<String> {
-        let cloud = self.cloud();
-        let (module, _) = cloud.offered(name, true)?;
-        Some(cloud.pending(name, module)?.file.clone())
+        Some(self.cloud().by_name(name)?.file.clone())
+    }
+
+    /// What a device is to see, of `all` that is pending or of what it was not told: module, number, and what to say.
+    fn shown(&self, name: &DeviceName, all: bool) -> Option<(String, u32, linkkit::Announcement)> {
+        let (module, number) = self.cloud().offered(name, all).map(|(module, number)| (module.to_owned(), number))?;
+        let update = self.announcement(name, &module, Link::Coap)?;
+        Some((module, number, update))
     }
 
     /// What is pending for a device is offered once more.

@@ -127,10 +127,33 @@ fn a_flood_of_names_is_bounded() {
     for i in 0..100 {
         let up = Up::Inform { module: i.to_string(), version: "1".to_owned() };
         let taken = cloud.on_message(&DeviceName::new("pk", "0").unwrap(), &up, 1);
-        // The firmware, whose module has no name, is one of them.
-        assert_eq!(taken.err(), (i + 1 >= MODULES_MAX).then_some(NoRoom::Modules));
+        assert_eq!(taken.err(), (i >= MODULES_MAX).then_some(NoRoom::Modules));
     }
-    assert_eq!(cloud.devices["pk/0"].modules.len(), MODULES_MAX);
+    assert_eq!(cloud.devices["pk/0"].modules.len(), 1 + MODULES_MAX);
+}
+
+#[test]
+fn a_device_of_many_modules_still_reports_its_firmware() {
+    let mut cloud = Cloud::default();
+    for i in 0..MODULES_MAX {
+        let up = Up::Inform { module: i.to_string(), version: "1".to_owned() };
+        take(&mut cloud, &device(), &up, 1);
+    }
+    assert_eq!(kinds(&take(&mut cloud, &device(), &inform("1.0.0"), 2)), ["version"]);
+    assert_eq!(cloud.devices["pk/dn"].modules[""].version.as_deref(), Some("1.0.0"));
+}
+
+#[test]
+fn what_a_device_fetches_by_its_name_is_what_it_was_told_to() {
+    let mut cloud = Cloud::default();
+    cloud.offer(&device(), "b", "b.ota", "1.1.0").unwrap();
+    let file = |cloud: &Cloud| cloud.by_name(&device()).map(|offer| offer.file.clone());
+    assert_eq!(file(&cloud).as_deref(), Some("b.ota"), "it was not told of any");
+    cloud.tell_by_name(&device(), "b");
+    cloud.offer(&device(), "a", "a.ota", "1.1.0").unwrap();
+    assert_eq!(file(&cloud).as_deref(), Some("b.ota"));
+    take(&mut cloud, &device(), &Up::Inform { module: "b".to_owned(), version: "1.1.0".to_owned() }, 1);
+    assert_eq!(file(&cloud).as_deref(), Some("a.ota"), "that one is done");
 }
 
 #[test]

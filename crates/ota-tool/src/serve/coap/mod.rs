@@ -16,7 +16,7 @@ use super::Shared;
 use super::events::Events;
 use crate::linkkit::DeviceName;
 use coap_lite::{MessageType, ResponseType};
-use observers::Observers;
+use observers::{Ids, Observers};
 use ota_coap::{Code, Kind, Message, Reply as Rejection, option};
 use peers::{Again, Peers};
 use reply::Reply;
@@ -31,7 +31,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 const LOOK: Duration = Duration::from_secs(600);
 
 /// Critical options of requests that are understood.
-const KNOWN: [u16; 7] = [
+const KNOWN: [u16; 9] = [
     option::URI_HOST,
     option::URI_PORT,
     option::URI_PATH,
@@ -39,7 +39,12 @@ const KNOWN: [u16; 7] = [
     option::ACCEPT,
     option::BLOCK2,
     option::BLOCK1,
+    PROXY[0],
+    PROXY[1],
 ];
+
+/// Proxy-Uri and Proxy-Scheme: understood, and refused.
+const PROXY: [u16; 2] = [35, 39];
 
 /// A request, taken apart.
 struct Request<'m> {
@@ -56,7 +61,7 @@ pub(super) fn start(socket: UdpSocket, shared: Arc<Shared>) {
         shared,
         peers: Peers::default(),
         observers: Observers::default(),
-        next_id: rand::random(),
+        ids: Ids(rand::random()),
     };
     tokio::spawn(server.run(changes));
 }
@@ -66,7 +71,7 @@ struct Server {
     shared: Arc<Shared>,
     peers: Peers,
     observers: Observers,
-    next_id: u16,
+    ids: Ids,
 }
 
 impl Server {
@@ -85,7 +90,7 @@ impl Server {
                     Err(RecvError::Closed) => return,
                 },
                 () = sleep_until(alarm) => {
-                    for (peer, bytes) in self.observers.due(Instant::now()) {
+                    for (peer, bytes) in self.observers.due(&mut self.ids, Instant::now()) {
                         self.send(peer, bytes, None);
                     }
                 }
@@ -99,7 +104,7 @@ impl Server {
             Err(malformed) => return self.send_empty(peer, malformed.reply.datagram()),
         };
         match seen.kind {
-            Kind::Acknowledgement => return self.observers.on_acknowledged(peer, seen.id),
+            Kind::Acknowledgement => return self.on_acknowledged(peer, seen.id),
             Kind::Reset => return self.observers.on_reset(peer, seen.id),
             Kind::Confirmable | Kind::NonConfirmable if !seen.code.is_request() => {
                 return self.send_empty(peer, seen.rejection().datagram());
@@ -113,6 +118,9 @@ impl Server {
         }
         let request = Request { peer, path: path(&seen), message: seen };
         let reply = match (seen.unrecognized(&KNOWN), seen.bad_option()) {
+            (None, _) if seen.options().any(|(number, _)| PROXY.contains(&number)) => {
+                Reply::code(ResponseType::ProxyingNotSupported)
+            }
             (None, _) => self.answer(&request),
             (Some(_), Rejection::BadOption(_)) => Reply::code(ResponseType::BadOption),
             (Some(_), rejection) => return self.send_empty(peer, rejection.datagram()),
@@ -126,7 +134,7 @@ impl Server {
         packet.set_token(token.to_vec());
         let confirmable = kind == Kind::Confirmable;
         packet.header.set_type(if confirmable { MessageType::Acknowledgement } else { MessageType::NonConfirmable });
-        packet.header.message_id = if confirmable { id } else { self.take_id() };
+        packet.header.message_id = if confirmable { id } else { self.ids.take() };
         let Ok(bytes) = packet.to_bytes_unlimited() else { return };
         let paced = self.peers.pace(request.peer, reply.paced, self.shared.rate_kib_per_s, Instant::now());
         // Too many: as if the request had been lost.
@@ -141,16 +149,18 @@ impl Server {
         if !self.observers.holds(name) {
             return;
         }
-        let (id, body) = (self.take_id(), self.shared.session.offered(name, false).unwrap_or_default());
+        let body = self.shared.session.offered(name).unwrap_or_default();
         let reply = |asked| route::offers(body.clone(), asked);
-        for (peer, bytes) in self.observers.news(name, reply, id, Instant::now()) {
+        for (peer, bytes) in self.observers.news(name, reply, &mut self.ids, Instant::now()) {
             self.send(peer, bytes, None);
         }
     }
 
-    fn take_id(&mut self) -> u16 {
-        self.next_id = self.next_id.wrapping_add(1);
-        self.next_id
+    /// Who has a notification is told what there is by now.
+    fn on_acknowledged(&mut self, peer: SocketAddr, id: u16) {
+        if let Some((peer, bytes)) = self.observers.on_acknowledged(peer, id, &mut self.ids, Instant::now()) {
+            self.send(peer, bytes, None);
+        }
     }
 
     fn send_empty(&self, peer: SocketAddr, datagram: Option<[u8; 4]>) {

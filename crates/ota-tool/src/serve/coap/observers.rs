@@ -30,7 +30,8 @@ pub(super) struct Observers {
     number: u32,
 }
 
-/// One endpoint that observes (RFC 7641 §4.1); it takes the place of its earlier registration whatever its token.
+/// One endpoint that observes, under its token (RFC 7641 §4.1). A registration of the same endpoint under another token takes
+/// its place: a device observes once, and one that was started anew has forgotten the old token.
 struct Observer {
     peer: SocketAddr,
     token: Vec<u8>,
@@ -49,7 +50,23 @@ struct Pending {
     at: Instant,
     wait: Duration,
     left: u32,
+    /// What there is by now, if that is another state than the one told.
+    newer: Option<Reply>,
 }
+
+/// Message ids, none of which comes again soon.
+pub(super) struct Ids(pub(super) u16);
+
+impl Ids {
+    /// The next one.
+    pub(super) fn take(&mut self) -> u16 {
+        self.0 = self.0.wrapping_add(1);
+        self.0
+    }
+}
+
+/// A datagram, and to whom it goes.
+pub(super) type Sent = (SocketAddr, Vec<u8>);
 
 /// Who asks.
 #[derive(Clone, Copy)]
@@ -76,7 +93,7 @@ impl Observers {
             all.remove(0);
         }
         all.push(Observer { peer, token: token.to_vec(), szx, renewed: now, etag: reply.etag, pending: None });
-        Some(self.next_number())
+        Some(next(&mut self.number))
     }
 
     /// Whether this is who observes: a registration that is renewed.
@@ -85,10 +102,10 @@ impl Observers {
         all.any(|known| known.peer == peer && known.token == token)
     }
 
-    /// Ends an observation; of this peer only.
-    pub(super) fn deregister(&mut self, name: &DeviceName, peer: SocketAddr) {
+    /// Ends the observation of this peer under this token (RFC 7641 §4.1).
+    pub(super) fn deregister(&mut self, name: &DeviceName, peer: SocketAddr, token: &[u8]) {
         if let Some(all) = self.known.get_mut(name) {
-            all.retain(|known| known.peer != peer);
+            all.retain(|known| known.peer != peer || known.token != token);
             if all.is_empty() {
                 self.known.remove(name);
             }
@@ -105,35 +122,39 @@ impl Observers {
         self.known.keys().cloned().collect()
     }
 
-    /// Notifications with what `reply` makes of a wish for blocks, to those who do not have that already. One that waits
-    /// for its confirmation is replaced (RFC 7641 §4.5.2). All have the message id `id`: each goes to another peer.
+    /// Notifications with what `reply` makes of a wish for blocks, to those who do not have that already. Who has one to
+    /// confirm is told when it did, or when that would be sent again: one at a time is on its way (RFC 7641 §4.5.1).
     pub(super) fn news(
         &mut self,
         name: &DeviceName,
         reply: impl Fn(Option<Block>) -> Reply,
-        id: u16,
+        ids: &mut Ids,
         now: Instant,
-    ) -> Vec<(SocketAddr, Vec<u8>)> {
-        let mut number = self.number;
-        let all = self.known.get_mut(name).into_iter().flatten();
+    ) -> Vec<Sent> {
+        let Self { known, number } = self;
+        let all = known.get_mut(name).into_iter().flatten();
         let out = all.filter(|known| known.is_alive(now)).filter_map(|known| {
             let reply = reply(known.szx.map(|szx| Block { number: 0, more: false, szx }));
-            if known.etag == reply.etag {
-                return None;
+            let newer = (known.etag != reply.etag).then_some(reply);
+            match &mut known.pending {
+                Some(pending) => {
+                    pending.newer = newer;
+                    None
+                }
+                None => known.tell(newer?, next(number), ids.take(), now),
             }
-            number = (number + 1) % NUMBERS;
-            known.tell(&Reply { observe: Some(number), ..reply }, id, now)
         });
-        let out = out.collect();
-        self.number = number;
-        out
+        out.collect()
     }
 
-    /// The observer has it.
-    pub(super) fn on_acknowledged(&mut self, peer: SocketAddr, id: u16) {
-        for known in self.known.values_mut().flatten().filter(|known| known.peer == peer) {
-            known.pending.take_if(|pending| pending.id == id);
-        }
+    /// The observer has it: what there is by now, if that is something else, is told.
+    pub(super) fn on_acknowledged(&mut self, peer: SocketAddr, id: u16, ids: &mut Ids, now: Instant) -> Option<Sent> {
+        let Self { known, number } = self;
+        let mut all = known.values_mut().flatten().filter(|known| known.peer == peer);
+        all.find_map(|known| {
+            let newer = known.pending.take_if(|pending| pending.id == id)?.newer?;
+            known.tell(newer, next(number), ids.take(), now)
+        })
     }
 
     /// Nobody there observes any more.
@@ -146,9 +167,10 @@ impl Observers {
         self.known.values().flatten().filter_map(|known| Some(known.pending.as_ref()?.at)).min()
     }
 
-    /// What is to be sent again. Who never confirms, or does not renew, is taken for gone.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
-        let mut out = Vec::new();
+    /// What is to be sent again, or what there is by now in its place (RFC 7641 §4.5.2). Who never confirms, or does not renew,
+    /// is taken for gone.
+    pub(super) fn due(&mut self, ids: &mut Ids, now: Instant) -> Vec<Sent> {
+        let (mut out, mut number) = (Vec::new(), self.number);
         self.retain(|known| {
             let alive = known.is_alive(now);
             let Some(pending) = known.pending.as_mut().filter(|pending| alive && pending.at <= now) else {
@@ -160,15 +182,14 @@ impl Observers {
             pending.left -= 1;
             pending.at = now + pending.wait;
             pending.wait *= 2;
-            out.push((known.peer, pending.bytes.clone()));
+            if let Some(newer) = pending.newer.take() {
+                known.replace(newer, next(&mut number), ids.take());
+            }
+            out.extend(known.pending.as_ref().map(|pending| (known.peer, pending.bytes.clone())));
             true
         });
+        self.number = number;
         out
-    }
-
-    fn next_number(&mut self) -> u32 {
-        self.number = (self.number + 1) % NUMBERS;
-        self.number
     }
 
     fn retain(&mut self, mut stays: impl FnMut(&mut Observer) -> bool) {
@@ -185,103 +206,36 @@ impl Observer {
     }
 
     /// The datagram of a notification, which waits for its confirmation from now on.
-    fn tell(&mut self, reply: &Reply, id: u16, now: Instant) -> Option<(SocketAddr, Vec<u8>)> {
+    fn tell(&mut self, reply: Reply, number: u32, id: u16, now: Instant) -> Option<Sent> {
+        let bytes = self.notification(reply, number, id)?;
+        let (at, wait) = (now + ACK_TIMEOUT, ACK_TIMEOUT * 2);
+        self.pending = Some(Pending { id, bytes: bytes.clone(), at, wait, left: RETRANSMIT_MAX, newer: None });
+        Some((self.peer, bytes))
+    }
+
+    /// Puts a notification in the place of the one that waits, with what is left of its tries.
+    fn replace(&mut self, reply: Reply, number: u32, id: u16) {
+        let bytes = self.notification(reply, number, id);
+        if let (Some(bytes), Some(pending)) = (bytes, &mut self.pending) {
+            (pending.id, pending.bytes) = (id, bytes);
+        }
+    }
+
+    fn notification(&mut self, reply: Reply, number: u32, id: u16) -> Option<Vec<u8>> {
         self.etag = reply.etag;
-        let mut packet: Packet = reply.packet();
+        let mut packet: Packet = Reply { observe: Some(number), ..reply }.packet();
         packet.set_token(self.token.clone());
         packet.header.set_type(MessageType::Confirmable);
         packet.header.message_id = id;
-        let bytes = packet.to_bytes_unlimited().ok()?;
-        let (at, wait) = (now + ACK_TIMEOUT, ACK_TIMEOUT * 2);
-        self.pending = Some(Pending { id, bytes: bytes.clone(), at, wait, left: RETRANSMIT_MAX });
-        Some((self.peer, bytes))
+        packet.to_bytes_unlimited().ok()
     }
+}
+
+/// The number of the next notification.
+fn next(number: &mut u32) -> u32 {
+    *number = (*number + 1) % NUMBERS;
+    *number
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(device: &str) -> DeviceName {
-        DeviceName::new("pk", device).unwrap()
-    }
-    fn reply(text: &str) -> Reply {
-        Reply::document(text.as_bytes().to_vec(), None).unwrap()
-    }
-    fn peer(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
-    }
-    fn asker(port: u16, token: &[u8]) -> Asker<'_> {
-        Asker { peer: peer(port), token, szx: None }
-    }
-    fn whom(sent: &[(SocketAddr, Vec<u8>)]) -> Vec<u16> {
-        sent.iter().map(|(to, _)| to.port()).collect()
-    }
-
-    #[test]
-    fn news_are_sent_until_confirmed_and_the_same_is_no_news() {
-        let (mut observers, now) = (Observers::default(), Instant::now());
-        assert_eq!(observers.news(&name("a"), |_| reply("x"), 1, now), [], "nobody observes");
-        assert_eq!(observers.register(&name("a"), asker(1, b"tok"), &reply("x"), now), Some(1));
-        assert_eq!(observers.news(&name("a"), |_| reply("x"), 1, now), []);
-        let (to, bytes) = observers.news(&name("a"), |_| reply("y"), 2, now).remove(0);
-        let packet = Packet::from_bytes(&bytes).unwrap();
-        assert_eq!((to, packet.get_token(), &packet.payload[..]), (peer(1), &b"tok"[..], &b"y"[..]));
-        assert_eq!((packet.get_observe_value(), packet.header.message_id), (Some(Ok(2)), 2));
-        assert_eq!(observers.due(now), []);
-        assert_eq!(observers.due(observers.next_at().unwrap()), [(peer(1), bytes)]);
-        observers.on_acknowledged(peer(9), 2);
-        assert!(observers.next_at().is_some(), "another peer's word does not count");
-        observers.on_acknowledged(peer(1), 2);
-        assert!(observers.next_at().is_none() && observers.holds(&name("a")));
-    }
-
-    #[test]
-    fn who_resets_or_never_confirms_is_gone() {
-        let (mut observers, now) = (Observers::default(), Instant::now());
-        observers.register(&name("a"), asker(2, b"2"), &reply("x"), now);
-        let mut sent = observers.news(&name("a"), |_| reply("y"), 5, now).len() as u32;
-        while let Some(at) = observers.next_at() {
-            sent += observers.due(at).len() as u32;
-        }
-        assert_eq!((sent, observers.holds(&name("a"))), (1 + RETRANSMIT_MAX, false));
-        observers.register(&name("b"), asker(3, b"3"), &reply("x"), now);
-        observers.news(&name("b"), |_| reply("y"), 6, now);
-        observers.on_reset(peer(3), 6);
-        assert!(!observers.holds(&name("b")));
-        observers.register(&name("b"), asker(3, b"3"), &reply("x"), now);
-        observers.deregister(&name("b"), peer(4));
-        assert!(observers.holds(&name("b")));
-        observers.deregister(&name("b"), peer(3));
-        assert!(!observers.holds(&name("b")));
-    }
-
-    #[test]
-    fn another_endpoint_takes_nobody_s_place_until_there_are_too_many() {
-        let (mut observers, now) = (Observers::default(), Instant::now());
-        for port in 1..=EACH_MAX as u16 {
-            observers.register(&name("a"), asker(port, b"t"), &reply("x"), now);
-        }
-        observers.register(&name("a"), asker(1, b"u"), &reply("x"), now);
-        assert_eq!(whom(&observers.news(&name("a"), |_| reply("y"), 1, now)), [2, 3, 4, 1]);
-        assert!(observers.is(&name("a"), peer(1), b"u") && !observers.is(&name("a"), peer(1), b"t"));
-        observers.register(&name("a"), asker(9, b"t"), &reply("y"), now);
-        assert_eq!(whom(&observers.news(&name("a"), |_| reply("z"), 2, now)), [3, 4, 1, 9], "the oldest is gone");
-    }
-
-    #[test]
-    fn an_observation_that_is_not_renewed_ends() {
-        let (mut observers, now) = (Observers::default(), Instant::now());
-        for n in 0..DEVICES_MAX {
-            observers.register(&name(&n.to_string()), asker(1, b"t"), &reply("x"), now);
-        }
-        let later = now + LIFETIME / 2;
-        assert_eq!(observers.register(&name("new"), asker(2, b"t"), &reply("x"), later), None);
-        assert!(observers.register(&name("7"), asker(1, b"t"), &reply("x"), later).is_some(), "it is renewed");
-        let end = now + LIFETIME;
-        assert_eq!(observers.news(&name("8"), |_| reply("y"), 1, end), []);
-        assert!(observers.register(&name("new"), asker(2, b"t"), &reply("x"), end).is_some());
-        assert_eq!(observers.names(), [name("7"), name("new")]);
-        assert_eq!((observers.due(later + LIFETIME), observers.names()), (vec![], vec![name("new")]));
-    }
-}
+mod tests;

@@ -73,8 +73,8 @@ impl Reply {
         let size2 = (block.more && block.number == 0).then_some(body.len() as u32);
         let body = body.get(part.start as usize..part.end as usize).unwrap_or_default().to_vec();
         let block2 = (asked.is_some() || block.more).then_some(block);
-        let format = (!body.is_empty()).then_some(JSON);
-        let max_age = Some(MAX_AGE_S);
+        // Also of no bytes: notifications have the format of the first response (RFC 7641 §4.2).
+        let (max_age, format) = (Some(MAX_AGE_S), Some(JSON));
         Ok(Self { body, etag, block2, size2, max_age, format, ..Self::code(ResponseType::Content) })
     }
 

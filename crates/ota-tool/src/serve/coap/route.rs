@@ -13,9 +13,9 @@ use serde_json::Value;
 use std::io::{Read, Seek, SeekFrom};
 use tokio::time::Instant;
 
-/// Most bytes of an offer that is an answer: those of the largest block. A message of 1,152 bytes has room for them beside
-/// its header (RFC 7252 §4.6), and so has a device's buffer.
-const ANSWER_MAX: usize = 1_024;
+/// Most bytes of an offer that is an answer. A message of 1,152 bytes has room for them beside its header (RFC 7252 §4.6), and
+/// so has a device's buffer of 1,280 bytes (`ota_transport::coap::SCRATCH`), beside the longest request of our driver.
+const ANSWER_MAX: usize = 960;
 
 impl Server {
     /// Does what the request says.
@@ -57,7 +57,7 @@ impl Server {
 
     /// The offers of a device, which begins to observe them, ends that, or only looks.
     fn offers(&mut self, request: &Request<'_>, name: &DeviceName, asked: Option<Block>) -> Reply {
-        let mut reply = offers(self.shared.session.offered(name, false).unwrap_or_default(), asked);
+        let mut reply = offers(self.shared.session.offered(name).unwrap_or_default(), asked);
         // A further block of what was told is no registration (RFC 7959 §2.6).
         let first = asked.is_none_or(|block| block.number == 0);
         match request.message.uint(option::OBSERVE) {
@@ -67,7 +67,7 @@ impl Server {
                 let asker = Asker { peer, token, szx: asked.map(|block| block.szx) };
                 reply.observe = self.observers.register(name, asker, &reply, Instant::now());
             }
-            Some(observe::DEREGISTER) => self.observers.deregister(name, request.peer),
+            Some(observe::DEREGISTER) => self.observers.deregister(name, request.peer, request.message.token),
             _ => {}
         }
         reply
@@ -88,6 +88,10 @@ impl Server {
         let body = match block1 {
             None if message.payload.len() > REPORT_MAX => return Reply::too_large(REPORT_MAX),
             None => message.payload.to_vec(),
+            // All but the last are full (RFC 7959 §2.2).
+            Some(block) if block.more && message.payload.len() != block.szx.bytes() as usize => {
+                return Reply::code(ResponseType::BadRequest);
+            }
             Some(block) => {
                 let place = (block.offset() as usize, block.more);
                 match self.peers.assemble(request.peer, &request.path, place, message.payload) {
