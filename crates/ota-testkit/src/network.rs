@@ -56,6 +56,11 @@ impl Network {
         while self.back.borrow_mut().receive(Millis(u64::MAX)).is_some() {}
     }
 
+    /// Time passes in which nobody looks at anything.
+    pub fn pass(&self, ms: u32) {
+        self.now.set(self.now.get().after(ms));
+    }
+
     /// The device sends a datagram.
     pub async fn send(&self, datagram: &[u8]) {
         if self.slow.get() {

@@ -6,7 +6,7 @@
 //! # What comes when
 //! - A report is a confirmable POST, with Block1 only if it does not fit one message. [`send`](crate::Transport::send)
 //!   returns when the server has answered it with a success.
-//! - Nothing is asked before one report was answered: a server that still takes an old job for running would offer what
+//! - Nothing is asked before one report was taken, or refused for good: a server that still takes an old job for running would offer what
 //!   the device is about to report as failed.
 //! - A notification, whole or its first block, says that the offers have changed. The rest is fetched block by block. One
 //!   that the scratch buffer does not hold leads to a GET in blocks that it holds.

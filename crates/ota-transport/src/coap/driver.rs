@@ -69,7 +69,7 @@ pub struct Coap<'d, S, T, E, D> {
     request: usize,
     open: Open,
     offers: Offers<'d>,
-    /// A report was answered.
+    /// A report was answered, or will never be taken.
     heard: bool,
 }
 
@@ -155,7 +155,8 @@ impl<'d, S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'d, S, T, E, D> {
 
     /// Opens what is due; until when to wait for it, or for something to become due.
     fn listen(&mut self) -> Result<Millis, S> {
-        if self.open != Open::Nothing {
+        // A notification that was not told yet lies where a request would be written.
+        if self.open != Open::Nothing || self.line.is_busy() {
             return Ok(FOREVER);
         }
         let (open, first) = match self.offers.progress(self.timer.now()) {
@@ -285,6 +286,8 @@ impl<S: Datagram, T: Timer, E: Entropy, D: Dialect> Transport for Coap<'_, S, T,
                 Ok(false) => self.closed(),
                 Err(error) => {
                     self.clear();
+                    // A report that is refused for good is not what offers have to wait for.
+                    self.heard |= error.is_permanent();
                     return Err(error.capped(self.config.retry_after_max_ms));
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::world::{Act, World};
 use super::{Buffers, VERSION, heard, identity, offer};
-use coap_lite::ResponseType;
+use coap_lite::{Packet, ResponseType};
 use embassy_futures::block_on;
 use ota_testkit::Rng;
 use ota_transport::coap::{LinkkitCoap, SCRATCH, SCRATCH_MIN};
@@ -82,4 +82,17 @@ fn a_report_whose_answer_the_scratch_buffer_does_not_hold_has_arrived() {
         world.cloud.borrow_mut().answer = offer("2.0.0", 60);
         assert_eq!(heard(&mut coap, &world, HOUR + 16_000).await.as_deref(), Some("2.0.0"));
     });
+}
+
+#[test]
+fn a_refusal_with_more_text_than_fits_is_a_refusal() {
+    let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH_MIN, 1_024));
+    let mut coap = buffers.device(&world, LinkkitCoap::new(&device, &mut Rng::new(5)));
+    let wordy = |response: &mut Packet| {
+        response.header.set_code("5.03");
+        response.payload = vec![b'x'; 900];
+    };
+    world.script(move |_, _| Act::Edit(Box::new(wordy)));
+    let error = block_on(coap.send(&VERSION)).unwrap_err();
+    assert_eq!((coap.is_permanent(&error), coap.retry_after_ms(&error)), (false, Some(60_000)));
 }

@@ -2,13 +2,13 @@
 
 use super::world::{Act, World};
 use super::{Buffers, VERSION, heard, identity, offer};
-use coap_lite::ResponseType;
+use coap_lite::{CoapOption, ResponseType};
 use embassy_futures::block_on;
 use ota_coap::Failure;
 use ota_hal::Clock;
 use ota_testkit::{DatagramFaults, Rng};
-use ota_transport::Transport;
-use ota_transport::coap::{CoapError, Plain, SCRATCH};
+use ota_transport::coap::{CoapError, Plain, SCRATCH, SCRATCH_MIN};
+use ota_transport::{Component, FailStage, Report, Transport};
 
 #[test]
 fn a_refused_report_says_whether_it_may_come_again_and_when() {
@@ -37,6 +37,53 @@ fn a_refused_report_says_whether_it_may_come_again_and_when() {
         world.script(|_, _| Act::Serve);
         block_on(coap.send(&VERSION)).unwrap();
     }
+}
+
+#[test]
+fn offers_come_to_a_device_whose_report_is_refused_for_good() {
+    let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 1_024));
+    let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+    world.publish(&offer("2.0.0", 100), b"a");
+    block_on(async {
+        world.script(|_, _| Act::Code(ResponseType::ServiceUnavailable, Some(1)));
+        coap.send(&VERSION).await.unwrap_err();
+        assert_eq!(heard(&mut coap, &world, 600_000).await, None, "this one comes again");
+        world.script(|asked, _| if asked.get { Act::Serve } else { Act::Code(ResponseType::BadRequest, None) });
+        coap.send(&VERSION).await.unwrap_err();
+        assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("2.0.0"));
+    });
+}
+
+/// Of the answer to a report only the code counts here, and the wait.
+#[test]
+fn an_answer_with_more_text_than_fits_still_says_what_became_of_the_report() {
+    let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH_MIN, 1_024));
+    let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+    let wordy = |code: u8| {
+        Act::Edit(Box::new(move |response| {
+            if let Some(more) =
+                response.get_option(CoapOption::Block1).and_then(|values| values.front()?.last().copied())
+            {
+                assert!(more & 8 == 0 || response.header.get_code() == "2.31");
+            }
+            if code != 0 {
+                response.header.set_code(&format!("{}.{:02}", code >> 5, code & 31));
+                response.add_option(CoapOption::MaxAge, vec![7]);
+            }
+            response.payload = vec![b'x'; 900];
+        }))
+    };
+    world.script(move |_, _| wordy(0));
+    block_on(coap.send(&VERSION)).unwrap();
+    // In blocks, each of which is answered so.
+    let (text, before) = ("t".repeat(128), world.asked().len());
+    let component = Component { device: 0, module: "a-module-of-some-length" };
+    block_on(coap.send(&Report::Failed { component, stage: FailStage::Upgrade, text: &text })).unwrap();
+    assert!(world.asked().len() > before + 1, "one message was enough");
+    assert!(world.posted("progress")[0].contains(&text), "{:?}", world.posted("progress"));
+    world.script(move |_, _| wordy(0xA3));
+    let error = block_on(coap.send(&VERSION)).unwrap_err();
+    assert_eq!((coap.is_permanent(&error), coap.retry_after_ms(&error)), (false, Some(7_000)));
 }
 
 #[test]

@@ -161,6 +161,38 @@ fn a_report_that_is_dropped_at_any_moment_costs_no_offer() {
     }
 }
 
+/// Nobody answers the renewal: what was notified must not be lost for it.
+#[test]
+fn a_notification_that_was_not_told_yet_is_told_although_a_renewal_is_due() {
+    let mut acknowledged = 0;
+    for looks in 0..40 {
+        let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH, 4_096));
+        world.network.slow.set(true);
+        world.cloud.borrow_mut().max_age = Some(30);
+        let mut coap = buffers.device(&world, Plain::new(&device, &mut Rng::new(5)));
+        block_on(async {
+            coap.send(&VERSION).await.unwrap();
+            assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("NoUpdate"));
+            world.script(|_, _| Act::Silence);
+            world.publish(&offer("2.0.0", 100), b"a");
+            let mut buf = [0; 4_096];
+            let told = {
+                let mut recv = core::pin::pin!(coap.recv(&mut buf));
+                let mut context = core::task::Context::from_waker(core::task::Waker::noop());
+                (0..looks).any(|_| recv.as_mut().poll(&mut context).is_ready())
+            };
+            world.turn();
+            // One that was not acknowledged comes again.
+            if world.is_confirmed() && !told {
+                acknowledged += 1;
+                world.network.pass(MINUTE);
+                assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("2.0.0"), "{looks} looks");
+            }
+        });
+    }
+    assert!(acknowledged > 0, "no drop between the acknowledgement and the news");
+}
+
 #[test]
 fn a_notification_that_does_not_fit_during_a_renewal_costs_no_offer() {
     let (world, device, mut buffers) = (World::near(), identity(), Buffers::new(SCRATCH_MIN, 4_096));

@@ -168,6 +168,11 @@ impl World {
         *self.script.borrow_mut() = Box::new(script);
     }
 
+    /// Whether all notifications were acknowledged.
+    pub fn is_confirmed(&self) -> bool {
+        self.cloud.borrow().pending.next_at().is_none()
+    }
+
     /// What was posted to paths with this word.
     pub fn posted(&self, word: &str) -> Vec<String> {
         let cloud = self.cloud.borrow();
@@ -221,7 +226,7 @@ impl World {
     }
 
     /// Lets what has arrived at the cloud be answered.
-    fn turn(&self) {
+    pub fn turn(&self) {
         while let Some(datagram) = self.network.arrived() {
             if let Some(answer) = self.answer(&datagram) {
                 self.network.reply(&answer);

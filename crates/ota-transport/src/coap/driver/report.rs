@@ -45,31 +45,30 @@ impl<S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'_, S, T, E, D> {
     ) -> Result<bool, S> {
         self.open_report(report, id, upload)?;
         self.open = Open::Report;
-        let holds_offers = !D::OBSERVED && D::asks(report);
-        let len = loop {
+        let (len, cut) = loop {
             match self.next(FOREVER).await {
-                Ok(Some(Arrived::Response(len))) => break Some(len),
+                Ok(Some(Arrived::Response(len))) => break (len, false),
                 Ok(Some(Arrived::Notification(len))) => self.notified(len),
                 Ok(None) => {}
                 // A notification that does not fit.
                 Err(CoapError::Oversize) if self.line.is_busy() => self.offers.ask_again(),
-                // What is so long are offers: the report has arrived.
-                Err(CoapError::Oversize) if holds_offers => break None,
+                // The front of the response fills the buffer: its code, and what it is for.
+                Err(CoapError::Oversize) => break (self.scratch.len() - self.request, true),
                 Err(error) => return Err(error),
             }
         };
-        self.delivered(report, len, upload)
+        self.delivered(report, (len, cut), upload)
     }
 
-    /// What the response says; without a length it is offers that do not fit.
-    fn delivered(&mut self, report: &Report<'_>, len: Option<usize>, upload: &mut Option<Upload>) -> Result<bool, S> {
+    /// What the response of this length says, of which more was `cut` off or not.
+    fn delivered(
+        &mut self,
+        report: &Report<'_>,
+        (len, cut): (usize, bool),
+        upload: &mut Option<Upload>,
+    ) -> Result<bool, S> {
         let (now, ask) = (self.timer.now(), self.ask());
-        let Some(len) = len else {
-            self.heard = true;
-            self.offers.too_large(true, now, ask, &mut self.entropy);
-            return Ok(true);
-        };
-        let message = message(self.scratch, self.request, len).ok_or(CoapError::Room)?;
+        let message = message(self.scratch, self.request, len).ok_or(CoapError::Oversize)?;
         let upload = upload.as_mut().ok_or(CoapError::Room)?;
         if upload.on_response(&message)? == ota_coap::Progress::More {
             return Ok(false);
@@ -78,8 +77,10 @@ impl<S: Datagram, T: Timer, E: Entropy, D: Dialect> Coap<'_, S, T, E, D> {
         if matches!(report, Report::Query { .. }) {
             self.offers.tell_again();
         }
-        if !D::OBSERVED && D::asks(report) {
-            self.offers.on_answer(now, &message, ask, &mut self.entropy);
+        match !D::OBSERVED && D::asks(report) {
+            true if cut => self.offers.too_large(true, now, ask, &mut self.entropy),
+            true => self.offers.on_answer(now, &message, ask, &mut self.entropy),
+            false => {}
         }
         Ok(true)
     }
