@@ -49,6 +49,8 @@ impl<T: Transport, C: Console> Transport for Told<T, C> {
         let sent = self.link.send(report).await;
         match &sent {
             Ok(()) => self.say(Said::Taken, "coap: connected"),
+            // It is there, and the report is done with.
+            Err(e) if self.link.is_permanent(e) => self.say(Said::Taken, "coap: connected"),
             // It is there, and did not take the report.
             Err(e) if self.link.retry_after_ms(e).is_some() => self.say(Said::Refused, "coap: refused"),
             Err(_) => {}
