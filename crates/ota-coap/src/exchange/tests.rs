@@ -168,6 +168,8 @@ fn a_non_confirmable_request_is_sent_once() {
     assert_eq!(open.next(), Step::Failed(Failure::NoResponse));
 
     let mut open = self::open(false);
+    let id = open.id;
+    assert_eq!(open.on(ACK, Code::CONTENT, id), (None, "nothing"), "nothing was to be acknowledged");
     assert_eq!(open.on(NON, Code::CONTENT, 5), (None, "response"));
     let mut open = self::open(false);
     let id = open.id;
