@@ -47,7 +47,7 @@ struct Work<'o> {
 impl Work<'_> {
     /// The next unit, unless it is time to stop.
     fn take(&self) -> Option<usize> {
-        if self.shared.until.is_some_and(|until| Instant::now() >= until) {
+        if self.shared.is_late() {
             return None;
         }
         let n = self.next.fetch_add(1, Relaxed);

@@ -65,6 +65,14 @@ pub struct Shared {
     pub until: Option<Instant>,
 }
 
+impl Shared {
+    /// Whether it is time to stop.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
 impl Unit {
     fn has(&self, number: usize) -> bool {
         let rounds = if self.story == Story::Delta { DELTA_ROUNDS } else { 1 };
@@ -131,9 +139,9 @@ fn describe(operation: &crate::recorder::Operation) -> String {
 }
 
 impl<const W: usize, const E: u8> Run<'_, W, E> {
-    /// Whether it is time to stop.
+    /// Whether it is time to stop; then this unit is cut short.
     fn is_late(&mut self) -> bool {
-        self.tally.cut_short |= self.shared.until.is_some_and(|until| Instant::now() >= until);
+        self.tally.cut_short |= self.shared.is_late();
         self.tally.cut_short
     }
 
