@@ -7,8 +7,8 @@ use embassy_futures::block_on;
 use ota_download::coap::SCRATCH;
 use ota_download::{Request, Source};
 use ota_hal::Clock;
-use ota_testkit::{DatagramFaults, Rng};
-use support::coap::{Act, Job, Manner, Server, World, polled};
+use ota_testkit::{DatagramFaults, Rng, polled};
+use support::coap::{Act, Job, Manner, Server, World};
 use support::object;
 
 const URL: &str = "coap://host/fw/1";

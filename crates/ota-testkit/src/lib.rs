@@ -11,5 +11,5 @@ pub use clock::FakeClock;
 pub use datagram::{DatagramFaults, Datagrams};
 pub use flash::{SimError, SimFlash, Tear, Violation, WriteRule};
 pub use link::{Closed, Faults, Link, LinkError};
-pub use network::{Network, Unconfirmed};
+pub use network::{Network, Unconfirmed, polled};
 pub use rng::Rng;

@@ -2,8 +2,9 @@
 
 use crate::{DatagramFaults, Datagrams, Rng};
 use core::cell::{Cell, RefCell};
-use core::future::poll_fn;
-use core::task::Poll;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
 use ota_hal::{Clock, Millis};
 
 /// What lies between a device's driver and a peer that is simulated beside it.
@@ -143,6 +144,16 @@ async fn yielded() {
     .await;
 }
 
+/// What a future comes to in so many polls; then it is dropped.
+pub fn polled<T>(work: impl Future<Output = T>, times: u32) -> Option<T> {
+    let mut work = pin!(work);
+    let mut context = Context::from_waker(Waker::noop());
+    (0..times).find_map(|_| match work.as_mut().poll(&mut context) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    })
+}
+
 /// Datagrams that are sent again, at growing intervals, until the other side confirms them.
 #[derive(Debug, Default)]
 pub struct Unconfirmed(Vec<Again>);
@@ -186,19 +197,9 @@ impl Unconfirmed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::future::Future;
-    use core::pin::pin;
-    use core::task::{Context, Waker};
 
     fn done<T>(work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        let mut context = Context::from_waker(Waker::noop());
-        (0..1_000)
-            .find_map(|_| match work.as_mut().poll(&mut context) {
-                Poll::Ready(output) => Some(output),
-                Poll::Pending => None,
-            })
-            .expect("it ends")
+        polled(work, 1_000).expect("it ends")
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 use coap_lite::{CoapOption, MessageClass, MessageType, Packet, ResponseType};
 use core::cell::{Cell, RefCell};
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
 use ota_coap::Datagram;
 use ota_download::{
     CoapConfig, CoapSource, CoapWindow, ConnectError, ConnectUdp, Failure, Request, Source, SourceError,
@@ -289,16 +287,6 @@ impl Datagram for Socket<'_> {
     async fn receive(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         Ok(self.0.network.receive(buffer, || self.0.turn()).await)
     }
-}
-
-/// What a future comes to in so many polls; then it is dropped.
-pub fn polled<T>(work: impl Future<Output = T>, times: u32) -> Option<T> {
-    let mut work = pin!(work);
-    let mut context = Context::from_waker(Waker::noop());
-    (0..times).find_map(|_| match work.as_mut().poll(&mut context) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    })
 }
 
 /// What a device holds of an object, and what it knows of it: it continues as the agent does.

@@ -3,11 +3,10 @@
 use super::world::{Act, World};
 use super::{Buffers, VERSION, heard, identity, offer};
 use coap_lite::CoapOption;
-use core::future::Future;
 use embassy_futures::block_on;
 use ota_coap::drive::within;
 use ota_hal::Clock;
-use ota_testkit::{DatagramFaults, Rng};
+use ota_testkit::{DatagramFaults, Rng, polled};
 use ota_transport::coap::{Plain, SCRATCH, SCRATCH_MIN};
 use ota_transport::{Component, Report, Transport};
 
@@ -89,11 +88,7 @@ fn a_report_after_recv_was_looked_at_any_number_of_times_costs_no_offer() {
             assert_eq!(heard(&mut coap, &world, 1_000).await.as_deref(), Some("NoUpdate"));
             world.publish(&offer("2.0.0", 100), b"a");
             let mut buf = [0; 4_096];
-            let told = {
-                let mut recv = core::pin::pin!(coap.recv(&mut buf));
-                let mut context = core::task::Context::from_waker(core::task::Waker::noop());
-                (0..looks).any(|_| recv.as_mut().poll(&mut context).is_ready())
-            };
+            let told = polled(coap.recv(&mut buf), looks).is_some();
             coap.send(&VERSION).await.unwrap();
             let then = if told { None } else { Some("2.0.0") };
             assert_eq!(heard(&mut coap, &world, 500_000).await.as_deref(), then, "{looks} looks");

@@ -3,10 +3,9 @@
 use super::world::{Act, World};
 use super::{Buffers, VERSION, heard, identity, offer};
 use coap_lite::ResponseType;
-use core::future::Future;
 use embassy_futures::block_on;
 use ota_hal::Clock;
-use ota_testkit::{DatagramFaults, Rng};
+use ota_testkit::{DatagramFaults, Rng, polled};
 use ota_transport::coap::{LinkkitCoap, Plain, SCRATCH, SCRATCH_MIN};
 use ota_transport::{Component, Event, Locator, Offer, Report, Transport};
 use std::collections::BTreeSet;
@@ -151,11 +150,7 @@ fn a_report_that_is_dropped_at_any_moment_costs_no_offer() {
             world.publish(&offer("2.0.0", 100), b"a");
             // The report is not answered before the notification has come.
             world.script(|asked, _| if asked.get { Act::Serve } else { Act::Silence });
-            {
-                let mut send = core::pin::pin!(coap.send(&VERSION));
-                let mut context = core::task::Context::from_waker(core::task::Waker::noop());
-                let _ = (0..looks).any(|_| send.as_mut().poll(&mut context).is_ready());
-            }
+            let _ = polled(coap.send(&VERSION), looks);
             assert_eq!(heard(&mut coap, &world, 500_000).await.as_deref(), Some("2.0.0"), "{looks} looks");
         });
     }
@@ -176,11 +171,7 @@ fn a_notification_that_was_not_told_yet_is_told_although_a_renewal_is_due() {
             world.script(|_, _| Act::Silence);
             world.publish(&offer("2.0.0", 100), b"a");
             let mut buf = [0; 4_096];
-            let told = {
-                let mut recv = core::pin::pin!(coap.recv(&mut buf));
-                let mut context = core::task::Context::from_waker(core::task::Waker::noop());
-                (0..looks).any(|_| recv.as_mut().poll(&mut context).is_ready())
-            };
+            let told = polled(coap.recv(&mut buf), looks).is_some();
             world.turn();
             // One that was not acknowledged comes again.
             if world.is_confirmed() && !told {
